@@ -1,0 +1,53 @@
+# `make` alone lists the targets. Each brings its own tools; it needs Python 3.11 with pip, nothing else.
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+CHECKED := $(wildcard src tests bench tools examples/*.py)
+EXAMPLES := $(wildcard examples/*/)
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check style types imports pins crash bench lock clean venv
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: venv ## watch a team audit a small codebase; no key, no network
+	$(BIN)/python examples/codebase-audit/demo.py $(ARGS)
+
+test: venv ## run every test but the crash suites
+	$(BIN)/pytest -q -m "not crash" $(ARGS)
+
+crash: venv ## kill it at every step and resume
+	$(BIN)/pytest -q -m crash $(ARGS)
+
+check: style types imports pins ## format, lint, types, import directions, pins
+
+style: venv
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+
+# The examples' folders hold files of the same names, so mypy takes them one at a time.
+types: venv
+	$(BIN)/mypy $(CHECKED)
+	set -e; for example in $(EXAMPLES); do $(BIN)/mypy $$example; done
+
+imports: venv
+	$(BIN)/lint-imports --no-logo
+
+pins: venv
+	$(BIN)/python tools/pins.py check
+
+bench: ## measure Podium against the bare loop
+	@tools/bootstrap bench
+	$(BIN)/python bench/run_all.py run $(ARGS)
+
+lock: venv ## pin the dependencies of pyproject.toml again (ARGS=--upgrade for newer ones)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/pins.py lock $(ARGS)
+
+clean: ## remove .venv, caches and built files
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+venv:
+	@tools/bootstrap

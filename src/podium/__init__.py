@@ -1,0 +1,1 @@
+"""Self-hosted multi-agent orchestration on a durable event log."""

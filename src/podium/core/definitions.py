@@ -1,0 +1,279 @@
+"""What a user defines: agents and limits; and what a session pins: definitions named by their content.
+
+An `Agent` may hold Python functions and Pydantic models. `Definition` is its pure form: JSON, content-addressed by
+`version`, so that a session goes on with exactly what it started with.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from podium.core.json import JSON, digest
+from podium.core.schema import check_schema
+from podium.errors import BadInput, CyclicRoster
+
+SELF = "self"
+SUBMIT = "submit_result"
+HARNESS_TOOLS = frozenset(
+    ["start_agent", "send_to_agent", "list_agents", "wait_for_agents", "stop_agent", "create_agent", "send_to_parent"]
+) | {SUBMIT}
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+MAX_NAME = 256
+MAX_SYSTEM = 100_000
+
+# Without an input_schema of its own, an agent is called with these.
+TASK_SCHEMA: dict[str, JSON] = {
+    "type": "object",
+    "properties": {
+        "task": {"type": "string", "minLength": 1, "description": "What to do, complete in itself."},
+        "context": {"type": "string", "description": "What the agent needs to know; it sees nothing else."},
+        "expected_output": {"type": "string", "description": "What to return, and in which form."},
+    },
+    "required": ["task"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Where a thread of this agent is stopped; None is no limit.
+
+    Units: `turns` model replies; `seconds` of working time (waiting for a person does not count); `tokens` read and
+    written by the thread's model calls.
+    """
+
+    turns: int | None = None
+    seconds: float | None = None
+    tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("turns", "seconds", "tokens"):
+            _check_positive(f"limits.{name}", getattr(self, name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionLimits(Limits):
+    """Where a whole session is stopped; turns, seconds and tokens are sums over all its threads.
+
+    Units: `seconds` of the primary thread's working time; `depth` levels of delegation below the coordinator;
+    `live_threads` child threads that have not ended, at one time.
+    """
+
+    depth: int = 2
+    live_threads: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_positive("limits.depth", self.depth)
+        _check_positive("limits.live_threads", self.live_threads)
+
+
+def _check_positive(name: str, value: float | None) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value <= 0):
+        raise BadInput(f"{name} must be a number above 0, not {value!r}; leave it out for no limit")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Concurrency:
+    """How many model calls may be under way at once; None and absent names are no cap.
+
+    Shape: `session` for the whole session; `models` and `providers` by name, shared by all sessions of the process.
+    """
+
+    session: int | None = None
+    models: Mapping[str, int] = field(default_factory=dict)
+    providers: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, value in [("session", self.session), *self.models.items(), *self.providers.items()]:
+            _check_positive(f"concurrency of {name}", value)
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A named, immutable definition of who works: model, system prompt, tools, whom it may call, limits.
+
+    Shape: `tools` are names of built-in tools ("bash", "read", "write", "edit", "glob", "grep"), Python functions, or
+    objects of the Tool port. `callable_agents` are agents, or "self". Schemas are Pydantic models or JSON Schemas of an
+    object. `description` tells a coordinator when to call this agent.
+    Errors: BadInput for what cannot be used, with the agent's name and the remedy.
+    """
+
+    name: str
+    model: str = field(kw_only=True)
+    description: str = field(kw_only=True, default="")
+    system: str = field(kw_only=True, default="")
+    tools: Sequence[Any] = field(kw_only=True, default=())
+    callable_agents: Sequence["Agent | str"] = field(kw_only=True, default=())
+    input_schema: Any = field(kw_only=True, default=None)
+    output_schema: Any = field(kw_only=True, default=None)
+    limits: Limits = field(kw_only=True, default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip() or len(self.name) > MAX_NAME:
+            raise BadInput(f"an agent's name is a text of 1 to {MAX_NAME} characters, not {self.name!r:.80}")
+        where = f"agent '{self.name}'"
+        if not isinstance(self.model, str) or not self.model:
+            raise BadInput(f"{where}: model must be the name of a model, not {self.model!r:.80}")
+        if not isinstance(self.system, str) or len(self.system) > MAX_SYSTEM:
+            raise BadInput(f"{where}: system must be a text of at most {MAX_SYSTEM:,} characters")
+        if isinstance(self.tools, str) or isinstance(self.callable_agents, str | Agent):
+            raise BadInput(f"{where}: tools and callable_agents are lists")
+        if not isinstance(self.limits, Limits):
+            raise BadInput(f"{where}: limits must be Limits(turns=..., seconds=..., tokens=...)")
+        object.__setattr__(self, "tools", tuple(self.tools))
+        object.__setattr__(self, "callable_agents", tuple(self.callable_agents))
+        for callee in self.callable_agents:
+            if not isinstance(callee, Agent) and callee != SELF:
+                raise BadInput(f"{where}: callable_agents takes agents or 'self', not {callee!r:.80}")
+
+
+# --- the pinned form -----------------------------------------------------------------------------
+
+
+class ToolSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A tool as the model sees it, and where it comes from ("built_in", or "function" of a program)."""
+
+    name: str
+    description: str
+    input_schema: dict[str, JSON]
+    source: str = "built_in"
+    idempotent: bool = False
+
+
+class Callee(msgspec.Struct, frozen=True):
+    """A roster entry: the tool name the coordinator calls, and the version of the agent behind it ("self" for itself)."""
+
+    tool: str
+    version: str
+
+
+class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An agent as a session pins it.
+
+    Shape: `roster` points to other definitions by version, so a definition names its whole team.
+    Units: limits as in `Limits`.
+    """
+
+    name: str
+    model: str
+    description: str = ""
+    system: str = ""
+    tools: tuple[ToolSpec, ...] = ()
+    roster: tuple[Callee, ...] = ()
+    input_schema: dict[str, JSON] | None = None
+    output_schema: dict[str, JSON] | None = None
+    turns: int | None = None
+    seconds: float | None = None
+    tokens: int | None = None
+
+    @property
+    def version(self) -> str:
+        """SHA-256 of the definition, in hex: equal definitions are the same version."""
+        return digest(msgspec.to_builtins(self))
+
+    def called_with(self) -> dict[str, JSON]:
+        """The schema of what a coordinator must give to call this agent."""
+        return self.input_schema if self.input_schema is not None else TASK_SCHEMA
+
+
+def tool_name(agent_name: str) -> str:
+    """The agent's name as a tool name: other characters become '_', at most 64."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", agent_name)[:64]
+
+
+def pin(agent: Agent, tool_spec: Callable[[Any, str], ToolSpec]) -> tuple[Definition, dict[str, Definition]]:
+    """The agent and everyone below it as definitions.
+
+    Shape: (the agent's own, all by version). `tool_spec(tool, where)` describes an entry of `tools`.
+    Errors: BadInput for colliding names, unusable schemas, rosters that go round in circles.
+    """
+    known: dict[str, Definition] = {}
+    done: dict[int, Definition] = {}
+
+    def visit(agent: Agent, path: tuple[Agent, ...]) -> Definition:
+        if any(agent is above for above in path):
+            names = [above.name for above in path]
+            raise CyclicRoster([*names[names.index(agent.name) :], agent.name])
+        if id(agent) in done:
+            return done[id(agent)]
+        where = f"agent '{agent.name}'"
+        specs = tuple(tool_spec(tool, where) for tool in agent.tools)
+        roster = []
+        for callee in agent.callable_agents:
+            if isinstance(callee, Agent):
+                roster.append(Callee(tool_name(callee.name), visit(callee, (*path, agent)).version))
+            else:
+                roster.append(Callee(tool_name(agent.name), SELF))
+        _check_names(where, specs, roster)
+        definition = Definition(
+            name=agent.name,
+            model=agent.model,
+            description=agent.description,
+            system=agent.system,
+            tools=specs,
+            roster=tuple(roster),
+            input_schema=_schema(agent.input_schema, f"{where}, input_schema"),
+            output_schema=_schema(agent.output_schema, f"{where}, output_schema"),
+            turns=agent.limits.turns,
+            seconds=agent.limits.seconds,
+            tokens=agent.limits.tokens,
+        )
+        known[definition.version] = definition
+        done[id(agent)] = definition
+        return definition
+
+    return visit(agent, ()), known
+
+
+def _check_names(where: str, specs: Iterable[ToolSpec], roster: Iterable[Callee]) -> None:
+    taken: dict[str, str] = {}
+    entries = [(spec.name, "tool") for spec in specs] + [(callee.tool, "agent") for callee in roster]
+    for name, kind in entries:
+        if not _TOOL_NAME.fullmatch(name):
+            raise BadInput(f"{where}: {kind} name {name!r} must be 1 to 64 of A-Z a-z 0-9 _ -")
+        if name in HARNESS_TOOLS:
+            raise BadInput(f"{where}: {kind} '{name}' has the name of one of Podium's own tools; rename it")
+        if name in taken:
+            raise BadInput(f"{where}: {taken[name]} and {kind} are both called '{name}'; rename one of them")
+        taken[name] = kind
+
+
+def _schema(schema: Any, where: str) -> dict[str, JSON] | None:
+    if schema is None:
+        return None
+    to_schema = getattr(schema, "model_json_schema", None)  # a Pydantic model, without importing Pydantic
+    value = to_schema() if to_schema is not None else schema
+    check_schema(value, where=where)
+    return dict(value)
+
+
+def depth_of(version: str, definitions: Mapping[str, Definition]) -> tuple[str, ...]:
+    """The longest chain of agent names below and including this one; entries for 'self' do not count."""
+    definition = definitions[version]
+    chains = [depth_of(callee.version, definitions) for callee in definition.roster if callee.version != SELF]
+    return (definition.name, *max(chains, key=len, default=()))
+
+
+def check_circles(calls: Mapping[str, Iterable[str]]) -> None:
+    """Refuse agents that call each other in a circle, by name; 'self' is allowed.
+
+    Errors: CyclicRoster with the circle.
+    """
+    finished: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise CyclicRoster([*path[path.index(name) :], name])
+        if name in finished:
+            return
+        for callee in calls.get(name, ()):
+            if callee != SELF:
+                visit(callee, (*path, name))
+        finished.add(name)
+
+    for name in calls:
+        visit(name, ())

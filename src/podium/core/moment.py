@@ -1,0 +1,41 @@
+"""The stamp on new records: one instant, and fresh ids."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from podium.core.records import OWN, PRIMARY, PRIVATE, Draft, PrivateFact, PublicEvent
+
+
+class Moment:
+    """An instant at which records are made. Time and ids come from outside, so that what uses them stays pure."""
+
+    __slots__ = ("_new_id", "drafts", "now")
+
+    def __init__(self, now: datetime, new_id: Callable[[str], str]) -> None:
+        self.now = now
+        self._new_id = new_id
+        self.drafts: list[Draft] = []
+
+    def event_id(self) -> str:
+        """A fresh event id."""
+        return self._new_id("sevt")
+
+    def thread_id(self) -> str:
+        """A fresh thread id."""
+        return self._new_id("sthr")
+
+    def own(self, thread: str, event: PublicEvent) -> None:
+        """Record a public event in its thread's own stream."""
+        self.drafts.append(Draft(thread, OWN, self.now, event))
+
+    def cross(self, thread: str, primary: str, event: PublicEvent) -> None:
+        """Record a public event in its thread's own stream and in the session's."""
+        self.drafts.append(Draft(thread, OWN if thread == primary else OWN | PRIMARY, self.now, event))
+
+    def on_primary(self, thread: str, event: PublicEvent) -> None:
+        """Record a public event of a thread in the session's stream alone."""
+        self.drafts.append(Draft(thread, PRIMARY, self.now, event))
+
+    def private(self, thread: str, fact: PrivateFact) -> None:
+        """Record a fact that no stream shows."""
+        self.drafts.append(Draft(thread, PRIVATE, self.now, fact))

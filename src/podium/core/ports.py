@@ -1,0 +1,413 @@
+"""The ports: what the engine asks of the world. Adapters implement them; `app.py` joins them.
+
+Each Protocol's docstring is its contract.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from podium.core.content import Content, Message, TextBlock, ToolUseBlock
+from podium.core.definitions import Definition
+from podium.core.json import JSON
+from podium.core.records import Draft, Record, Usage
+from podium.core.session import CallRow, Changes, SessionFacts
+from podium.core.thread import ThreadRow
+
+# --- tools and sandboxes ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mount:
+    """A folder of the host, shown to every thread of a session at `at`.
+
+    Shape: `path` an existing folder of the host; `at` an absolute path inside, such as "/source".
+    """
+
+    path: Path
+    at: str
+    read_only: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where one thread's tools live: the shared workdir, its own home and tmp, and the mounts.
+
+    Shape: all paths are absolute folders of the host that exist. Inside they are /workspace,
+    /home/agent, /tmp and each mount's `at`. `data` is the data folder, which must never show inside.
+    """
+
+    workdir: Path
+    home: Path
+    tmp: Path
+    data: Path
+    mounts: tuple[Mount, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """What a command in a sandbox did.
+
+    Shape: `output` is stdout and stderr as they came, bounded; `exit_code` None if it was stopped.
+    `dropped_bytes` of output were counted and thrown away. `new_shell` if this call had to start
+    the persistent shell (the first call, or after it was lost); `lost_shell` if the shell is gone now.
+    """
+
+    output: bytes
+    exit_code: int | None
+    dropped_bytes: int = 0
+    timed_out: bool = False
+    new_shell: bool = False
+    lost_shell: bool = False
+
+
+class Sandbox(Protocol):
+    """One thread's sandbox: nothing of the host but its Place can be seen or changed from inside.
+
+    Lazy: nothing is started before the first call. After `close` no process of it is left.
+    A cancelled call leaves no process of that call behind. Not for two calls of `shell` at once: they queue.
+    """
+
+    place: Place
+
+    async def shell(self, command: str, *, timeout_s: float) -> Ran:
+        """Run a command in the thread's persistent shell: cwd, variables and jobs stay for the next one."""
+        ...
+
+    async def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float, keep_bytes: int) -> Ran:
+        """Run one program by itself, outside the persistent shell; `keep_bytes` of its stdout are kept."""
+        ...
+
+    async def restart(self) -> None:
+        """Kill the persistent shell with everything it started; the next `shell` call starts a new one."""
+        ...
+
+    async def close(self) -> None:
+        """Kill everything. May be called twice."""
+        ...
+
+
+class Sandboxes(Protocol):
+    """Makes sandboxes, after having proved that they hold."""
+
+    async def check(self) -> None:
+        """Run the self-test once.
+
+        Errors: SandboxUnavailable, with the remedy, if any promise is not kept.
+        """
+        ...
+
+    async def check_mounts(self, place: Place) -> None:
+        """Try the workdir and each mount from inside.
+
+        Errors: BadInput naming the folder, its owner and the remedy.
+        """
+        ...
+
+    def open(self, place: Place) -> Sandbox:
+        """A sandbox for one thread."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToolCall:
+    """One call of a tool.
+
+    Shape: `input` fits the tool's schema (checked by the engine). `seen` maps a file's inside path
+    to the SHA-256 its content had when this thread last read or wrote it.
+    """
+
+    id: str
+    name: str
+    input: dict[str, JSON]
+    seen: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToolOutcome:
+    """What a tool gave back.
+
+    Shape: `seen` are the files this call read or wrote, with the hash of what it saw or left there.
+    `new_shell` if it ran in a shell that had to be started for it.
+    """
+
+    content: Content
+    is_error: bool = False
+    seen: Mapping[str, str] = field(default_factory=dict)
+    new_shell: bool = False
+
+
+class Tool(Protocol):
+    """Something a model may call.
+
+    `run` reports failure as an outcome with `is_error` and words the model can act on; what it raises is
+    caught at the engine's edge and reported as the tool's fault. It may be cancelled at any await.
+    `idempotent`: running it again with the same input does no harm, so a crash may repeat it.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def input_schema(self) -> dict[str, JSON]: ...
+    @property
+    def idempotent(self) -> bool: ...
+    @property
+    def needs_sandbox(self) -> bool: ...
+
+    async def run(self, call: ToolCall, sandbox: Sandbox | None) -> ToolOutcome:
+        """Do it. `sandbox` is given if `needs_sandbox`."""
+        ...
+
+
+# --- models ------------------------------------------------------------------------------------
+
+
+class ToolOffer(msgspec.Struct, frozen=True):
+    """A tool as a model is offered it."""
+
+    name: str
+    description: str
+    input_schema: dict[str, JSON]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelRequest:
+    """One call of a model.
+
+    Shape: `agent` is the name of the agent whose turn it is. `messages` alternate from a user's; every call of a reply
+    has its result at the head of the next message. Nothing in it tells one thread from another of the same agent with
+    the same messages.
+    """
+
+    agent: str
+    model: str
+    system: str
+    tools: tuple[ToolOffer, ...]
+    messages: Sequence[Message]
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What a model answered, whole. The ids of its calls are the provider's; the log has its own."""
+
+    content: tuple[TextBlock | ToolUseBlock, ...]
+    stop_reason: str = "end_turn"
+    usage: Usage = Usage()
+
+
+class Model(Protocol):
+    """Something that answers. Its calls may be cancelled at any await, and several may be under way at once."""
+
+    @property
+    def provider(self) -> str:
+        """Whose concurrency cap its calls count against."""
+        ...
+
+    async def reply(self, request: ModelRequest) -> Reply:
+        """One whole reply.
+
+        Errors: ModelFailed if there is none. Anything else it raises fails the thread with the error's text.
+        """
+        ...
+
+
+# --- time and ids --------------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """The time of day, and alarms. A test's clock may run as it likes."""
+
+    def now(self) -> datetime:
+        """Aware, UTC."""
+        ...
+
+    def alarm(self, after_s: float, ring: Callable[[], None]) -> Callable[[], None]:
+        """Have `ring` called after so many seconds, on the loop; what is returned takes the alarm back."""
+        ...
+
+
+NewId = Callable[[str], str]  # a prefix such as "sevt" in, an id that was never used out; later ids sort after earlier
+
+
+# --- the store -----------------------------------------------------------------------------------
+
+
+class SessionRow(msgspec.Struct, frozen=True):
+    """A session as lists, claiming and admission see it: a cache of the fold, and who drives it.
+
+    Shape: `head` is the seq of its last record. `owner` the worker that drives it, or None. `needs` what a program
+    must bring to drive it: "tool:NAME", "model:NAME", "rehearsal:FILE:FUNCTION@SHA256".
+    """
+
+    id: str
+    workspace: str
+    title: str
+    agent: str
+    agent_name: str
+    created_at: datetime
+    needs: tuple[str, ...]
+    program: str
+    facts: SessionFacts
+    paused: bool
+    head: int
+    epoch: int
+    owner: str | None
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether there is work left that needs no person's input: it runs, or was paused."""
+        return self.facts.status != "idle" or self.paused
+
+
+class InputRow(msgspec.Struct, frozen=True):
+    """A queued input: `taken_seq` is None until the driver took it."""
+
+    id: str
+    thread: str
+    queued_seq: int
+    taken_seq: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewSession:
+    """A session to create, with its first records and the definitions they name."""
+
+    id: str
+    title: str
+    agent: str
+    agent_name: str
+    needs: tuple[str, ...]
+    program: str
+    drafts: Sequence[Draft]
+    changes: Changes
+    definitions: Mapping[str, Definition]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Append:
+    """Records of a driver, with what they change in the projections.
+
+    Shape: `if_no_input`: append only if no queued input waits untaken (else Refused); `release`: the session has no
+    owner afterwards.
+    """
+
+    session: str
+    epoch: int
+    drafts: Sequence[Draft]
+    changes: Changes
+    if_no_input: bool = False
+    release: bool = False
+
+
+class Store(Protocol):
+    """The log, its projections, and who may write to it.
+
+    What is acknowledged is durable. Appends of one session get dense seqs in commit order; several may be committed
+    together, and one that is refused takes no other with it. After an error whose outcome is unknown (StoreDown during
+    a write) the caller claims and folds again.
+    """
+
+    async def create(self, new: NewSession) -> int:
+        """Create the session and claim it for this worker; its first epoch.
+
+        Errors: StoreDown, nothing was created then.
+        """
+        ...
+
+    async def claim(self, session: str) -> int:
+        """Become the session's only driver; the new epoch, larger than any before.
+
+        Errors: Owned if another live worker drives it, or this one does already; NotFound.
+        """
+        ...
+
+    def append(self, append: Append) -> Awaitable[int]:
+        """Hand over records; what is awaited is the seq of the first, once all are durable.
+
+        Shape: appends handed over in order by one driver are committed in that order.
+        Errors: Fenced, Refused, StoreDown.
+        """
+        ...
+
+    def dropped(self, session: str) -> None:
+        """This process's driver of the session is gone without having released it: it may be claimed here again."""
+        ...
+
+    async def admit(self, session: str, request: "InputRequest") -> str:
+        """Accept an input from anybody, as core.admission decides; the id of its event.
+
+        Errors: Refused, NotFound, StoreDown.
+        """
+        ...
+
+    async def records(self, session: str, *, after: int = 0, limit: int = 1000) -> list[Record]:
+        """The next records of the log, in order; empty at its end."""
+        ...
+
+    async def session(self, id: str) -> SessionRow:
+        """Errors: NotFound."""
+        ...
+
+    async def sessions(self) -> list[SessionRow]:
+        """All sessions, newest first."""
+        ...
+
+    async def threads(self, session: str) -> list[ThreadRow]:
+        """The session's threads, in the order they were created."""
+        ...
+
+    async def open_calls(self, session: str) -> list[CallRow]:
+        """The calls without a result."""
+        ...
+
+    async def inputs(self, session: str) -> list[InputRow]:
+        """Every queued input of the session, taken or not, in order."""
+        ...
+
+    async def definitions(self, version: str) -> dict[str, Definition]:
+        """The definition of this version and all it leads to. Errors: NotFound."""
+        ...
+
+    async def owner(self, session: str) -> "Owner | None":
+        """Who drives the session now, or None."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was handed over and let go of everything."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """A process that drives sessions. `state` is "running" or "stopped" (by a signal)."""
+
+    worker: str
+    pid: int
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendMessage:
+    """A person's message to the primary thread."""
+
+    content: Content
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interrupt:
+    """Stop all threads at once; with `pause`, no worker takes the session up again on its own."""
+
+    pause: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resume:
+    """Let a paused session go on."""
+
+
+InputRequest = SendMessage | Interrupt | Resume

@@ -1,0 +1,98 @@
+"""Every error Podium raises, in one tree.
+
+    PodiumError
+    ├── BadInput            the caller can mend it: definitions, team files, arguments, schemas
+    │   ├── UnknownName     a name that is not there; the message names the nearest right one
+    │   ├── CyclicRoster    agents that may call each other in a circle
+    │   └── NeedsUnmet      a session needs functions or models this program has not given
+    ├── StoreError          the log could not be read or written
+    │   ├── StoreDown       cannot be reached, locked, full, read-only; nothing was written
+    │   ├── StoreCorrupt    the file is damaged, or newer than this version
+    │   ├── Fenced          a newer driver has claimed the session; this one must stop
+    │   └── Refused         an append or an input that the log's rules do not allow; nothing was written
+    │       └── Owned       another live process drives the session
+    ├── NotFound            no such session, thread or definition for this caller
+    ├── SandboxUnavailable  no sandbox passed its self-test; tools that need one are refused
+    └── ModelFailed         a model call that gave no reply
+
+Why a session stopped is data (a stop reason), not an exception.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class PodiumError(Exception):
+    """Anything Podium raises on purpose. Its text says what happened and what to do."""
+
+
+class BadInput(PodiumError):
+    """What was given cannot be used; nothing was started."""
+
+
+class UnknownName(BadInput):
+    """A name that does not exist here."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, where: str = "", remedy: str = "") -> None:
+        names = sorted(known)
+        near = get_close_matches(name, names, n=1)
+        parts = [f"{where}: " if where else "", f"unknown {kind} '{name}'"]
+        if near:
+            parts.append(f", did you mean '{near[0]}'?")
+        elif names:
+            parts.append(f" (known: {', '.join(names)})")
+        else:
+            parts.append(f" (there is no {kind} here)")
+        if remedy:
+            parts.append(f". {remedy}" if not near else f" {remedy}")
+        super().__init__("".join(parts))
+
+
+class CyclicRoster(BadInput):
+    """Agents that may call each other in a circle; the message draws it."""
+
+    def __init__(self, cycle: Iterable[str]) -> None:
+        super().__init__(
+            f"agents call each other in a circle: {' -> '.join(cycle)}. "
+            "Remove one of these calls; an agent that may call itself lists 'self'."
+        )
+
+
+class NeedsUnmet(BadInput):
+    """The session uses parts that live in a program, and this program has not given them."""
+
+
+class StoreError(PodiumError):
+    """The log could not be read or written."""
+
+
+class StoreDown(StoreError):
+    """The database cannot be reached, is locked, full or read-only. Nothing was written."""
+
+
+class StoreCorrupt(StoreError):
+    """The database is damaged, is no Podium database, or was written by a newer version."""
+
+
+class Fenced(StoreError):
+    """A newer driver has claimed the session: this one stops and writes nothing more."""
+
+
+class Refused(StoreError):
+    """The log's rules do not allow this append or input. Nothing was written."""
+
+
+class Owned(Refused):
+    """Another live process drives the session; the text names it."""
+
+
+class NotFound(PodiumError):
+    """There is no such thing for this caller."""
+
+
+class SandboxUnavailable(PodiumError):
+    """No sandbox kept its promises on this machine. Tools that need one are refused; the text has the remedy."""
+
+
+class ModelFailed(PodiumError):
+    """A model call gave no reply."""

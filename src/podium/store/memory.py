@@ -1,0 +1,200 @@
+"""The store in memory: for tests. It keeps the same contract as the others, and says so by passing the same suite.
+
+A `MemoryLog` plays the disk, and each `MemoryStore` on it a process: `kill` is kill -9.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from podium.core.admission import admit
+from podium.core.definitions import Definition
+from podium.core.moment import Moment
+from podium.core.ports import Append, Clock, InputRequest, InputRow, NewId, NewSession, Owner, SessionRow
+from podium.core.records import Record, UserInterrupt, UserMessage, answers, encode, is_queued, listed_id
+from podium.core.session import CallRow, Changes, SessionFacts
+from podium.core.thread import ThreadRow
+from podium.errors import Fenced, NotFound, Owned, Refused
+from podium.store.definitions import collect
+
+
+@dataclass
+class _Session:
+    row: SessionRow
+    records: list[Record] = field(default_factory=list)
+    threads: dict[str, ThreadRow] = field(default_factory=dict)
+    calls: dict[str, CallRow] = field(default_factory=dict)
+    inputs: dict[str, InputRow] = field(default_factory=dict)
+    listed: set[str] = field(default_factory=set)
+    answered: set[str] = field(default_factory=set)
+
+    def copy(self) -> "_Session":
+        """Its own containers, the same immutable entries."""
+        return _Session(
+            self.row,
+            list(self.records),
+            dict(self.threads),
+            dict(self.calls),
+            dict(self.inputs),
+            set(self.listed),
+            set(self.answered),
+        )
+
+
+@dataclass
+class MemoryLog:
+    """What outlives the processes that write to it."""
+
+    sessions: dict[str, _Session] = field(default_factory=dict)
+    definitions: dict[str, bytes] = field(default_factory=dict)
+    dead: set[str] = field(default_factory=set)
+
+    def kill(self, worker: str) -> None:
+        """That process is no more."""
+        self.dead.add(worker)
+
+
+class MemoryStore:
+    """One process's store on a log in memory."""
+
+    def __init__(self, log: MemoryLog, clock: Clock, new_id: NewId) -> None:
+        self.log = log
+        self.worker = new_id("wrkr")
+        self._clock = clock
+        self._new_id = new_id
+        self._driven: set[str] = set()
+
+    async def create(self, new: NewSession) -> int:
+        for version, definition in new.definitions.items():
+            self.log.definitions[version] = msgspec.json.encode(definition)
+        row = SessionRow(
+            id=new.id,
+            workspace="default",
+            title=new.title,
+            agent=new.agent,
+            agent_name=new.agent_name,
+            created_at=new.drafts[0].at,
+            needs=new.needs,
+            program=new.program,
+            facts=new.changes.session,
+            paused=False,
+            head=0,
+            epoch=1,
+            owner=self.worker,
+        )
+        self.log.sessions[new.id] = _Session(row)
+        self._write(Append(session=new.id, epoch=1, drafts=new.drafts, changes=new.changes))
+        self._driven.add(new.id)
+        return 1
+
+    async def claim(self, session: str) -> int:
+        if session in self._driven:
+            raise Owned(f"session {session} is being driven by this very process")
+        kept = self._find(session)
+        owner = kept.row.owner
+        if owner is not None and owner != self.worker and owner not in self.log.dead:
+            raise Owned(f"session {session} is driven by worker {owner}, which lives. Nothing was changed")
+        kept.row = msgspec.structs.replace(kept.row, epoch=kept.row.epoch + 1, owner=self.worker)
+        self._driven.add(session)
+        return kept.row.epoch
+
+    def append(self, append: Append) -> Awaitable[int]:
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        try:
+            done.set_result(self._write(append))
+            if append.release:
+                self._driven.discard(append.session)
+        except (Fenced, Refused) as refusal:
+            done.set_exception(refusal)
+        return done
+
+    def dropped(self, session: str) -> None:
+        self._driven.discard(session)
+
+    async def admit(self, session: str, request: InputRequest) -> str:
+        kept = self._find(session)
+        at = Moment(self._clock.now(), self._new_id)
+        id, changes = admit(kept.row, next(iter(kept.threads.values())), request, at)
+        self._write(Append(session=session, epoch=kept.row.epoch, drafts=at.drafts, changes=changes))
+        return id
+
+    async def records(self, session: str, *, after: int = 0, limit: int = 1000) -> list[Record]:
+        return self._find(session).records[after : after + limit]
+
+    async def session(self, id: str) -> SessionRow:
+        return self._find(id).row
+
+    async def sessions(self) -> list[SessionRow]:
+        return [kept.row for kept in reversed(self.log.sessions.values())]
+
+    async def threads(self, session: str) -> list[ThreadRow]:
+        return list(self._find(session).threads.values())
+
+    async def open_calls(self, session: str) -> list[CallRow]:
+        return sorted(self._find(session).calls.values(), key=lambda call: call.id)
+
+    async def inputs(self, session: str) -> list[InputRow]:
+        return list(self._find(session).inputs.values())
+
+    async def definitions(self, version: str) -> dict[str, Definition]:
+        return collect(version, self.log.definitions.get)
+
+    async def owner(self, session: str) -> Owner | None:
+        owner = self._find(session).row.owner
+        return None if owner is None or owner in self.log.dead else Owner(worker=owner, pid=0, state="running")
+
+    async def close(self) -> None:
+        self.log.kill(self.worker)
+
+    def _find(self, session: str) -> _Session:
+        if session not in self.log.sessions:
+            raise NotFound(f"there is no session {session} here")
+        return self.log.sessions[session]
+
+    def _write(self, append: Append) -> int:
+        kept = self.log.sessions.get(append.session)
+        if kept is None or kept.row.epoch != append.epoch:
+            raise Fenced(f"session {append.session} was claimed by another driver; nothing more is written here")
+        if append.if_no_input and any(row.taken_seq is None for row in kept.inputs.values()):
+            raise Refused("an input came meanwhile")
+        after = kept.copy()  # a refused append must leave no trace
+        first = after.row.head + 1
+        _apply(after, append.changes, release=append.release)
+        for seq, draft in enumerate(append.drafts, first):
+            if draft.thread not in after.threads:
+                raise Refused(f"thread {draft.thread} does not exist")
+            event = draft.event
+            _once(after.listed, listed_id(event), "an event of this id exists")
+            _once(after.answered, answers(event), "the call has a result")
+            if isinstance(event, UserMessage | UserInterrupt):
+                if is_queued(event):
+                    after.inputs[event.id] = InputRow(event.id, draft.thread, seq, None)
+                elif event.id in after.inputs:
+                    after.inputs[event.id] = msgspec.structs.replace(after.inputs[event.id], taken_seq=seq)
+            after.records.append(Record(append.session, seq, draft.thread, draft.views, draft.at, encode(event), event))
+        after.row = msgspec.structs.replace(after.row, head=after.row.head + len(append.drafts))
+        self.log.sessions[append.session] = after
+        return first
+
+
+def _once(seen: set[str], key: str | None, why: str) -> None:
+    if key is None:
+        return
+    if key in seen:
+        raise Refused(f"the log's rules do not allow this: {why} ({key})")
+    seen.add(key)
+
+
+def _apply(kept: _Session, changes: Changes, *, release: bool) -> None:
+    kept.row = msgspec.structs.replace(
+        kept.row,
+        facts=SessionFacts(changes.session.status, changes.session.stop_reason, changes.session.usage),
+        paused=kept.row.paused if changes.paused is None else changes.paused,
+        owner=None if release else kept.row.owner,
+    )
+    kept.threads.update({row.id: row for row in changes.threads})
+    kept.calls.update({call.id: call for call in changes.opened})
+    for id in changes.closed:
+        kept.calls.pop(id, None)

@@ -1,0 +1,85 @@
+-- Statements of the SQLite store. Those that read take the session's id, those that write its row number.
+
+-- name: insert_session: a new session, owned by its creator
+INSERT INTO session
+    (workspace, id, title, agent, agent_name, created_at, needs, program, status, stop_reason, paused, usage, head, epoch, owner)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, 1, ?);
+
+-- name: session_head: what an append checks, and builds on
+SELECT no, epoch, head, owner FROM session WHERE id = ?;
+
+-- name: update_session: after the appends of a group
+UPDATE session SET status = ?, stop_reason = ?, usage = ?, head = ?, owner = ? WHERE no = ?;
+
+-- name: pause_session: or let it be taken up again
+UPDATE session SET paused = ? WHERE no = ?;
+
+-- name: claim_session: a new epoch and owner
+UPDATE session SET epoch = epoch + 1, owner = ? WHERE id = ?;
+
+-- name: session: one row
+SELECT id, workspace, title, agent, agent_name, created_at, needs, program, status, stop_reason, paused, usage, head, epoch, owner
+FROM session WHERE id = ?;
+
+-- name: sessions: newest first
+SELECT id, workspace, title, agent, agent_name, created_at, needs, program, status, stop_reason, paused, usage, head, epoch, owner
+FROM session ORDER BY no DESC;
+
+-- name: owners: workers that own a session
+SELECT DISTINCT owner FROM session WHERE owner IS NOT NULL;
+
+-- name: insert_record: one entry of the log
+INSERT INTO record (key, thread, views, at, id, answers, body, blob) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: records: a page of the log
+SELECT record.key, thread.id, record.views, record.at, coalesce(record.body, blob.body)
+FROM record JOIN thread ON thread.no = record.thread LEFT JOIN blob ON blob.hash = record.blob
+WHERE record.key > (SELECT no << 32 | ? FROM session WHERE session.id = ?)
+  AND record.key < (SELECT (no + 1) << 32 FROM session WHERE session.id = ?)
+ORDER BY record.key LIMIT ?;
+
+-- name: insert_thread: before its first record
+INSERT INTO thread (session, id, parent, agent, agent_name, status, stop_reason, usage, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: update_thread: its status changed
+UPDATE thread SET status = ?, stop_reason = ?, usage = ? WHERE id = ?;
+
+-- name: thread_no: its row number
+SELECT no FROM thread WHERE id = ?;
+
+-- name: threads: in the order they were created
+SELECT thread.id, parent, thread.agent, thread.agent_name, thread.status, thread.stop_reason, thread.usage, thread.created_at
+FROM thread JOIN session ON session.no = thread.session WHERE session.id = ? ORDER BY thread.no;
+
+-- name: open_call: a call begins to wait for its result
+INSERT INTO open_call (session, id, thread, name, input_hash) VALUES (?, ?, ?, ?, ?);
+
+-- name: close_call: it has one
+DELETE FROM open_call WHERE session = ? AND id = ?;
+
+-- name: open_calls: all of a session
+SELECT open_call.id, thread, name, input_hash
+FROM open_call JOIN session ON session.no = open_call.session WHERE session.id = ? ORDER BY open_call.id;
+
+-- name: queue_input: it was accepted
+INSERT INTO input (session, id, thread, queued_seq) VALUES (?, ?, ?, ?);
+
+-- name: take_input: the driver took it; an input that was never queued has no row
+UPDATE input SET taken_seq = ? WHERE session = ? AND id = ? AND taken_seq IS NULL;
+
+-- name: waiting_input: one that a driver going idle would overlook
+SELECT 1 FROM input WHERE session = ? AND taken_seq IS NULL LIMIT 1;
+
+-- name: inputs: all of a session
+SELECT input.id, thread, queued_seq, taken_seq
+FROM input JOIN session ON session.no = input.session WHERE session.id = ? ORDER BY queued_seq;
+
+-- name: insert_definition: the same content is the same version
+INSERT OR IGNORE INTO definition (version, body) VALUES (?, ?);
+
+-- name: definition: by version
+SELECT body FROM definition WHERE version = ?;
+
+-- name: insert_blob: the same content is the same blob
+INSERT OR IGNORE INTO blob (hash, body) VALUES (?, ?);

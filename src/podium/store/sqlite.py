@@ -1,0 +1,349 @@
+"""The store in one SQLite file.
+
+Shape: `<data>/podium.db` in WAL mode with synchronous=FULL, so that what is acknowledged survives the power going off.
+Writes go through one thread in groups; reads have a connection of their own in another thread, fetch a bounded page and
+finish the statement before anything is awaited.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from podium.core.admission import admit
+from podium.core.definitions import Definition
+from podium.core.moment import Moment
+from podium.core.ports import Append, Clock, InputRequest, InputRow, NewId, NewSession, Owner, SessionRow
+from podium.core.records import Record, StopReason, Usage, decode
+from podium.core.session import CallRow, SessionFacts
+from podium.core.thread import ThreadRow
+from podium.errors import NotFound, Owned, StoreCorrupt, StoreDown, StoreError
+from podium.store.definitions import collect
+from podium.store.folder import open_folder
+from podium.store.group_commit import GroupCommit
+from podium.store.queries import SQL
+from podium.store.sqlite_writer import Job, PreparedAppend, Writer, micros, prepare, seq_of, to_json
+from podium.store.workers import Workers
+
+FILE = "podium.db"
+BUSY_S = 5.0
+_APPLICATION_ID = 0x506F6469  # "Podi": tells our file from any other database
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+T = TypeVar("T")
+
+
+class SqliteStore:
+    """The Store port on SQLite. Made by `open`, inside the event loop that uses it."""
+
+    def __init__(self, folder: Path, clock: Clock, new_id: NewId) -> None:
+        self.folder = folder
+        self._clock = clock
+        self._new_id = new_id
+        self._workers = Workers(folder / "workers", new_id("wrkr"))
+        try:
+            db = connect(folder / FILE, self._explain)
+            self._driven: set[str] = set()
+            self._writer = Writer(db, self._explain)
+            self._reader = connect(folder / FILE, self._explain)
+        except BaseException:
+            self._workers.close(owns_sessions=False)
+            raise
+        self._group: GroupCommit[PreparedAppend | Job] = GroupCommit(self._writer.commit, name="podium-log")
+        self._reads = ThreadPoolExecutor(1, "podium-read")
+
+    @classmethod
+    def open(cls, folder: Path, clock: Clock, new_id: NewId) -> "SqliteStore":
+        """The store in this data folder, made or brought up to date if need be.
+
+        Errors: StoreDown, StoreCorrupt, with the folder and the remedy.
+        """
+        return cls(open_folder(folder), clock, new_id)
+
+    # --- writing -------------------------------------------------------------------------------------
+
+    async def create(self, new: NewSession) -> int:
+        append = prepare(Append(session=new.id, epoch=1, drafts=new.drafts, changes=new.changes))
+
+        def job(writer: Writer) -> int:
+            facts = new.changes.session
+            row = (
+                "default",
+                new.id,
+                new.title,
+                new.agent,
+                new.agent_name,
+                micros(new.drafts[0].at),
+                to_json(new.needs).decode(),
+                new.program,
+                facts.status,
+                None,
+                to_json(facts.usage).decode(),
+                self._workers.id,
+            )
+            writer.db.execute(SQL["insert_session"], row)
+            bodies = [(version, to_json(body)) for version, body in new.definitions.items()]
+            writer.db.executemany(SQL["insert_definition"], bodies)
+            outcome = writer.together([append])[0]
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return 1
+
+        self._driven.add(new.id)
+        try:
+            epoch: int = await self._group.submit(job)
+        except BaseException:
+            self._driven.discard(new.id)
+            raise
+        return epoch
+
+    async def claim(self, session: str) -> int:
+        if session in self._driven:
+            raise Owned(f"session {session} is being driven by this very process")
+        self._driven.add(session)
+
+        def job(writer: Writer) -> int:
+            head = writer.db.execute(SQL["session_head"], (session,)).fetchone()
+            if head is None:
+                raise NotFound(f"there is no session {session} in {self.folder}")
+            _, epoch, _, owner = head
+            if owner is not None and owner != self._workers.id and (alive := self._workers.owner(owner)) is not None:
+                raise Owned(_owned_text(session, alive))
+            writer.db.execute(SQL["claim_session"], (self._workers.id, session))
+            return int(epoch) + 1
+
+        try:
+            epoch: int = await self._group.submit(job)
+        except BaseException:
+            self._driven.discard(session)
+            raise
+        return epoch
+
+    def append(self, append: Append) -> Awaitable[int]:
+        done = self._group.submit(prepare(append))
+        if append.release:
+            done.add_done_callback(lambda done: self._released(append.session, done))
+        return done
+
+    def _released(self, session: str, done: "asyncio.Future[Any]") -> None:
+        if not done.cancelled() and done.exception() is None:
+            self._driven.discard(session)
+
+    def dropped(self, session: str) -> None:
+        self._driven.discard(session)
+
+    async def admit(self, session: str, request: InputRequest) -> str:
+        def job(writer: Writer) -> str:
+            row = _session(writer.db, session)
+            at = Moment(self._clock.now(), self._new_id)
+            id, changes = admit(row, _threads(writer.db, session)[0], request, at)
+            append = Append(session=session, epoch=row.epoch, drafts=at.drafts, changes=changes)
+            outcome = writer.together([prepare(append)])[0]
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return id
+
+        id: str = await self._group.submit(job)
+        return id
+
+    # --- reading -------------------------------------------------------------------------------------
+
+    async def records(self, session: str, *, after: int = 0, limit: int = 1000) -> list[Record]:
+        return await self._read(lambda db: read_records(db, session, after, limit))
+
+    async def session(self, id: str) -> SessionRow:
+        return await self._read(lambda db: _session(db, id))
+
+    async def sessions(self) -> list[SessionRow]:
+        return await self._read(lambda db: [_session_row(row) for row in db.execute(SQL["sessions"])])
+
+    async def threads(self, session: str) -> list[ThreadRow]:
+        return await self._read(lambda db: _threads(db, session))
+
+    async def open_calls(self, session: str) -> list[CallRow]:
+        return await self._read(lambda db: [CallRow(*row) for row in db.execute(SQL["open_calls"], (session,))])
+
+    async def inputs(self, session: str) -> list[InputRow]:
+        return await self._read(lambda db: [InputRow(*row) for row in db.execute(SQL["inputs"], (session,))])
+
+    async def definitions(self, version: str) -> dict[str, Definition]:
+        def read_one(db: sqlite3.Connection, version: str) -> bytes | None:
+            row = db.execute(SQL["definition"], (version,)).fetchone()
+            return None if row is None else bytes(row[0])
+
+        return await self._read(lambda db: collect(version, lambda one: read_one(db, one)))
+
+    async def owner(self, session: str) -> Owner | None:
+        row = await self.session(session)
+        return None if row.owner is None else self._workers.owner(row.owner)
+
+    async def close(self) -> None:
+        await self._group.close()
+        self._reads.shutdown()
+        try:
+            owned = {row[0] for row in self._writer.db.execute(SQL["owners"])}
+            self._workers.forget_dead(owned)
+            self._workers.close(owns_sessions=self._workers.id in owned)
+        except sqlite3.Error:  # the disk is in trouble: leave the lock's file, the lock itself goes with the process
+            self._workers.close(owns_sessions=True)
+        self._reader.close()
+        self._writer.db.close()
+
+    async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        def job() -> T:
+            try:
+                return read(self._reader)
+            except sqlite3.Error as error:
+                raise self._explain(error) from error
+
+        return await asyncio.get_running_loop().run_in_executor(self._reads, job)
+
+    def _explain(self, error: sqlite3.Error) -> StoreError:
+        live = [f"process {owner.pid} ({owner.state})" for owner in self._workers.live()]
+        return explain(error, self.folder / FILE, live)
+
+
+def connect(file: Path, explain: Callable[[sqlite3.Error], StoreError]) -> sqlite3.Connection:
+    """A connection to the database, which is made or migrated first if need be.
+
+    Errors: StoreDown, StoreCorrupt.
+    """
+    try:
+        db = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=BUSY_S)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            _migrate(db, file)
+        except BaseException:
+            db.close()
+            raise
+    except sqlite3.Error as error:
+        raise explain(error) from error
+    return db
+
+
+def _migrate(db: sqlite3.Connection, file: Path) -> None:
+    steps = sorted(step.name for step in (files("podium.store") / "migrations").iterdir() if step.name.endswith(".sql"))
+    if _version(db, file, len(steps)) == len(steps):
+        return
+    db.execute("BEGIN IMMEDIATE")  # two processes may open a new folder at once
+    try:
+        for number in range(_version(db, file, len(steps)), len(steps)):
+            script = (files("podium.store") / "migrations" / steps[number]).read_text()
+            for statement in _statements(script):
+                db.execute(statement)
+        db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {len(steps)}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _version(db: sqlite3.Connection, file: Path, known: int) -> int:
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    application = db.execute("PRAGMA application_id").fetchone()[0]
+    if application not in (0, _APPLICATION_ID) or (application == 0 and version > 0):
+        raise StoreCorrupt(f"{file} is a database of another program; name another data folder with --data")
+    if version > known:
+        raise StoreCorrupt(
+            f"{file} was written by a newer version of Podium (its schema is {version}, this one knows {known}). "
+            "Update Podium, or name another data folder with --data"
+        )
+    return version
+
+
+def _statements(script: str) -> list[str]:
+    statements, text = [], ""
+    for line in script.splitlines(keepends=True):
+        text += line
+        if sqlite3.complete_statement(text):
+            statements.append(text)
+            text = ""
+    return statements
+
+
+def explain(error: sqlite3.Error, file: Path, live: Sequence[str] = ()) -> StoreError:
+    """The error in our own words, with the remedy. `live` are the other processes that use the file."""
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = None if code is None else code & 0xFF
+    others = f" Others that use it: {', '.join(live)}." if live else ""
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        stopped = " A stopped process keeps its locks: continue it (kill -CONT) or end it." if live else ""
+        return StoreDown(f"{file} has been locked by another process for {BUSY_S:g} s.{others}{stopped}")
+    if primary == sqlite3.SQLITE_FULL:
+        return StoreDown(f"the disk with {file} is full. Nothing acknowledged is lost: free some space and resume")
+    if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return StoreDown(f"{file} cannot be opened for writing ({error}). Check its owner and permissions")
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return StoreCorrupt(f"{file} is damaged ({error}). Restore it from a copy, or name another folder with --data")
+    return StoreDown(f"{file} could not be read or written: {error}")
+
+
+def read_records(db: sqlite3.Connection, session: str, after: int, limit: int) -> list[Record]:
+    """A page of a session's log."""
+    rows = db.execute(SQL["records"], (after, session, session, limit)).fetchall()
+    return [
+        Record(session, seq_of(key), thread, views, _EPOCH + timedelta(microseconds=at), body, decode(body))
+        for key, thread, views, at, body in rows
+    ]
+
+
+def _session(db: sqlite3.Connection, id: str) -> SessionRow:
+    row = db.execute(SQL["session"], (id,)).fetchone()
+    if row is None:
+        raise NotFound(f"there is no session {id} here")
+    return _session_row(row)
+
+
+def _session_row(row: Sequence[Any]) -> SessionRow:
+    id, workspace, title, agent, agent_name, created_at, needs, program, status, stop_reason, paused, usage, *rest = row
+    head, epoch, owner = rest
+    return SessionRow(
+        id=id,
+        workspace=workspace,
+        title=title,
+        agent=agent,
+        agent_name=agent_name,
+        created_at=_EPOCH + timedelta(microseconds=created_at),
+        needs=msgspec.json.decode(needs, type=tuple[str, ...]),
+        program=program,
+        facts=SessionFacts(status, _stop_reason(stop_reason), msgspec.json.decode(usage, type=Usage)),
+        paused=bool(paused),
+        head=head,
+        epoch=epoch,
+        owner=owner,
+    )
+
+
+def _stop_reason(text: str | None) -> StopReason | None:
+    return None if text is None else msgspec.json.decode(text, type=StopReason)
+
+
+def _threads(db: sqlite3.Connection, session: str) -> list[ThreadRow]:
+    return [
+        ThreadRow(
+            id,
+            parent,
+            agent,
+            agent_name,
+            status,
+            _stop_reason(stop_reason),
+            None if usage is None else msgspec.json.decode(usage, type=Usage),
+            _EPOCH + timedelta(microseconds=created_at),
+        )
+        for id, parent, agent, agent_name, status, stop_reason, usage, created_at in db.execute(
+            SQL["threads"], (session,)
+        ).fetchall()
+    ]
+
+
+def _owned_text(session: str, owner: Owner) -> str:
+    stopped = "; it is stopped: continue it (kill -CONT) or end it" if owner.state == "stopped" else ""
+    return f"session {session} is driven by process {owner.pid}, which lives{stopped}. Nothing was changed"

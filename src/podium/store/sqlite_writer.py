@@ -1,0 +1,257 @@
+"""What the writer thread does with the database: groups of appends in one transaction.
+
+Everything here runs in that one thread, on that one connection.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from podium.core.ports import Append
+from podium.core.records import UserInterrupt, UserMessage, answers, encode, is_queued, listed_id
+from podium.core.session import Changes
+from podium.core.thread import ThreadRow
+from podium.errors import Fenced, Refused, StoreError
+from podium.store.queries import SQL
+
+BLOB_BYTES = 256 * 1024
+_SEQ_BITS = 32
+
+to_json = msgspec.json.Encoder().encode
+
+
+def key(session_no: int, seq: int) -> int:
+    """Where a record stands in the log's tree."""
+    return session_no << _SEQ_BITS | seq
+
+
+def seq_of(record_key: int) -> int:
+    """The seq in a record's key."""
+    return record_key & (1 << _SEQ_BITS) - 1
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970, exactly."""
+    since = at - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+@dataclass(slots=True)
+class PreparedAppend:
+    """An append with its records encoded, made on the caller's thread so that the writer has less to do.
+
+    Shape: rows are (thread id, views, at, listed id, answered call, body).
+    """
+
+    append: Append
+    rows: list[tuple[str, int, int, str | None, str | None, bytes]]
+    queued: list[tuple[int, str, str]] = field(default_factory=list)  # (index, id, thread)
+    taken: list[tuple[int, str]] = field(default_factory=list)  # (index, id)
+
+
+def prepare(append: Append) -> PreparedAppend:
+    """Encode the append's records."""
+    prepared = PreparedAppend(append, [])
+    at, at_micros = None, 0
+    for index, draft in enumerate(append.drafts):
+        if draft.at is not at:
+            at, at_micros = draft.at, micros(draft.at)
+        event = draft.event
+        prepared.rows.append((draft.thread, draft.views, at_micros, listed_id(event), answers(event), encode(event)))
+        if isinstance(event, UserMessage | UserInterrupt):
+            if is_queued(event):
+                prepared.queued.append((index, event.id, draft.thread))
+            else:
+                prepared.taken.append((index, event.id))
+    return prepared
+
+
+Job = Callable[["Writer"], Any]  # anything else that needs a transaction, such as a claim
+
+
+@dataclass(slots=True)
+class _Head:
+    """A session's row as this transaction sees and changes it."""
+
+    no: int
+    epoch: int
+    head: int
+    owner: str | None
+    changes: Changes | None = None
+    paused: bool | None = None
+    release: bool = False
+
+
+class Writer:
+    """Writes groups. Its caches of row numbers hold committed rows only."""
+
+    def __init__(self, db: sqlite3.Connection, explain: Callable[[sqlite3.Error], StoreError]) -> None:
+        self.db = db
+        self._explain = explain
+        self._thread_nos: dict[str, int] = {}
+        self._new_thread_nos: dict[str, int] = {}
+        self._heads: dict[str, _Head] = {}
+
+    def commit(self, works: Sequence[PreparedAppend | Job]) -> list[Any]:
+        """Write the group; for each its result, or the error its caller gets."""
+        if all(isinstance(work, PreparedAppend) and not work.append.if_no_input for work in works):
+            try:
+                return self._transaction(lambda: self.together([w for w in works if isinstance(w, PreparedAppend)]))
+            except sqlite3.IntegrityError:
+                pass  # one of them breaks a rule of the schema: find out which, the others stand
+            except sqlite3.Error as error:
+                return [self._explain(error)] * len(works)
+        try:
+            return self._transaction(lambda: [self._alone(work) for work in works])
+        except sqlite3.Error as error:
+            return [self._explain(error)] * len(works)
+
+    def _transaction(self, write: Callable[[], list[Any]]) -> list[Any]:
+        self._heads, self._new_thread_nos = {}, {}
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            outcomes = write()
+            self.db.execute("COMMIT")
+        except BaseException:
+            if self.db.in_transaction:  # a full disk has rolled back already
+                self.db.execute("ROLLBACK")
+            raise
+        if len(self._thread_nos) > 100_000:
+            self._thread_nos.clear()
+        self._thread_nos.update(self._new_thread_nos)
+        return outcomes
+
+    def _alone(self, work: PreparedAppend | Job) -> Any:
+        """One work in a savepoint of its own: refused, it leaves no trace and takes no other with it."""
+        self.db.execute("SAVEPOINT one")
+        self._heads = {}
+        known = dict(self._new_thread_nos)
+        try:
+            outcome = self.together([work])[0] if isinstance(work, PreparedAppend) else work(self)
+            if isinstance(outcome, BaseException):
+                raise outcome
+        except (StoreError, sqlite3.IntegrityError) as error:
+            self._new_thread_nos = known
+            self.db.execute("ROLLBACK TO one")
+            outcome = (
+                error if isinstance(error, StoreError) else Refused(f"the log's schema does not allow this: {error}")
+            )
+        self.db.execute("RELEASE one")
+        return outcome
+
+    def together(self, works: Sequence[PreparedAppend]) -> list[Any]:
+        outcomes: list[Any] = []
+        records: list[tuple[Any, ...]] = []
+        opened: list[tuple[Any, ...]] = []
+        closed: list[tuple[int, str]] = []
+        threads: list[tuple[Any, ...]] = []
+        for work in works:
+            append = work.append
+            try:
+                head = self._head(append)
+            except StoreError as refusal:
+                outcomes.append(refusal)
+                continue
+            first = head.head + 1
+            for row in append.changes.threads:
+                self._thread(head.no, row, threads)
+            nos: dict[str, int] = {}
+            for offset, (thread, views, at, id, answered, body) in enumerate(work.rows):
+                no = nos.get(thread)
+                if no is None:
+                    no = nos[thread] = self._thread_no(thread)
+                body_or_null, blob = (body, None) if len(body) <= BLOB_BYTES else (None, self._blob(body))
+                records.append((key(head.no, first + offset), no, views, at, id, answered, body_or_null, blob))
+            for index, id, thread in work.queued:
+                self.db.execute(SQL["queue_input"], (head.no, id, thread, first + index))
+            for index, id in work.taken:
+                self.db.execute(SQL["take_input"], (first + index, head.no, id))
+            opened += [(head.no, call.id, call.thread, call.name, call.input_hash) for call in append.changes.opened]
+            closed += [(head.no, id) for id in append.changes.closed]
+            head.head += len(work.rows)
+            head.changes = append.changes
+            head.paused = append.changes.paused if append.changes.paused is not None else head.paused
+            head.release = head.release or append.release
+            outcomes.append(first)
+        self.db.executemany(SQL["insert_record"], records)
+        self.db.executemany(SQL["update_thread"], threads)
+        self.db.executemany(SQL["open_call"], opened)
+        self.db.executemany(SQL["close_call"], closed)
+        for head in self._heads.values():
+            self._write_head(head)
+        return outcomes
+
+    def _head(self, append: Append) -> _Head:
+        head = self._heads.get(append.session)
+        if head is None:
+            row = self.db.execute(SQL["session_head"], (append.session,)).fetchone()
+            if row is None:
+                raise Fenced(f"session {append.session} is gone")
+            head = self._heads[append.session] = _Head(*row)
+        if head.epoch != append.epoch:
+            raise Fenced(
+                f"session {append.session} was claimed by another driver (epoch {head.epoch}, this one had "
+                f"{append.epoch}); nothing more is written here"
+            )
+        if append.if_no_input and self.db.execute(SQL["waiting_input"], (head.no,)).fetchone() is not None:
+            raise Refused("an input came meanwhile")
+        return head
+
+    def _write_head(self, head: _Head) -> None:
+        changes = head.changes
+        if changes is None:
+            return
+        facts = changes.session
+        self.db.execute(
+            SQL["update_session"],
+            (
+                facts.status,
+                to_json(facts.stop_reason).decode() if facts.stop_reason is not None else None,
+                to_json(facts.usage).decode(),
+                head.head,
+                None if head.release else head.owner,
+                head.no,
+            ),
+        )
+        if head.paused is not None:
+            self.db.execute(SQL["pause_session"], (int(head.paused), head.no))
+        head.changes = head.paused = None
+
+    def _thread(self, session_no: int, row: ThreadRow, updates: list[tuple[Any, ...]]) -> None:
+        """Insert a new thread now, since records need its number; gather a change of a known one."""
+        stop_reason = to_json(row.stop_reason).decode() if row.stop_reason is not None else None
+        usage = to_json(row.usage).decode() if row.usage is not None else None
+        if self._find_thread_no(row.id) is not None:
+            updates.append((row.status, stop_reason, usage, row.id))
+            return
+        values = (session_no, row.id, row.parent, row.agent, row.agent_name, row.status, stop_reason, usage)
+        cursor = self.db.execute(SQL["insert_thread"], (*values, micros(row.created_at)))
+        assert cursor.lastrowid is not None
+        self._new_thread_nos[row.id] = cursor.lastrowid
+
+    def _find_thread_no(self, id: str) -> int | None:
+        no = self._thread_nos.get(id) or self._new_thread_nos.get(id)
+        if no is None:
+            row = self.db.execute(SQL["thread_no"], (id,)).fetchone()
+            if row is not None:
+                no = self._new_thread_nos[id] = row[0]
+        return no
+
+    def _thread_no(self, id: str) -> int:
+        no = self._find_thread_no(id)
+        if no is None:
+            raise Refused(f"thread {id} does not exist")
+        return no
+
+    def _blob(self, body: bytes) -> str:
+        hash = sha256(body).hexdigest()
+        self.db.execute(SQL["insert_blob"], (hash, body))
+        return hash

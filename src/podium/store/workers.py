@@ -1,0 +1,115 @@
+"""Who is alive: every process holds an exclusive flock on a file of its own for as long as it lives.
+
+The kernel frees the lock when the process dies, however it dies; a stopped process keeps it. So "its lock can be taken"
+means "it is dead", with no clock and no heartbeat. flock(2), never fcntl record locks: those vanish when any descriptor
+of the file is closed.
+"""
+
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from podium.core.ports import Owner
+from podium.errors import StoreDown
+
+
+class _Holder(msgspec.Struct):
+    pid: int
+    started: str
+
+
+class Workers:
+    """This process's lock, and a view of the others'."""
+
+    def __init__(self, folder: Path, id: str) -> None:
+        """Take the lock.
+
+        Errors: StoreDown if the folder cannot be written.
+        """
+        self.id = id
+        self._folder = folder
+        try:
+            folder.mkdir(exist_ok=True)
+            # Close-on-exec: a child that kept the descriptor would keep a dead worker alive.
+            self._fd = os.open(self._path(id), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.write(self._fd, msgspec.json.encode(_Holder(os.getpid(), _start_time(os.getpid()))))
+        except OSError as error:
+            raise StoreDown(f"cannot take a worker's lock in {folder}: {error.strerror}") from None
+        # A forked child must not hold the lock; closing its copy leaves the parent's in place.
+        os.register_at_fork(after_in_child=self._forget)
+
+    def is_alive(self, id: str) -> bool:
+        """Whether that worker's process lives. Never creates its file: a missing one means dead."""
+        if id == self.id:
+            return True
+        try:
+            fd = os.open(self._path(id), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
+    def owner(self, id: str) -> Owner | None:
+        """The process behind a live worker, or None if it is dead."""
+        if not self.is_alive(id):
+            return None
+        try:
+            holder = msgspec.json.decode(self._path(id).read_bytes(), type=_Holder)
+        except (OSError, msgspec.DecodeError):
+            return Owner(worker=id, pid=0, state="running")
+        return Owner(worker=id, pid=holder.pid, state=_state(holder.pid))
+
+    def live(self) -> list[Owner]:
+        """All live workers but this one."""
+        ids = [path.stem for path in sorted(self._folder.glob("*.lock"))]
+        owners = [self.owner(id) for id in ids if id != self.id]
+        return [owner for owner in owners if owner is not None]
+
+    def forget_dead(self, owned: set[str]) -> None:
+        """Remove the files of dead workers that own no session; `owned` are the workers that do."""
+        for path in self._folder.glob("*.lock"):
+            if path.stem != self.id and path.stem not in owned and not self.is_alive(path.stem):
+                path.unlink(missing_ok=True)
+
+    def close(self, *, owns_sessions: bool) -> None:
+        """Let go. The file goes too, unless a session still names this worker. May be called twice."""
+        if self._fd < 0:
+            return
+        if not owns_sessions:
+            self._path(self.id).unlink(missing_ok=True)
+        self._forget()
+
+    def _forget(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with suppress(OSError):
+                os.close(fd)
+
+    def _path(self, id: str) -> Path:
+        return self._folder / f"{id}.lock"
+
+
+def _stat_field(pid: int, index: int) -> str:
+    # Source: proc(5). The command in field 2 may hold spaces and parentheses, so count from its end.
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    return stat.rpartition(")")[2].split()[index - 3]
+
+
+def _start_time(pid: int) -> str:
+    return _stat_field(pid, 22)
+
+
+def _state(pid: int) -> str:
+    return "stopped" if _stat_field(pid, 3) in ("T", "t") else "running"
