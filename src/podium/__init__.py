@@ -1,1 +1,37 @@
 """Self-hosted multi-agent orchestration on a durable event log."""
+
+from podium.app import Podium, resume, run, run_sync, stream
+from podium.core.definitions import Agent, Concurrency, Limits, SessionLimits
+from podium.core.ports import Model, ModelRequest, Mount, Reply, Tool
+from podium.core.records import Record, Usage
+from podium.errors import PodiumError
+from podium.models.rehearsal import Generated, Rehearsal, call, say
+from podium.running import Run, RunResult
+from podium.tools.functions import tool
+
+__all__ = [
+    "Agent",
+    "Concurrency",
+    "Generated",
+    "Limits",
+    "Model",
+    "ModelRequest",
+    "Mount",
+    "Podium",
+    "PodiumError",
+    "Record",
+    "Rehearsal",
+    "Reply",
+    "Run",
+    "RunResult",
+    "SessionLimits",
+    "Tool",
+    "Usage",
+    "call",
+    "resume",
+    "run",
+    "run_sync",
+    "say",
+    "stream",
+    "tool",
+]

@@ -9,12 +9,18 @@ from podium.core.records import OWN, PRIMARY, PRIVATE, Draft, PrivateFact, Publi
 class Moment:
     """An instant at which records are made. Time and ids come from outside, so that what uses them stays pure."""
 
-    __slots__ = ("_new_id", "drafts", "now")
+    __slots__ = ("_new_id", "drafts", "folded", "now")
 
     def __init__(self, now: datetime, new_id: Callable[[str], str]) -> None:
         self.now = now
         self._new_id = new_id
         self.drafts: list[Draft] = []
+        self.folded = 0  # how many of the drafts a fold has taken in
+
+    def take(self) -> list[Draft]:
+        """The drafts, to be appended; the moment starts anew."""
+        drafts, self.drafts, self.folded = self.drafts, [], 0
+        return drafts
 
     def event_id(self) -> str:
         """A fresh event id."""

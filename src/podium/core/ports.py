@@ -94,8 +94,13 @@ class Sandbox(Protocol):
 class Sandboxes(Protocol):
     """Makes sandboxes, after having proved that they hold."""
 
-    async def check(self) -> None:
-        """Run the self-test once.
+    @property
+    def backend(self) -> str:
+        """What they are made with, such as "bubblewrap 0.8.0"."""
+        ...
+
+    async def check(self) -> Mapping[str, bool]:
+        """Run the self-test once: each promise by name, and that it holds.
 
         Errors: SandboxUnavailable, with the remedy, if any promise is not kept.
         """
@@ -169,11 +174,12 @@ class Tool(Protocol):
 
 
 class ToolOffer(msgspec.Struct, frozen=True):
-    """A tool as a model is offered it."""
+    """A tool as a model is offered it; `is_agent` if calling it delegates to another agent."""
 
     name: str
     description: str
     input_schema: dict[str, JSON]
+    is_agent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -292,7 +298,7 @@ class NewSession:
 class Append:
     """Records of a driver, with what they change in the projections.
 
-    Shape: `if_no_input`: append only if no queued input waits untaken (else Refused); `release`: the session has no
+    Shape: `if_no_input`: append only if no queued input waits untaken after it (else Refused); `release`: the session has no
     owner afterwards.
     """
 

@@ -242,6 +242,13 @@ class SessionCreated(Private, frozen=True, kw_only=True, tag="session.created"):
     program: str = ""
 
 
+class SandboxTested(Private, frozen=True, kw_only=True, tag="sandbox.tested"):
+    """What the sandbox's self-test found when this session was given to a driver: each promise, and whether it holds."""
+
+    backend: str
+    promises: dict[str, bool]
+
+
 class DrivingStarted(Private, frozen=True, kw_only=True, tag="driving.started"):
     """A driver took over. What was under way before is lost; its time does not count as working time."""
 
@@ -385,6 +392,7 @@ PrivateFact = (
     | CallAnswered
     | FilesSeen
     | SandboxRestarted
+    | SandboxTested
     | DelegationOpened
     | DelegationClosed
     | ResultSubmitted

@@ -33,7 +33,7 @@ def offers(definition: Definition, definitions: Mapping[str, Definition]) -> tup
     for callee in definition.roster:
         target = definitions.get(callee.version, definition)
         about = target.description or f"Hands a task to the agent '{target.name}' and returns its report."
-        offered.append(ToolOffer(callee.tool, about, target.called_with()))
+        offered.append(ToolOffer(callee.tool, about, target.called_with(), is_agent=True))
     if definition.output_schema is not None:
         offered.append(ToolOffer(SUBMIT, "Give your result and end your work.", definition.output_schema))
     return tuple(offered)

@@ -31,6 +31,7 @@ from podium.core.records import (
     Record,
     ResultSubmitted,
     SandboxRestarted,
+    SandboxTested,
     SessionCreated,
     SessionError,
     SessionIdle,
@@ -120,6 +121,16 @@ class SessionState:
         """The primary thread."""
         return self.threads[self.primary]
 
+    @property
+    def has_message(self) -> bool:
+        """Whether a person's message waits to be taken."""
+        return any(isinstance(event, UserMessage) for event in self.queue.values())
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether a person's interrupt waits to be taken."""
+        return any(isinstance(event, UserInterrupt) for event in self.queue.values())
+
     def changes(self) -> Changes:
         """What changed in the projections since the last call of this."""
         changes = Changes(
@@ -169,6 +180,8 @@ class SessionState:
             case ToolStarted():
                 self._start(thread, event)
             case AgentToolResult():
+                if (call := thread.calls.get(event.tool_use_id)) is not None and call.name == SHELL_TOOL:
+                    thread.has_shell = True
                 self._answer(thread, event.tool_use_id, event.content, event.is_error)
             case AgentMessage():
                 thread.reply_texts[event.id] = TextBlock("\n".join(block.text for block in event.content))
@@ -213,7 +226,7 @@ class SessionState:
                 self._skip_dead_time(at)
             case SessionResumed() | SessionError() | SessionUsage() | DrivingStopped() | SandboxRestarted():
                 pass
-            case MessageSent() | ThreadCreated() | LimitReached() | Unknown():
+            case MessageSent() | ThreadCreated() | LimitReached() | SandboxTested() | Unknown():
                 pass
             case _:
                 assert_never(event)
@@ -239,7 +252,6 @@ class SessionState:
         call = thread.calls.get(event.call)
         if call is not None:
             call.attempt = event.attempt
-            thread.has_shell = thread.has_shell or call.name == SHELL_TOOL
 
     def _answer(self, thread: ThreadState, call: str, content: Content, is_error: bool) -> None:
         thread.answered(call, content, is_error)

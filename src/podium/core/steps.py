@@ -95,7 +95,7 @@ def next_step(session: SessionState, thread: ThreadState, now: datetime) -> Step
         return Finish(Reported(text(thread.result_text())))
     if thread.corrections > CORRECTIONS:
         return Finish(Failed(f"its result did not fit its schema, {CORRECTIONS + 1} times"))
-    if thread.transcript.awaits_reply:
+    if thread.transcript.awaits_reply or (thread.parent is None and session.has_message):
         met = limit_met(session, thread, now)
         return Finish(Limited(met)) if met is not None else CallModel()
     if thread.definition.output_schema is not None:
@@ -135,9 +135,9 @@ def overdue(session: SessionState, thread: ThreadState, now: datetime) -> LimitM
 
 
 def seconds_left(session: SessionState, thread: ThreadState, now: datetime) -> float | None:
-    """Seconds until `overdue` would say so, or None without a limit."""
+    """Seconds until the thread must be stopped, or None without a limit; the session's stops the primary thread."""
     own, shared = thread.definition.seconds, session.settings.seconds
     left = [] if own is None else [own - thread.worked(now)]
-    if shared is not None:
+    if shared is not None and thread.parent is None:
         left.append(shared - session.main.worked(now))
     return max(0.0, min(left)) if left else None

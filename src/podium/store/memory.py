@@ -67,6 +67,8 @@ class MemoryStore:
         self._driven: set[str] = set()
 
     async def create(self, new: NewSession) -> int:
+        if new.id in self.log.sessions:
+            raise Refused(f"there is a session {new.id} already")
         for version, definition in new.definitions.items():
             self.log.definitions[version] = msgspec.json.encode(definition)
         row = SessionRow(
@@ -85,7 +87,11 @@ class MemoryStore:
             owner=self.worker,
         )
         self.log.sessions[new.id] = _Session(row)
-        self._write(Append(session=new.id, epoch=1, drafts=new.drafts, changes=new.changes))
+        try:
+            self._write(Append(session=new.id, epoch=1, drafts=new.drafts, changes=new.changes))
+        except Refused:
+            del self.log.sessions[new.id]
+            raise
         self._driven.add(new.id)
         return 1
 
@@ -157,14 +163,12 @@ class MemoryStore:
         kept = self.log.sessions.get(append.session)
         if kept is None or kept.row.epoch != append.epoch:
             raise Fenced(f"session {append.session} was claimed by another driver; nothing more is written here")
-        if append.if_no_input and any(row.taken_seq is None for row in kept.inputs.values()):
-            raise Refused("an input came meanwhile")
         after = kept.copy()  # a refused append must leave no trace
         first = after.row.head + 1
         _apply(after, append.changes, release=append.release)
         for seq, draft in enumerate(append.drafts, first):
             if draft.thread not in after.threads:
-                raise Refused(f"thread {draft.thread} does not exist")
+                raise Refused(f"the session has no thread {draft.thread}")
             event = draft.event
             _once(after.listed, listed_id(event), "an event of this id exists")
             _once(after.answered, answers(event), "the call has a result")
@@ -174,6 +178,8 @@ class MemoryStore:
                 elif event.id in after.inputs:
                     after.inputs[event.id] = msgspec.structs.replace(after.inputs[event.id], taken_seq=seq)
             after.records.append(Record(append.session, seq, draft.thread, draft.views, draft.at, encode(event), event))
+        if append.if_no_input and any(row.taken_seq is None for row in after.inputs.values()):
+            raise Refused("an input came meanwhile")
         after.row = msgspec.structs.replace(after.row, head=after.row.head + len(append.drafts))
         self.log.sessions[append.session] = after
         return first

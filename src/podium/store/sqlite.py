@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -23,7 +24,7 @@ from podium.core.ports import Append, Clock, InputRequest, InputRow, NewId, NewS
 from podium.core.records import Record, StopReason, Usage, decode
 from podium.core.session import CallRow, SessionFacts
 from podium.core.thread import ThreadRow
-from podium.errors import NotFound, Owned, StoreCorrupt, StoreDown, StoreError
+from podium.errors import NotFound, Owned, Refused, StoreCorrupt, StoreDown, StoreError
 from podium.store.definitions import collect
 from podium.store.folder import open_folder
 from podium.store.group_commit import GroupCommit
@@ -68,6 +69,8 @@ class SqliteStore:
     # --- writing -------------------------------------------------------------------------------------
 
     async def create(self, new: NewSession) -> int:
+        if new.id in self._driven:
+            raise Refused(f"there is a session {new.id} already")
         append = prepare(Append(session=new.id, epoch=1, drafts=new.drafts, changes=new.changes))
 
         def job(writer: Writer) -> int:
@@ -154,7 +157,10 @@ class SqliteStore:
     # --- reading -------------------------------------------------------------------------------------
 
     async def records(self, session: str, *, after: int = 0, limit: int = 1000) -> list[Record]:
-        return await self._read(lambda db: read_records(db, session, after, limit))
+        def read(db: sqlite3.Connection) -> list[Record]:
+            return read_records(db, session, after, limit) or _none_of(db, session)
+
+        return await self._read(read)
 
     async def session(self, id: str) -> SessionRow:
         return await self._read(lambda db: _session(db, id))
@@ -163,13 +169,19 @@ class SqliteStore:
         return await self._read(lambda db: [_session_row(row) for row in db.execute(SQL["sessions"])])
 
     async def threads(self, session: str) -> list[ThreadRow]:
-        return await self._read(lambda db: _threads(db, session))
+        return await self._read(lambda db: _threads(db, session) or _none_of(db, session))
 
     async def open_calls(self, session: str) -> list[CallRow]:
-        return await self._read(lambda db: [CallRow(*row) for row in db.execute(SQL["open_calls"], (session,))])
+        def read(db: sqlite3.Connection) -> list[CallRow]:
+            return [CallRow(*row) for row in db.execute(SQL["open_calls"], (session,))] or _none_of(db, session)
+
+        return await self._read(read)
 
     async def inputs(self, session: str) -> list[InputRow]:
-        return await self._read(lambda db: [InputRow(*row) for row in db.execute(SQL["inputs"], (session,))])
+        def read(db: sqlite3.Connection) -> list[InputRow]:
+            return [InputRow(*row) for row in db.execute(SQL["inputs"], (session,))] or _none_of(db, session)
+
+        return await self._read(read)
 
     async def definitions(self, version: str) -> dict[str, Definition]:
         def read_one(db: sqlite3.Connection, version: str) -> bytes | None:
@@ -286,6 +298,22 @@ def explain(error: sqlite3.Error, file: Path, live: Sequence[str] = ()) -> Store
     return StoreDown(f"{file} could not be read or written: {error}")
 
 
+def read_log(folder: Path, session: str) -> list[Record]:
+    """A session's whole log, without a store: for programs that look back at a run.
+
+    Errors: StoreDown, StoreCorrupt.
+    """
+    file = folder / FILE
+    try:
+        db = sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)
+        try:
+            return read_records(db, session, 0, -1)
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        raise explain(error, file) from error
+
+
 def read_records(db: sqlite3.Connection, session: str, after: int, limit: int) -> list[Record]:
     """A page of a session's log."""
     rows = db.execute(SQL["records"], (after, session, session, limit)).fetchall()
@@ -300,6 +328,12 @@ def _session(db: sqlite3.Connection, id: str) -> SessionRow:
     if row is None:
         raise NotFound(f"there is no session {id} here")
     return _session_row(row)
+
+
+def _none_of(db: sqlite3.Connection, session: str) -> list[Any]:
+    """Nothing, of a session that exists. Errors: NotFound."""
+    _session(db, session)
+    return []
 
 
 def _session_row(row: Sequence[Any]) -> SessionRow:

@@ -96,17 +96,17 @@ class Writer:
     def __init__(self, db: sqlite3.Connection, explain: Callable[[sqlite3.Error], StoreError]) -> None:
         self.db = db
         self._explain = explain
-        self._thread_nos: dict[str, int] = {}
-        self._new_thread_nos: dict[str, int] = {}
+        self._thread_nos: dict[tuple[int, str], int] = {}  # by session's number and thread's id
+        self._new_thread_nos: dict[tuple[int, str], int] = {}
         self._heads: dict[str, _Head] = {}
 
     def commit(self, works: Sequence[PreparedAppend | Job]) -> list[Any]:
-        """Write the group; for each its result, or the error its caller gets."""
+        """Write the group; for each its result, or the error its caller gets. Whatever goes wrong, it does not raise."""
         if all(isinstance(work, PreparedAppend) and not work.append.if_no_input for work in works):
             try:
                 return self._transaction(lambda: self.together([w for w in works if isinstance(w, PreparedAppend)]))
-            except sqlite3.IntegrityError:
-                pass  # one of them breaks a rule of the schema: find out which, the others stand
+            except (sqlite3.IntegrityError, StoreError):
+                pass  # one of them breaks a rule: find out which, the others stand
             except sqlite3.Error as error:
                 return [self._explain(error)] * len(works)
         try:
@@ -138,12 +138,14 @@ class Writer:
             outcome = self.together([work])[0] if isinstance(work, PreparedAppend) else work(self)
             if isinstance(outcome, BaseException):
                 raise outcome
-        except (StoreError, sqlite3.IntegrityError) as error:
+        except Exception as error:
+            if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
+                raise  # the database is in trouble, and all works with it
+            # Anything else is this work's own trouble. It must not end the thread, with everybody waiting for it.
             self._new_thread_nos = known
             self.db.execute("ROLLBACK TO one")
-            outcome = (
-                error if isinstance(error, StoreError) else Refused(f"the log's schema does not allow this: {error}")
-            )
+            is_schema = isinstance(error, sqlite3.IntegrityError)
+            outcome = Refused(f"the log's schema does not allow this: {error}") if is_schema else error
         self.db.execute("RELEASE one")
         return outcome
 
@@ -167,13 +169,15 @@ class Writer:
             for offset, (thread, views, at, id, answered, body) in enumerate(work.rows):
                 no = nos.get(thread)
                 if no is None:
-                    no = nos[thread] = self._thread_no(thread)
+                    no = nos[thread] = self._thread_no(head.no, thread)
                 body_or_null, blob = (body, None) if len(body) <= BLOB_BYTES else (None, self._blob(body))
                 records.append((key(head.no, first + offset), no, views, at, id, answered, body_or_null, blob))
             for index, id, thread in work.queued:
                 self.db.execute(SQL["queue_input"], (head.no, id, thread, first + index))
             for index, id in work.taken:
                 self.db.execute(SQL["take_input"], (first + index, head.no, id))
+            if append.if_no_input and self.db.execute(SQL["waiting_input"], (head.no,)).fetchone() is not None:
+                raise Refused("an input came meanwhile")  # only ever reached in a savepoint of its own
             opened += [(head.no, call.id, call.thread, call.name, call.input_hash) for call in append.changes.opened]
             closed += [(head.no, id) for id in append.changes.closed]
             head.head += len(work.rows)
@@ -201,8 +205,6 @@ class Writer:
                 f"session {append.session} was claimed by another driver (epoch {head.epoch}, this one had "
                 f"{append.epoch}); nothing more is written here"
             )
-        if append.if_no_input and self.db.execute(SQL["waiting_input"], (head.no,)).fetchone() is not None:
-            raise Refused("an input came meanwhile")
         return head
 
     def _write_head(self, head: _Head) -> None:
@@ -229,26 +231,27 @@ class Writer:
         """Insert a new thread now, since records need its number; gather a change of a known one."""
         stop_reason = to_json(row.stop_reason).decode() if row.stop_reason is not None else None
         usage = to_json(row.usage).decode() if row.usage is not None else None
-        if self._find_thread_no(row.id) is not None:
+        if self._find_thread_no(session_no, row.id) is not None:
             updates.append((row.status, stop_reason, usage, row.id))
             return
         values = (session_no, row.id, row.parent, row.agent, row.agent_name, row.status, stop_reason, usage)
         cursor = self.db.execute(SQL["insert_thread"], (*values, micros(row.created_at)))
         assert cursor.lastrowid is not None
-        self._new_thread_nos[row.id] = cursor.lastrowid
+        self._new_thread_nos[session_no, row.id] = cursor.lastrowid
 
-    def _find_thread_no(self, id: str) -> int | None:
-        no = self._thread_nos.get(id) or self._new_thread_nos.get(id)
+    def _find_thread_no(self, session_no: int, id: str) -> int | None:
+        known = session_no, id
+        no = self._thread_nos.get(known) or self._new_thread_nos.get(known)
         if no is None:
-            row = self.db.execute(SQL["thread_no"], (id,)).fetchone()
+            row = self.db.execute(SQL["thread_no"], (id, session_no)).fetchone()
             if row is not None:
-                no = self._new_thread_nos[id] = row[0]
+                no = self._new_thread_nos[known] = row[0]
         return no
 
-    def _thread_no(self, id: str) -> int:
-        no = self._find_thread_no(id)
+    def _thread_no(self, session_no: int, id: str) -> int:
+        no = self._find_thread_no(session_no, id)
         if no is None:
-            raise Refused(f"thread {id} does not exist")
+            raise Refused(f"the session has no thread {id}")
         return no
 
     def _blob(self, body: bytes) -> str:

@@ -46,7 +46,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 UPDATE thread SET status = ?, stop_reason = ?, usage = ? WHERE id = ?;
 
 -- name: thread_no: its row number
-SELECT no FROM thread WHERE id = ?;
+SELECT no FROM thread WHERE id = ? AND session = ?;
 
 -- name: threads: in the order they were created
 SELECT thread.id, parent, thread.agent, thread.agent_name, thread.status, thread.stop_reason, thread.usage, thread.created_at

@@ -1,0 +1,330 @@
+"""Joins the adapters to the ports: one `Podium` is a data folder and the sessions this process runs on it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from podium.core.content import text
+from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits, depth_of, pin
+from podium.core.moment import Moment
+from podium.core.ports import Clock, Model, Mount, NewSession, Place, Resume, Sandboxes, SessionRow, Tool
+from podium.core.records import (
+    Record,
+    SessionCreated,
+    SessionRunning,
+    SessionSettings,
+    ThreadRunning,
+    UserMessage,
+)
+from podium.core.session import SessionState
+from podium.engine.clock import SortedIds, SystemClock
+from podium.engine.driver import Driver, read_state
+from podium.engine.parts import Bound, Parts
+from podium.errors import BadInput
+from podium.needs import bind, describe, need_of_rehearsal, needs_of, program
+from podium.running import Run, RunResult
+from podium.store.sqlite import SqliteStore
+
+DATA = Path(".podium")
+
+
+class Podium:
+    """A data folder and the sessions this process runs on it.
+
+    Use it as an async context manager where several sessions run; `run` and its sisters below open one for each call.
+    """
+
+    def __init__(
+        self,
+        data: Path | str = DATA,
+        *,
+        models: Mapping[str, Model] | None = None,
+        sandboxes: Sandboxes | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._data = Path(data)
+        self._models = dict(models or {})
+        self._sandboxes = sandboxes
+        self._clock = clock or SystemClock()
+        self._new_id = SortedIds()
+        self._parts: Parts | None = None
+        self._runs: list[Run] = []
+
+    async def __aenter__(self) -> Self:
+        store = SqliteStore.open(self._data, self._clock, self._new_id)
+        self.folder = store.folder
+        self._parts = Parts(
+            store=store,
+            clock=self._clock,
+            new_id=self._new_id,
+            sandboxes=self._sandboxes or _sandboxes(),
+            place=self._place,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for run in self._runs:
+            await run.close()
+        await self.parts.store.close()
+
+    @property
+    def parts(self) -> Parts:
+        """The ports, once entered."""
+        if self._parts is None:
+            raise BadInput("use Podium as a context manager: async with Podium(...) as podium")
+        return self._parts
+
+    # --- running -------------------------------------------------------------------------------------
+
+    async def start(
+        self,
+        agent: Agent,
+        task: str,
+        *,
+        workdir: Path | str | None = None,
+        mounts: Sequence[Mount] = (),
+        models: Mapping[str, Model] | None = None,
+        rehearsal: str | None = None,
+        rehearsal_folder: Path | None = None,
+        limits: SessionLimits | None = None,
+        concurrency: Concurrency | None = None,
+    ) -> Run:
+        """Create a session for the agent with the task, and drive it.
+
+        Shape: `workdir` is a folder that all threads share, a fresh one in the data folder if not given. `models` plugs
+        in models by the name agents use. `rehearsal` is "FILE.py:FUNCTION" (beside `rehearsal_folder`) or "generated":
+        it answers for every model.
+        Errors: BadInput, SandboxUnavailable, StoreError; nothing was created then.
+        """
+        parts, limits, concurrency = self.parts, limits or SessionLimits(), concurrency or Concurrency()
+        if not isinstance(task, str) or not task.strip():
+            raise BadInput("the task is empty; say what the team is to do")
+        tools: dict[tuple[str, str], Tool] = {}
+        definition, definitions = pin(agent, lambda tool, where: describe(tool, where, tools))
+        if len(chain := depth_of(definition.version, definitions)) - 1 > limits.depth:
+            raise BadInput(
+                f"the team delegates {len(chain) - 1} levels deep ({' -> '.join(chain)}), limits.depth is {limits.depth}. "
+                "Raise it, or flatten the team"
+            )
+        needs = list(needs_of(definitions.values(), {**self._models, **(models or {})}))
+        if rehearsal is not None:
+            needs = [need for need in needs if not need.startswith("model:")]
+            needs.append(need_of_rehearsal(rehearsal, rehearsal_folder or Path.cwd()))
+        settings = _settings(workdir, mounts, limits, concurrency)
+        session = self._new_id("sesn")
+        bound = await self._bind(definitions, needs, {**self._models, **(models or {})}, tools, settings, session)
+        at = Moment(parts.clock.now(), self._new_id)
+        primary = at.thread_id()
+        state = SessionState(session, definitions)
+        title = " ".join(task.split())[:200]
+        at.private(
+            primary,
+            SessionCreated(
+                agent=definition.version, title=title, settings=settings, needs=tuple(needs), program=program()
+            ),
+        )
+        at.own(primary, UserMessage(id=at.event_id(), processed_at=None, content=text(task)))
+        at.own(primary, SessionRunning(id=at.event_id(), processed_at=at.now))
+        at.own(
+            primary,
+            ThreadRunning(id=at.event_id(), processed_at=at.now, session_thread_id=primary, agent_name=definition.name),
+        )
+        drafts = at.take()
+        for draft in drafts:
+            state.apply(draft.thread, draft.at, draft.event)
+        epoch = await parts.store.create(
+            NewSession(
+                id=session,
+                title=title,
+                agent=definition.version,
+                agent_name=definition.name,
+                needs=tuple(needs),
+                program=program(),
+                drafts=drafts,
+                changes=state.changes(),
+                definitions=definitions,
+            )
+        )
+        return self._drive(state, bound, epoch, len(drafts), schema=agent.output_schema, takes_over=False)
+
+    async def run(self, agent: Agent, task: str, **how: Any) -> RunResult:
+        """Start a session (see `start`) and wait for its end."""
+        return await (await self.start(agent, task, **how)).result()
+
+    async def resume(
+        self,
+        session: str,
+        *,
+        agents: Iterable[Agent] = (),
+        models: Mapping[str, Model] | None = None,
+        accept_changed: bool = False,
+    ) -> Run:
+        """Go on with a session from its last record.
+
+        Shape: `agents` bring the Python functions that the session's agents use as tools; `models` the models it was
+        started with. `accept_changed` takes a rehearsal file that has changed since.
+        Errors: NotFound; Owned if a live process drives it; NeedsUnmet naming what is missing and the program that has
+        it; BadInput if the session is finished.
+        """
+        parts = self.parts
+        row = await parts.store.session(session)
+        if not row.is_unfinished:
+            raise BadInput(f"session {session} is finished; there is nothing to resume")
+        tools: dict[tuple[str, str], Tool] = {}
+        for agent in agents:
+            pin(agent, lambda tool, where: describe(tool, where, tools))
+        definitions = await parts.store.definitions(row.agent)
+        state, _ = await read_state(parts, session)
+        given = {**self._models, **(models or {})}
+        bound = await self._bind(
+            definitions, row.needs, given, tools, state.settings, session, resumer=row.program, changed=accept_changed
+        )
+        if row.paused and row.facts.status == "idle":
+            await parts.store.admit(session, Resume())
+        epoch = await parts.store.claim(session)
+        state, head = await read_state(parts, session)
+        schema = next((agent.output_schema for agent in agents if agent.name == row.agent_name), None)
+        return self._drive(state, bound, epoch, head, schema=schema, takes_over=True)
+
+    async def unfinished(self) -> list[SessionRow]:
+        """The sessions with work left and no live driver, oldest first."""
+        rows = [row for row in reversed(await self.parts.store.sessions()) if row.is_unfinished]
+        return [row for row in rows if await self.parts.store.owner(row.id) is None]
+
+    # --- joining -------------------------------------------------------------------------------------
+
+    def _drive(self, state: SessionState, bound: Bound, epoch: int, head: int, *, schema: Any, takes_over: bool) -> Run:
+        settings, caps = state.settings, {}
+        if settings.session_calls is not None:
+            caps[f"session:{state.id}"] = settings.session_calls
+        caps |= {f"model:{name}": most for name, most in settings.model_calls.items()}
+        caps |= {f"provider:{name}": most for name, most in settings.provider_calls.items()}
+        self.parts.limiter.cap(caps)
+        driver = Driver(self.parts, bound, state, epoch=epoch, head=head)
+        run = Run(driver, self.folder, schema=schema, takes_over=takes_over)
+        self._runs.append(run)
+        return run
+
+    async def _bind(
+        self,
+        definitions: Mapping[str, Definition],
+        needs: Sequence[str],
+        models: Mapping[str, Model],
+        tools: Mapping[tuple[str, str], Tool],
+        settings: SessionSettings,
+        session: str,
+        *,
+        resumer: str = "",
+        changed: bool = False,
+    ) -> Bound:
+        """What the session needs of this process; a sandbox is tested first if one of its tools runs in it."""
+        bound = bind(definitions.values(), needs, models, tools, program=resumer, accept_changed=changed)
+        if not any(tool.needs_sandbox for tool in bound.tools.values()):
+            return bound
+        promises = await self.parts.sandboxes.check()
+        await self.parts.sandboxes.check_mounts(self._make_place(settings, session, "check"))
+        return Bound(
+            models=bound.models,
+            tools=bound.tools,
+            sandbox_promises=promises,
+            sandbox_backend=self.parts.sandboxes.backend,
+        )
+
+    def _place(self, state: SessionState, thread: str) -> Place:
+        return self._make_place(state.settings, state.id, thread)
+
+    def _make_place(self, settings: SessionSettings, session: str, thread: str) -> Place:
+        folder = self.folder / "sessions" / session
+        workdir = Path(settings.workdir) if settings.workdir else folder / "workdir"
+        home, tmp = folder / "threads" / thread / "home", folder / "threads" / thread / "tmp"
+        for made in (home, tmp, *(() if settings.workdir else (workdir,))):
+            made.mkdir(parents=True, exist_ok=True)
+        mounts = tuple(
+            Mount(path=Path(mount["path"]), at=mount["at"], read_only=mount["read_only"]) for mount in settings.mounts
+        )
+        return Place(workdir=workdir, home=home, tmp=tmp, data=self.folder, mounts=mounts)
+
+
+def _sandboxes() -> Sandboxes:
+    from podium.sandbox.bubblewrap import Bubblewrap
+
+    return Bubblewrap()
+
+
+def _settings(
+    workdir: Path | str | None, mounts: Sequence[Mount], limits: SessionLimits, concurrency: Concurrency
+) -> SessionSettings:
+    return SessionSettings(
+        workdir="" if workdir is None else str(_folder(Path(workdir), "workdir")),
+        mounts=tuple(
+            {"path": str(_folder(mount.path, f"mount at {mount.at}")), "at": mount.at, "read_only": mount.read_only}
+            for mount in mounts
+        ),
+        turns=limits.turns,
+        seconds=limits.seconds,
+        tokens=limits.tokens,
+        depth=limits.depth,
+        live_threads=limits.live_threads,
+        session_calls=concurrency.session,
+        model_calls=dict(concurrency.models),
+        provider_calls=dict(concurrency.providers),
+    )
+
+
+def _folder(path: Path, what: str) -> Path:
+    try:
+        folder = path.expanduser().resolve(strict=True)
+        next(folder.iterdir(), None)
+    except FileNotFoundError:
+        raise BadInput(f"{what}: {path} does not exist; create it first") from None
+    except NotADirectoryError:
+        raise BadInput(f"{what}: {path} is a file, not a folder") from None
+    except OSError as error:
+        raise BadInput(f"{what}: {path} cannot be read: {error.strerror}. Check its owner and permissions") from None
+    return folder
+
+
+# --- one call each -----------------------------------------------------------------------------------
+
+
+async def run(agent: Agent, task: str, *, data: Path | str = DATA, **how: Any) -> RunResult:
+    """Run the agent on the task to its end, and return what came of it.
+
+    Shape: `how` as in `Podium.start`: workdir, mounts, models, rehearsal, limits, concurrency.
+    Errors: BadInput, SandboxUnavailable, StoreError. Why a session stopped is data: see `RunResult.stop_reason`.
+    """
+    async with Podium(data) as podium:
+        return await podium.run(agent, task, **how)
+
+
+def run_sync(agent: Agent, task: str, *, data: Path | str = DATA, **how: Any) -> RunResult:
+    """`run`, for programs without an event loop."""
+    return asyncio.run(run(agent, task, data=data, **how))
+
+
+async def stream(agent: Agent, task: str, *, data: Path | str = DATA, **how: Any) -> AsyncIterator[Record]:
+    """Run the agent on the task; the session's records, as they are committed. Leaving early lets the session go."""
+    async with Podium(data) as podium:
+        records = (await podium.start(agent, task, **how)).records()
+        async with aclosing(records):
+            async for record in records:
+                yield record
+
+
+async def resume(
+    session_id: str,
+    *,
+    agents: Iterable[Agent] = (),
+    models: Mapping[str, Model] | None = None,
+    accept_changed: bool = False,
+    data: Path | str = DATA,
+) -> RunResult:
+    """Go on with an unfinished session (see `Podium.resume`) to its end."""
+    async with Podium(data) as podium:
+        run = await podium.resume(session_id, agents=agents, models=models, accept_changed=accept_changed)
+        return await run.result()

@@ -1,0 +1,1 @@
+"""Does what core decides. Everything asyncio is here and in the adapters."""

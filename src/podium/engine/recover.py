@@ -1,0 +1,65 @@
+"""What a crash left open, closed in one append.
+
+A model call without a reply is ended as failed, and its step runs again as a new attempt. A tool call that had started
+and has no result runs again only if the tool is declared idempotent; else the model is told that its outcome is
+unknown. Delegations stay open: their children go on.
+"""
+
+from podium.core.content import text
+from podium.core.moment import Moment
+from podium.core.records import (
+    AgentToolResult,
+    AttemptFailed,
+    DrivingStarted,
+    ModelRequestEnd,
+    ToolStarted,
+    Usage,
+)
+from podium.core.session import SessionState
+from podium.core.thread import ThreadState
+
+UNKNOWN_OUTCOME = (
+    "interrupted: the process that ran this call ended before its result was recorded. "
+    "Its outcome is unknown: check what it did before repeating it."
+)
+
+
+def recover(state: SessionState, epoch: int, at: Moment) -> None:
+    """Record that a driver took over, and close what was under way."""
+    at.private(state.primary, DrivingStarted(epoch=epoch))
+    for thread in state.threads.values():
+        if thread.status == "running":
+            _recover_thread(thread, at)
+
+
+def _recover_thread(thread: ThreadState, at: Moment) -> None:
+    if thread.span is not None:
+        reason = "the process that made this call ended before its reply was recorded"
+        at.private(thread.id, AttemptFailed(span=thread.span, reason=reason))
+        at.own(
+            thread.id,
+            ModelRequestEnd(
+                id=at.event_id(),
+                processed_at=at.now,
+                model_request_start_id=thread.span,
+                is_error=True,
+                model_usage=Usage(),
+            ),
+        )
+    idempotent = {spec.name for spec in thread.definition.tools if spec.idempotent}
+    for call in thread.calls.values():
+        if call.child is not None or call.attempt == 0:
+            continue
+        if call.name in idempotent:
+            at.private(thread.id, ToolStarted(call=call.id, attempt=call.attempt + 1))
+            continue
+        at.own(
+            thread.id,
+            AgentToolResult(
+                id=at.event_id(),
+                processed_at=at.now,
+                tool_use_id=call.id,
+                content=text(UNKNOWN_OUTCOME),
+                is_error=True,
+            ),
+        )

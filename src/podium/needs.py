@@ -1,0 +1,135 @@
+"""What a session needs of the process that drives it, and how the process meets it.
+
+Shape: a need is "tool:AGENT/NAME" (a Python function), "model:NAME" (an object passed by `models=`), or
+"rehearsal:FILE:FUNCTION@SHA256" ("rehearsal:generated@SEED"), which answers for every model.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from podium.core.definitions import Definition, ToolSpec
+from podium.core.ports import Model, Tool
+from podium.engine.parts import Bound
+from podium.errors import BadInput, NeedsUnmet, UnknownName
+from podium.models.rehearsal import Generated, load
+from podium.tools import BUILT_IN
+from podium.tools.functions import FunctionTool
+
+GENERATED = "generated"
+_SEED = 0
+
+
+def program() -> str:
+    """The file of the program that runs in this process, or "" if there is none."""
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    return str(Path(main).resolve()) if main else ""
+
+
+def describe(entry: Any, where: str, found: dict[tuple[str, str], Tool]) -> ToolSpec:
+    """An entry of an agent's `tools` as the session pins it; a program's own tool is put into `found`.
+
+    Errors: BadInput for what is no tool, UnknownName for a name that is not built in.
+    """
+    if isinstance(entry, str):
+        if entry not in BUILT_IN:
+            raise UnknownName("tool", entry, BUILT_IN, where=where)
+        tool: Tool = BUILT_IN[entry]
+        source = "built_in"
+    else:
+        if hasattr(entry, "input_schema") and hasattr(entry, "run"):
+            tool = entry
+        elif callable(entry):
+            tool = FunctionTool(entry, where)
+        else:
+            raise BadInput(f"{where}: a tool is a name, a Python function or a Tool object, not {entry!r:.80}")
+        source = "function"
+        agent = where.removeprefix("agent '").removesuffix("'")
+        found[agent, tool.name] = tool
+    return ToolSpec(tool.name, tool.description, tool.input_schema, source, tool.idempotent)
+
+
+def needs_of(definitions: Iterable[Definition], models: Mapping[str, Model]) -> Sequence[str]:
+    """What a session of these agents needs: its Python tools, and the models that were passed in."""
+    needs: dict[str, None] = {}
+    for definition in definitions:
+        needs[f"model:{definition.model}"] = None
+        for spec in definition.tools:
+            if spec.source != "built_in":
+                needs[f"tool:{definition.name}/{spec.name}"] = None
+    return tuple(needs)
+
+
+def need_of_rehearsal(rehearsal: str, folder: Path) -> str:
+    """The need of a session that is rehearsed.
+
+    Errors: BadInput if there is no such rehearsal.
+    """
+    return f"rehearsal:{GENERATED}@{_SEED}" if rehearsal == GENERATED else load(rehearsal, folder)[1]
+
+
+def bind(
+    definitions: Iterable[Definition],
+    needs: Sequence[str],
+    models: Mapping[str, Model],
+    tools: Mapping[tuple[str, str], Tool],
+    *,
+    program: str = "",
+    accept_changed: bool = False,
+) -> Bound:
+    """The models and tools of a session, found in this process.
+
+    Errors: NeedsUnmet that names what is missing, and the program that has it; UnknownName for a model.
+    """
+    rehearsal = next((need for need in needs if need.startswith("rehearsal:")), None)
+    rehearsed = None if rehearsal is None else _rehearsal(rehearsal, accept_changed)
+    bound_models: dict[str, Model] = {}
+    bound_tools: dict[tuple[str, str], Tool] = {}
+    missing: list[str] = []
+    for definition in definitions:
+        model = rehearsed or models.get(definition.model)
+        if model is not None:
+            bound_models[definition.model] = model
+        elif program:
+            missing.append(f"the model '{definition.model}'")
+        else:
+            raise UnknownName(
+                "model",
+                definition.model,
+                models,
+                where=f"agent '{definition.name}'",
+                remedy="Pass an object for it by models={...}, or rehearse the team (rehearsal: FILE.py:FUNCTION, or "
+                "'generated').",
+            )
+        for spec in definition.tools:
+            key = (definition.name, spec.name)
+            if spec.source == "built_in":
+                bound_tools[key] = BUILT_IN[spec.name]
+            elif key in tools:
+                bound_tools[key] = tools[key]
+            else:
+                missing.append(f"the Python tool '{spec.name}' of agent '{definition.name}'")
+    if missing:
+        raise NeedsUnmet(
+            f"this session needs {', '.join(dict.fromkeys(missing))}, which live in the program that started it"
+            f"{f' ({program})' if program else ''}. Resume it there, by podium.resume(session_id, agents=, models=)"
+        )
+    return Bound(models=bound_models, tools=bound_tools)
+
+
+def _rehearsal(need: str, accept_changed: bool) -> Model:
+    place, _, digest = need.removeprefix("rehearsal:").rpartition("@")
+    if place == GENERATED:
+        return Generated(int(digest))
+    try:
+        model, now = load(place, Path("/"))
+    except BadInput as error:
+        raise NeedsUnmet(f"this session is rehearsed, and its script is gone: {error}") from None
+    if now != need and not accept_changed:
+        file = place.rpartition(":")[0]
+        raise NeedsUnmet(
+            f"the rehearsal {file} has changed since this session was started. Its replies may not fit what was done: "
+            "put the old file back, or accept the new one with --accept-changed (accept_changed=True)"
+        )
+    return model

@@ -1,0 +1,104 @@
+"""A session under way in this process, and how it ended."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from podium.core.ports import Interrupt
+from podium.core.records import Record, SessionError, StopReason, Usage
+from podium.core.session import SessionState
+from podium.core.thread import ThreadRow
+from podium.engine.driver import Driver
+from podium.store.sqlite import read_log
+
+
+class RunResult:
+    """How a session ended.
+
+    Shape: `output` is the structured output (an instance of the output_schema, if that is a Pydantic model) or the last
+    words as text; `stop_reason` is "end_turn" if the work is done, "budget_reached" at a limit, "retries_exhausted" if
+    it failed (`error` says why); `paused` after an interrupt. `threads` holds every thread, the primary first.
+    Units: `usage` in tokens, over all threads.
+    """
+
+    def __init__(self, state: SessionState, folder: Path, error: str, schema: Any = None) -> None:
+        main = state.main
+        self.session_id = state.id
+        self.stop_reason = state.stop_reason.type if state.stop_reason is not None else ""
+        self.paused = state.paused
+        self.error = error
+        self.text = main.result_text()
+        self.output: Any = self.text
+        if main.submitted:
+            self.output = schema.model_validate(main.output) if hasattr(schema, "model_validate") else main.output
+        self.usage: Usage = state.usage
+        self.threads: tuple[ThreadRow, ...] = tuple(thread.row() for thread in state.threads.values())
+        self._folder = folder
+
+    @cached_property
+    def records(self) -> list[Record]:
+        """The session's whole log, read from the data folder when asked for."""
+        return read_log(self._folder, self.session_id)
+
+    def __repr__(self) -> str:
+        return f"<RunResult {self.session_id} {self.stop_reason!r} {len(self.threads)} threads>"
+
+
+class Run:
+    """A session under way in this process."""
+
+    def __init__(self, driver: Driver, folder: Path, *, schema: Any, takes_over: bool) -> None:
+        self.id = driver.state.id
+        self._driver = driver
+        self._parts = driver.parts
+        self._folder = folder
+        self._schema = schema
+        self._is_over = asyncio.Event()
+        self._first_seq = driver.head + 1 if takes_over else 1
+        self._work = asyncio.create_task(driver.drive(takes_over=takes_over), name=f"driver of {self.id}")
+        self._work.add_done_callback(self._over)
+
+    def _over(self, work: "asyncio.Task[None]") -> None:
+        self._is_over.set()
+        self._parts.hub.moved(self.id)
+
+    async def result(self) -> RunResult:
+        """Wait until the session is idle. Cancelled, the session is let go in good order and can be resumed."""
+        try:
+            await asyncio.shield(self._work)
+        except asyncio.CancelledError:
+            await self.close()
+            raise
+        error = ""
+        if self._driver.state.stop_reason == StopReason("retries_exhausted"):
+            error = await self._last_error()
+        return RunResult(self._driver.state, self._folder, error, self._schema)
+
+    async def records(self) -> AsyncGenerator[Record, None]:
+        """The session's records of this run, as they are committed, until it is over."""
+        parts = self._parts
+        async for record in parts.hub.follow(parts.store, self.id, after=self._first_seq - 1, until=self._is_over):
+            yield record
+        if not self._work.cancelled() and (error := self._work.exception()) is not None:
+            raise error
+
+    async def interrupt(self, *, pause: bool = False) -> None:
+        """Stop all threads at once; what is open is closed as interrupted. With `pause`, it waits to be resumed."""
+        await self._parts.store.admit(self.id, Interrupt(pause=pause))
+        await self._driver.notice()
+
+    async def close(self) -> None:
+        """Let the session go, unfinished if it is; open calls count as interrupted by a crash."""
+        self._work.cancel()
+        await asyncio.wait([self._work])
+
+    async def _last_error(self) -> str:
+        said, after = "", 0
+        while page := await self._parts.store.records(self.id, after=after):
+            for record in page:
+                if isinstance(record.event, SessionError):
+                    said = record.event.error.message
+            after = page[-1].seq
+        return said

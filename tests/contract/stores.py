@@ -1,0 +1,62 @@
+"""The stores that keep the contract, each with its idea of a process.
+
+A new store joins by one more `Disk` in `DISKS`.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Protocol
+
+from podium.core.ports import Store
+from podium.store.memory import MemoryLog, MemoryStore
+from podium.store.sqlite import SqliteStore
+from tests.contract.writing import TickingClock
+
+
+class Disk(Protocol):
+    """What outlives the processes that write to it."""
+
+    def process(self) -> AbstractAsyncContextManager[Store]:
+        """A process with its store. When the block is left, the process is gone, and whatever it drove is ownerless."""
+        ...
+
+
+class Ids:
+    """Ids in order, never the same twice."""
+
+    def __init__(self) -> None:
+        self._count = count(1)
+
+    def __call__(self, prefix: str) -> str:
+        return f"{prefix}_{next(self._count):08}"
+
+
+class MemoryDisk:
+    def __init__(self, _: Path) -> None:
+        self._log, self._clock, self._ids = MemoryLog(), TickingClock(), Ids()
+
+    @asynccontextmanager
+    async def process(self) -> AsyncIterator[Store]:
+        store = MemoryStore(self._log, self._clock, self._ids)
+        try:
+            yield store
+        finally:
+            await store.close()
+
+
+class SqliteDisk:
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._clock, self._ids = folder, TickingClock(), Ids()
+
+    @asynccontextmanager
+    async def process(self) -> AsyncIterator[Store]:
+        store = SqliteStore.open(self._folder, self._clock, self._ids)
+        try:
+            yield store
+        finally:
+            await store.close()
+
+
+DISKS: dict[str, Callable[[Path], Disk]] = {"memory": MemoryDisk, "sqlite": SqliteDisk}

@@ -1,0 +1,263 @@
+"""Inputs in every store: accepted by anybody, decided and written in one transaction, taken by the driver."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from podium.core.content import text
+from podium.core.ports import InputRequest, InputRow, Interrupt, Resume, SendMessage, Store
+from podium.core.records import Record, SessionPaused, StopReason, Usage, UserInterrupt, UserMessage
+from podium.core.session import Changes, SessionFacts
+from podium.errors import NotFound, Refused
+from tests.contract.stores import Disk
+from tests.contract.writing import (
+    IDLE,
+    START,
+    goes_idle,
+    main,
+    new_session,
+    said,
+    taken,
+    thread_row,
+    writes,
+)
+
+HELLO = SendMessage(content=text("hello"))
+
+
+async def idle_session(store: Store) -> None:
+    """A session that nobody drives, at seq 4."""
+    await store.append(goes_idle("sesn_1", await store.create(new_session())))
+
+
+async def tail(store: Store, after: int) -> list[Record]:
+    return await store.records("sesn_1", after=after)
+
+
+async def test_message_to_an_idle_session_wakes_it(disk: Disk) -> None:
+    async with disk.process() as store:
+        await idle_session(store)
+
+        id = await store.admit("sesn_1", HELLO)
+
+        woken = await tail(store, 4)
+        assert [record.type for record in woken] == [
+            "user.message",
+            "session.status_running",
+            "session.thread_status_running",
+        ]
+        assert woken[0].event == UserMessage(id=id, processed_at=None, content=text("hello"))
+        assert all(record.at > START for record in woken)
+        row = await store.session("sesn_1")
+        assert (row.facts, row.owner, row.head) == (SessionFacts("running", None, IDLE.usage), None, 7)
+        assert await store.threads("sesn_1") == [thread_row("sesn_1")]
+        assert await store.inputs("sesn_1") == [InputRow(id, main("sesn_1"), 5, None)]
+
+
+async def test_second_message_before_a_driver_comes_is_only_queued(disk: Disk) -> None:
+    async with disk.process() as store:
+        await idle_session(store)
+        first = await store.admit("sesn_1", HELLO)
+
+        second = await store.admit("sesn_1", HELLO)
+
+        assert [record.type for record in await tail(store, 7)] == ["user.message"]
+        assert [(row.id, row.queued_seq) for row in await store.inputs("sesn_1")] == [(first, 5), (second, 8)]
+
+
+async def test_message_to_a_running_session_is_only_queued(disk: Disk) -> None:
+    async with disk.process() as driver, disk.process() as other:
+        epoch = await driver.create(new_session())
+        before = await driver.session("sesn_1")
+
+        id = await other.admit("sesn_1", HELLO)
+
+        assert [record.event for record in await tail(driver, 2)] == [
+            UserMessage(id=id, processed_at=None, content=text("hello"))
+        ]
+        after = await driver.session("sesn_1")
+        assert (after.facts, after.owner, after.epoch) == (before.facts, before.owner, epoch)
+        assert await driver.append(writes("sesn_1", epoch, said("sevt_a"))) == 4
+
+
+async def test_input_is_taken_once_by_its_second_record(disk: Disk) -> None:
+    async with disk.process() as store:
+        epoch = await store.create(new_session())
+        first, second = [await store.admit("sesn_1", HELLO) for _ in range(2)]
+
+        await store.append(writes("sesn_1", epoch, said("sevt_a"), taken(first, "hello")))
+
+        assert await store.inputs("sesn_1") == [
+            InputRow(first, main("sesn_1"), 3, 6),
+            InputRow(second, main("sesn_1"), 4, None),
+        ]
+        with pytest.raises(Refused):
+            await store.append(writes("sesn_1", epoch, taken(first, "hello")))
+
+
+async def test_idle_is_refused_while_an_input_waits(disk: Disk) -> None:
+    async with disk.process() as store:
+        epoch = await store.create(new_session())
+        id = await store.admit("sesn_1", HELLO)
+
+        with pytest.raises(Refused, match="input"):
+            await store.append(goes_idle("sesn_1", epoch))
+        assert (await store.session("sesn_1")).facts.status == "running"
+        assert (await store.session("sesn_1")).head == 3
+
+        await store.append(writes("sesn_1", epoch, taken(id, "hello")))
+        await store.append(goes_idle("sesn_1", epoch))
+        assert (await store.session("sesn_1")).facts.status == "idle"
+
+
+async def test_client_never_sees_idle_after_its_message_was_accepted(disk: Disk) -> None:
+    async with disk.process() as store, disk.process() as client:
+        epoch = await store.create(new_session())
+
+        idle = asyncio.ensure_future(store.append(goes_idle("sesn_1", epoch)))
+        await client.admit("sesn_1", HELLO)
+        status = (await client.session("sesn_1")).facts.status
+        outcome = (await asyncio.gather(idle, return_exceptions=True))[0]
+
+        assert status == "running"
+        types = [record.type for record in await tail(store, 2)]
+        if isinstance(outcome, Refused):
+            assert types == ["user.message"]
+        else:
+            assert types[-3:] == ["user.message", "session.status_running", "session.thread_status_running"]
+
+
+async def test_idle_that_takes_the_input_itself_is_written(disk: Disk) -> None:
+    async with disk.process() as store:
+        epoch = await store.create(new_session())
+        id = await store.admit("sesn_1", Interrupt())
+        idle = goes_idle("sesn_1", epoch)
+        took = writes("sesn_1", epoch, UserInterrupt(id=id, processed_at=START)).drafts
+
+        await store.append(replace(idle, drafts=[*took, *idle.drafts]))
+
+        assert (await store.session("sesn_1")).facts.status == "idle"
+
+
+async def test_interrupt_with_pause_of_a_running_session(disk: Disk) -> None:
+    async with disk.process() as driver, disk.process() as person:
+        await driver.create(new_session())
+
+        id = await person.admit("sesn_1", Interrupt(pause=True))
+
+        assert [record.event for record in await tail(driver, 2)] == [
+            UserInterrupt(id=id, processed_at=None),
+            SessionPaused(),
+        ]
+        row = await driver.session("sesn_1")
+        assert (row.paused, row.is_unfinished, row.facts.status) == (True, True, "running")
+        assert await driver.inputs("sesn_1") == [InputRow(id, main("sesn_1"), 3, None)]
+
+
+async def test_pause_is_not_lost_under_appends_of_a_driver_that_has_not_seen_it(disk: Disk) -> None:
+    async with disk.process() as driver, disk.process() as person:
+        epoch = await driver.create(new_session())
+
+        appends = [driver.append(writes("sesn_1", epoch, said(f"sevt_{n}"))) for n in range(20)]
+        pause = person.admit("sesn_1", Interrupt(pause=True))
+        later = [driver.append(writes("sesn_1", epoch, said(f"sevt_later_{n}"))) for n in range(20)]
+        id, *_ = await asyncio.gather(pause, *appends, *later)
+        await driver.append(writes("sesn_1", epoch, UserInterrupt(id=id, processed_at=START)))
+        await driver.append(goes_idle("sesn_1", epoch))
+
+        assert (await driver.session("sesn_1")).paused
+
+
+async def test_paused_session_is_resumed(disk: Disk) -> None:
+    async with disk.process() as store:
+        epoch = await store.create(new_session())
+        id = await store.admit("sesn_1", Interrupt(pause=True))
+        await store.append(writes("sesn_1", epoch, UserInterrupt(id=id, processed_at=START)))
+        await store.append(goes_idle("sesn_1", epoch))
+        head = (await store.session("sesn_1")).head
+
+        await store.admit("sesn_1", Resume())
+
+        assert [record.type for record in await tail(store, head)] == [
+            "session.resumed",
+            "session.status_running",
+            "session.thread_status_running",
+        ]
+        row = await store.session("sesn_1")
+        assert (row.paused, row.facts.status) == (False, "running")
+        assert await store.claim("sesn_1") == epoch + 1
+
+
+async def test_message_ends_a_pause(disk: Disk) -> None:
+    async with disk.process() as store:
+        epoch = await store.create(new_session())
+        id = await store.admit("sesn_1", Interrupt(pause=True))
+        await store.append(writes("sesn_1", epoch, UserInterrupt(id=id, processed_at=START)))
+        await store.append(goes_idle("sesn_1", epoch))
+
+        await store.admit("sesn_1", HELLO)
+
+        row = await store.session("sesn_1")
+        assert (row.paused, row.facts.status) == (False, "running")
+
+
+async def test_interrupt_of_an_idle_session_is_processed_on_receipt(disk: Disk) -> None:
+    async with disk.process() as store:
+        await idle_session(store)
+
+        id = await store.admit("sesn_1", Interrupt(pause=True))
+
+        [record] = await tail(store, 4)
+        assert record.event == UserInterrupt(id=id, processed_at=record.at)
+        row = await store.session("sesn_1")
+        assert (row.facts, row.paused) == (IDLE, False)
+        assert await store.inputs("sesn_1") == []
+
+
+@pytest.mark.parametrize("request_", [HELLO, Interrupt(), Resume()], ids=["message", "interrupt", "resume"])
+async def test_terminated_session_takes_nothing(disk: Disk, request_: InputRequest) -> None:
+    async with disk.process() as store:
+        epoch = await store.create(new_session())
+        idle = goes_idle("sesn_1", epoch)
+        ended = Changes(SessionFacts("terminated", StopReason("retries_exhausted"), Usage()))
+        await store.append(replace(idle, drafts=[], changes=ended))
+
+        with pytest.raises(Refused, match="sesn_1 is terminated.*start a new one"):
+            await store.admit("sesn_1", request_)
+
+        assert (await store.session("sesn_1")).head == 2
+        assert await store.inputs("sesn_1") == []
+
+
+async def test_resume_of_what_is_not_paused_is_refused_and_writes_nothing(disk: Disk) -> None:
+    async with disk.process() as store:
+        await idle_session(store)
+        before = await store.session("sesn_1")
+
+        with pytest.raises(Refused, match="not paused"):
+            await store.admit("sesn_1", Resume())
+
+        assert await store.session("sesn_1") == before
+        assert await tail(store, 4) == []
+
+
+async def test_input_for_a_session_that_is_not_there_is_not_found(disk: Disk) -> None:
+    async with disk.process() as store:
+        await idle_session(store)
+        with pytest.raises(NotFound, match="sesn_9"):
+            await store.admit("sesn_9", HELLO)
+        await store.admit("sesn_1", HELLO)
+
+
+async def test_inputs_of_a_hundred_clients_all_stand(disk: Disk) -> None:
+    async with disk.process() as a, disk.process() as b:
+        await idle_session(a)
+
+        ids = await asyncio.gather(*[(a, b)[n % 2].admit("sesn_1", HELLO) for n in range(100)])
+
+        rows = await a.inputs("sesn_1")
+        assert sorted(row.id for row in rows) == sorted(ids)
+        types = [record.type for record in await tail(a, 4)]
+        assert types.count("session.status_running") == 1
+        assert types.count("user.message") == 100
