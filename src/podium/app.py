@@ -60,7 +60,7 @@ class Podium:
             store=store,
             clock=self._clock,
             new_id=self._new_id,
-            sandboxes=self._sandboxes or _sandboxes(),
+            sandboxes=self._made_sandboxes,
             place=self._place,
         )
         return self
@@ -108,8 +108,8 @@ class Podium:
         definition, definitions = pin(agent, lambda tool, where: describe(tool, where, tools))
         if len(chain := depth_of(definition.version, definitions)) - 1 > limits.depth:
             raise BadInput(
-                f"the team delegates {len(chain) - 1} levels deep ({' -> '.join(chain)}), limits.depth is {limits.depth}. "
-                "Raise it, or flatten the team"
+                f"the team delegates {len(chain) - 1} levels deep ({' -> '.join(chain)}), and limits.depth is "
+                f"{limits.depth}. Raise it, or flatten the team"
             )
         needs = list(needs_of(definitions.values(), {**self._models, **(models or {})}))
         if rehearsal is not None:
@@ -207,6 +207,7 @@ class Podium:
         self.parts.limiter.cap(caps)
         driver = Driver(self.parts, bound, state, epoch=epoch, head=head)
         run = Run(driver, self.folder, schema=schema, takes_over=takes_over)
+        self._runs = [other for other in self._runs if not other.is_over]
         self._runs.append(run)
         return run
 
@@ -226,14 +227,22 @@ class Podium:
         bound = bind(definitions.values(), needs, models, tools, program=resumer, accept_changed=changed)
         if not any(tool.needs_sandbox for tool in bound.tools.values()):
             return bound
-        promises = await self.parts.sandboxes.check()
-        await self.parts.sandboxes.check_mounts(self._make_place(settings, session, "check"))
+        sandboxes = self.parts.sandboxes()
+        promises = await sandboxes.check()
+        await sandboxes.check_mounts(self._make_place(settings, session, "check"))
         return Bound(
             models=bound.models,
             tools=bound.tools,
             sandbox_promises=promises,
-            sandbox_backend=self.parts.sandboxes.backend,
+            sandbox_backend=sandboxes.backend,
         )
+
+    def _made_sandboxes(self) -> Sandboxes:
+        if self._sandboxes is None:
+            from podium.sandbox.bubblewrap import Bubblewrap  # only who needs a sandbox pays for it
+
+            self._sandboxes = Bubblewrap()
+        return self._sandboxes
 
     def _place(self, state: SessionState, thread: str) -> Place:
         return self._make_place(state.settings, state.id, thread)
@@ -248,12 +257,6 @@ class Podium:
             Mount(path=Path(mount["path"]), at=mount["at"], read_only=mount["read_only"]) for mount in settings.mounts
         )
         return Place(workdir=workdir, home=home, tmp=tmp, data=self.folder, mounts=mounts)
-
-
-def _sandboxes() -> Sandboxes:
-    from podium.sandbox.bubblewrap import Bubblewrap
-
-    return Bubblewrap()
 
 
 def _settings(

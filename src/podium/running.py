@@ -64,6 +64,11 @@ class Run:
         self._is_over.set()
         self._parts.hub.moved(self.id)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it runs here any more."""
+        return self._is_over.is_set()
+
     async def result(self) -> RunResult:
         """Wait until the session is idle. Cancelled, the session is let go in good order and can be resumed."""
         try:

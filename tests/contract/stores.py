@@ -3,9 +3,10 @@
 A new store joins by one more `Disk` in `DISKS`.
 """
 
+import os
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from itertools import count
 from pathlib import Path
 from typing import Protocol
 
@@ -23,23 +24,18 @@ class Disk(Protocol):
         ...
 
 
-class Ids:
-    """Ids in order, never the same twice."""
-
-    def __init__(self) -> None:
-        self._count = count(1)
-
-    def __call__(self, prefix: str) -> str:
-        return f"{prefix}_{next(self._count):08}"
+def unique(prefix: str) -> str:
+    """An id that no other process has."""
+    return f"{prefix}_{time.time_ns():020}_{os.urandom(4).hex()}"
 
 
 class MemoryDisk:
     def __init__(self, _: Path) -> None:
-        self._log, self._clock, self._ids = MemoryLog(), TickingClock(), Ids()
+        self._log, self._clock = MemoryLog(), TickingClock()
 
     @asynccontextmanager
     async def process(self) -> AsyncIterator[Store]:
-        store = MemoryStore(self._log, self._clock, self._ids)
+        store = MemoryStore(self._log, self._clock, unique)
         try:
             yield store
         finally:
@@ -48,11 +44,11 @@ class MemoryDisk:
 
 class SqliteDisk:
     def __init__(self, folder: Path) -> None:
-        self._folder, self._clock, self._ids = folder, TickingClock(), Ids()
+        self._folder, self._clock = folder, TickingClock()
 
     @asynccontextmanager
     async def process(self) -> AsyncIterator[Store]:
-        store = SqliteStore.open(self._folder, self._clock, self._ids)
+        store = SqliteStore.open(self._folder, self._clock, unique)
         try:
             yield store
         finally:

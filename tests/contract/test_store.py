@@ -286,9 +286,8 @@ async def test_log_is_read_in_pages(disk: Disk) -> None:
 
 async def test_sessions_are_listed_newest_first(disk: Disk) -> None:
     async with disk.process() as store:
-        for id in ("sesn_b", "sesn_c", "sesn_a"):
-            epoch = await store.create(new_session(id))
-        await store.append(writes("sesn_a", epoch, said("sevt_x")))
+        epochs = {id: await store.create(new_session(id)) for id in ("sesn_b", "sesn_c", "sesn_a")}
+        await store.append(writes("sesn_b", epochs["sesn_b"], said("sevt_x")))
 
         assert [row.id for row in await store.sessions()] == ["sesn_a", "sesn_c", "sesn_b"]
 
@@ -315,7 +314,7 @@ async def test_what_is_not_there_is_not_found(disk: Disk) -> None:
             store.definitions("no such version"),
         ]
         for answer in asked:
-            with pytest.raises(NotFound, match="sesn_9|no such version"):
+            with pytest.raises(NotFound, match=r"sesn_9|no such version"):
                 await answer
 
         assert await store.append(writes("sesn_1", 1, taken("sevt_a", "still there"))) == 3

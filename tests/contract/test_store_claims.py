@@ -14,7 +14,7 @@ async def test_claim_is_refused_while_the_owner_lives(disk: Disk) -> None:
         epoch = await owner.create(new_session())
         driving = await other.owner("sesn_1")
 
-        with pytest.raises(Owned, match="sesn_1.*lives"):
+        with pytest.raises(Owned, match=r"sesn_1.*lives"):
             await other.claim("sesn_1")
 
         assert driving is not None

@@ -160,9 +160,10 @@ async def test_pause_is_not_lost_under_appends_of_a_driver_that_has_not_seen_it(
         epoch = await driver.create(new_session())
 
         appends = [driver.append(writes("sesn_1", epoch, said(f"sevt_{n}"))) for n in range(20)]
-        pause = person.admit("sesn_1", Interrupt(pause=True))
+        pause = asyncio.ensure_future(person.admit("sesn_1", Interrupt(pause=True)))
         later = [driver.append(writes("sesn_1", epoch, said(f"sevt_later_{n}"))) for n in range(20)]
-        id, *_ = await asyncio.gather(pause, *appends, *later)
+        await asyncio.gather(*appends, pause, *later)
+        id = await pause
         await driver.append(writes("sesn_1", epoch, UserInterrupt(id=id, processed_at=START)))
         await driver.append(goes_idle("sesn_1", epoch))
 
@@ -223,7 +224,7 @@ async def test_terminated_session_takes_nothing(disk: Disk, request_: InputReque
         ended = Changes(SessionFacts("terminated", StopReason("retries_exhausted"), Usage()))
         await store.append(replace(idle, drafts=[], changes=ended))
 
-        with pytest.raises(Refused, match="sesn_1 is terminated.*start a new one"):
+        with pytest.raises(Refused, match=r"sesn_1 is terminated.*start a new one"):
             await store.admit("sesn_1", request_)
 
         assert (await store.session("sesn_1")).head == 2

@@ -7,13 +7,13 @@ import msgspec
 from podium.core.json import JSON
 
 
-class TextBlock(msgspec.Struct, frozen=True, tag="text"):
+class TextBlock(msgspec.Struct, frozen=True, gc=False, tag="text"):
     """Plain text."""
 
     text: str
 
 
-class ToolUseBlock(msgspec.Struct, frozen=True, tag="tool_use"):
+class ToolUseBlock(msgspec.Struct, frozen=True, gc=False, tag="tool_use"):
     """A call the model asks for."""
 
     id: str
@@ -21,7 +21,7 @@ class ToolUseBlock(msgspec.Struct, frozen=True, tag="tool_use"):
     input: dict[str, JSON]
 
 
-class ToolResultBlock(msgspec.Struct, frozen=True, tag="tool_result", omit_defaults=True):
+class ToolResultBlock(msgspec.Struct, frozen=True, gc=False, tag="tool_result", omit_defaults=True):
     """What a call gave back."""
 
     tool_use_id: str
@@ -33,7 +33,7 @@ Content = tuple[TextBlock, ...]
 Block = TextBlock | ToolUseBlock | ToolResultBlock
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One message of what a model is sent."""
 
     role: Literal["user", "assistant"]

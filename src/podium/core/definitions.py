@@ -134,7 +134,7 @@ class Agent:
 # --- the pinned form -----------------------------------------------------------------------------
 
 
-class ToolSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+class ToolSpec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A tool as the model sees it, and where it comes from ("built_in", or "function" of a program)."""
 
     name: str
@@ -144,14 +144,14 @@ class ToolSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     idempotent: bool = False
 
 
-class Callee(msgspec.Struct, frozen=True):
+class Callee(msgspec.Struct, frozen=True, gc=False):
     """A roster entry: the tool name the coordinator calls, and the version of the agent behind it ("self" for itself)."""
 
     tool: str
     version: str
 
 
-class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
+class Definition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An agent as a session pins it.
 
     Shape: `roster` points to other definitions by version, so a definition names its whole team.

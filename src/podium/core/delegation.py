@@ -82,7 +82,7 @@ class Spawner:
             return
         child = at.thread_id()
         content = text(task_text(definition.input_schema, call.input))
-        at.private(
+        at.spawn(
             thread.id,
             DelegationOpened(
                 call=call.id,

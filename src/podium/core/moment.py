@@ -3,18 +3,19 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from podium.core.records import OWN, PRIMARY, PRIVATE, Draft, PrivateFact, PublicEvent
+from podium.core.records import OWN, PRIMARY, PRIVATE, DelegationOpened, Draft, PrivateFact, PublicEvent
 
 
 class Moment:
     """An instant at which records are made. Time and ids come from outside, so that what uses them stays pure."""
 
-    __slots__ = ("_new_id", "drafts", "folded", "now")
+    __slots__ = ("_new_id", "drafts", "folded", "now", "spawned")
 
     def __init__(self, now: datetime, new_id: Callable[[str], str]) -> None:
         self.now = now
         self._new_id = new_id
         self.drafts: list[Draft] = []
+        self.spawned = False  # whether a draft opened a thread
         self.folded = 0  # how many of the drafts a fold has taken in
 
     def take(self) -> list[Draft]:
@@ -45,3 +46,8 @@ class Moment:
     def private(self, thread: str, fact: PrivateFact) -> None:
         """Record a fact that no stream shows."""
         self.drafts.append(Draft(thread, PRIVATE, self.now, fact))
+
+    def spawn(self, thread: str, fact: DelegationOpened) -> None:
+        """Record that the thread opened a child."""
+        self.spawned = True
+        self.private(thread, fact)

@@ -37,7 +37,7 @@ class Mount:
 class Place:
     """Where one thread's tools live: the shared workdir, its own home and tmp, and the mounts.
 
-    Shape: all paths are absolute folders of the host that exist. Inside they are /workspace,
+    Shape: all paths are absolute folders of the host that exist, symbolic links resolved. Inside they are /workspace,
     /home/agent, /tmp and each mount's `at`. `data` is the data folder, which must never show inside.
     """
 
@@ -55,6 +55,7 @@ class Ran:
     Shape: `output` is stdout and stderr as they came, bounded; `exit_code` None if it was stopped.
     `dropped_bytes` of output were counted and thrown away. `new_shell` if this call had to start
     the persistent shell (the first call, or after it was lost); `lost_shell` if the shell is gone now.
+    `errors` is the beginning of stderr where it is kept apart: by `Sandbox.run`.
     """
 
     output: bytes
@@ -63,6 +64,7 @@ class Ran:
     timed_out: bool = False
     new_shell: bool = False
     lost_shell: bool = False
+    errors: bytes = b""
 
 
 class Sandbox(Protocol):
@@ -173,7 +175,7 @@ class Tool(Protocol):
 # --- models ------------------------------------------------------------------------------------
 
 
-class ToolOffer(msgspec.Struct, frozen=True):
+class ToolOffer(msgspec.Struct, frozen=True, gc=False):
     """A tool as a model is offered it; `is_agent` if calling it delegates to another agent."""
 
     name: str
@@ -198,7 +200,7 @@ class ModelRequest:
     messages: Sequence[Message]
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """What a model answered, whole. The ids of its calls are the provider's; the log has its own."""
 
     content: tuple[TextBlock | ToolUseBlock, ...]
@@ -243,7 +245,7 @@ NewId = Callable[[str], str]  # a prefix such as "sevt" in, an id that was never
 # --- the store -----------------------------------------------------------------------------------
 
 
-class SessionRow(msgspec.Struct, frozen=True):
+class SessionRow(msgspec.Struct, frozen=True, gc=False):
     """A session as lists, claiming and admission see it: a cache of the fold, and who drives it.
 
     Shape: `head` is the seq of its last record. `owner` the worker that drives it, or None. `needs` what a program
@@ -270,7 +272,7 @@ class SessionRow(msgspec.Struct, frozen=True):
         return self.facts.status != "idle" or self.paused
 
 
-class InputRow(msgspec.Struct, frozen=True):
+class InputRow(msgspec.Struct, frozen=True, gc=False):
     """A queued input: `taken_seq` is None until the driver took it."""
 
     id: str
@@ -368,7 +370,7 @@ class Store(Protocol):
         ...
 
     async def open_calls(self, session: str) -> list[CallRow]:
-        """The calls without a result."""
+        """The calls without a result that wait for somebody: not those of tools that run."""
         ...
 
     async def inputs(self, session: str) -> list[InputRow]:

@@ -7,8 +7,9 @@ Managed Agents API sends, encoded once: the same bytes go to disk and to every s
 Source: event kinds and fields, the Managed Agents API (sections C.1 to C.5 of its contract).
 """
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -23,7 +24,7 @@ PRIVATE = 0  # shown in none
 # --- values inside events ----------------------------------------------------------------------
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Tokens of model calls; sums of usages are usages."""
 
     input_tokens: int = 0
@@ -45,20 +46,20 @@ class Usage(msgspec.Struct, frozen=True):
         return self.input_tokens + self.output_tokens + self.cache_creation_input_tokens + self.cache_read_input_tokens
 
 
-class StopReason(msgspec.Struct, frozen=True, omit_defaults=True):
+class StopReason(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Why a thread or a session went idle."""
 
     type: Literal["end_turn", "requires_action", "retries_exhausted", "budget_reached", "refusal"]
     event_ids: tuple[str, ...] = ()
 
 
-class RetryStatus(msgspec.Struct, frozen=True):
+class RetryStatus(msgspec.Struct, frozen=True, gc=False):
     """Whether the server goes on trying after an error."""
 
     type: Literal["retrying", "exhausted", "terminal"]
 
 
-class ErrorDetail(msgspec.Struct, frozen=True):
+class ErrorDetail(msgspec.Struct, frozen=True, gc=False):
     """What went wrong, for people and programs."""
 
     type: str
@@ -66,23 +67,23 @@ class ErrorDetail(msgspec.Struct, frozen=True):
     retry_status: RetryStatus
 
 
-class AlwaysAllow(msgspec.Struct, frozen=True, tag="always_allow"):
+class AlwaysAllow(msgspec.Struct, frozen=True, gc=False, tag="always_allow"):
     """The policy that let a call through."""
 
 
-class TextRef(msgspec.Struct, frozen=True, tag="message"):
+class TextRef(msgspec.Struct, frozen=True, gc=False, tag="message"):
     """A text of a reply, stored in the agent.message with this id."""
 
     event: str
 
 
-class CallRef(msgspec.Struct, frozen=True, tag="call"):
+class CallRef(msgspec.Struct, frozen=True, gc=False, tag="call"):
     """A call of a reply, stored in the agent.tool_use with this id."""
 
     event: str
 
 
-class HarnessCall(msgspec.Struct, frozen=True, tag="harness"):
+class HarnessCall(msgspec.Struct, frozen=True, gc=False, tag="harness"):
     """A call of a reply that the engine answers itself (a delegation, submit_result): no agent.tool_use shows it."""
 
     id: str
@@ -93,7 +94,7 @@ class HarnessCall(msgspec.Struct, frozen=True, tag="harness"):
 ReplyPart = TextRef | CallRef | HarnessCall
 
 
-class LimitMet(msgspec.Struct, frozen=True):
+class LimitMet(msgspec.Struct, frozen=True, gc=False):
     """A limit that was reached: which one, whose, and how far it went.
 
     Units: turns, seconds of working time, tokens.
@@ -108,7 +109,7 @@ class LimitMet(msgspec.Struct, frozen=True):
         return f"{self.of} limit reached: {self.used:g} of {self.limit:g} {self.kind}"
 
 
-class SessionSettings(msgspec.Struct, frozen=True, omit_defaults=True):
+class SessionSettings(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What a session was started with, beside its agents.
 
     Shape: `workdir` "" for a fresh folder in the data folder; mounts are {path, at, read_only}.
@@ -129,7 +130,7 @@ class SessionSettings(msgspec.Struct, frozen=True, omit_defaults=True):
 # --- public events -------------------------------------------------------------------------------
 
 
-class Public(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class Public(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="type"):
     """A wire event. `processed_at` is None only for an input that waits to be taken."""
 
     id: str
@@ -223,7 +224,7 @@ class ModelRequestEnd(Public, frozen=True, kw_only=True, tag="span.model_request
 # --- private facts ---------------------------------------------------------------------------------
 
 
-class Private(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+class Private(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="type"):
     """A fact of ours, in no stream."""
 
     id: ClassVar[None] = None
@@ -353,7 +354,7 @@ class LimitReached(Private, frozen=True, kw_only=True, tag="limit.reached"):
     met: LimitMet
 
 
-class Unknown(msgspec.Struct, frozen=True):
+class Unknown(msgspec.Struct, frozen=True, gc=False):
     """A record of a type or shape this version does not know. It is kept as it is, and folds skip it."""
 
     id: ClassVar[None] = None
@@ -406,7 +407,7 @@ Event = KnownEvent | Unknown
 # --- the envelope ------------------------------------------------------------------------------------
 
 
-class Draft(msgspec.Struct, frozen=True):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """A record before the store has given it its place in the log."""
 
     thread: str
@@ -415,7 +416,7 @@ class Draft(msgspec.Struct, frozen=True):
     event: KnownEvent
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """An entry of the log.
 
     Shape: `seq` is dense per session and equals commit order, from 1. `thread` owns it; `views` are the streams that
@@ -469,18 +470,26 @@ def type_of(event: Event) -> str:
     return str(event.__struct_config__.tag)
 
 
+INPUTS = (UserMessage, UserInterrupt)  # what anybody may queue
+
+# By exact type: this runs for every record that is written.
+_ANSWERED: dict[type, Callable[[Any], str]] = {
+    AgentToolResult: lambda event: event.tool_use_id,
+    CallAnswered: lambda event: event.call,
+    DelegationClosed: lambda event: event.call,
+    ResultSubmitted: lambda event: event.call,
+}
+
+
 def answers(event: Event) -> str | None:
     """The id of the call whose one result this event is, or None."""
-    if isinstance(event, AgentToolResult):
-        return event.tool_use_id
-    if isinstance(event, CallAnswered | DelegationClosed | ResultSubmitted):
-        return event.call
-    return None
+    answered = _ANSWERED.get(type(event))
+    return None if answered is None else answered(event)
 
 
 def is_queued(event: Event) -> bool:
     """Whether this is an input that waits to be taken: the first of its two records, which lists leave out."""
-    return isinstance(event, UserMessage | UserInterrupt) and event.processed_at is None
+    return isinstance(event, INPUTS) and event.processed_at is None
 
 
 def listed_id(event: Event) -> str | None:

@@ -56,8 +56,8 @@ from podium.core.thread import OpenCall, Status, ThreadRow, ThreadState
 SHELL_TOOL = "bash"
 
 
-class CallRow(msgspec.Struct, frozen=True):
-    """An open call as admission sees it."""
+class CallRow(msgspec.Struct, frozen=True, gc=False):
+    """An open call as admission sees it: one that waits for somebody. A tool call that runs waits for nobody."""
 
     id: str
     thread: str
@@ -65,7 +65,7 @@ class CallRow(msgspec.Struct, frozen=True):
     input_hash: str
 
 
-class SessionFacts(msgspec.Struct, frozen=True):
+class SessionFacts(msgspec.Struct, frozen=True, gc=False):
     """What a session's row caches of the fold, and only its driver (or, while it is idle, admission) writes."""
 
     status: Status
@@ -73,7 +73,7 @@ class SessionFacts(msgspec.Struct, frozen=True):
     usage: Usage
 
 
-class Changes(msgspec.Struct, frozen=True):
+class Changes(msgspec.Struct, frozen=True, gc=False):
     """What some records change in the projections.
 
     Shape: `paused` None leaves it: anybody may pause a session, so a driver that has not folded the pause yet must not
@@ -112,7 +112,7 @@ class SessionState:
         self.queue: dict[str, UserMessage | UserInterrupt] = {}
         self._last_at: datetime | None = None
         self._changed: dict[str, None] = {}
-        self._opened: dict[str, CallRow] = {}
+        self._opened: dict[str, tuple[str, OpenCall]] = {}  # by call: its thread's id, and the call
         self._closed: list[str] = []
         self._set_paused: bool | None = None
 
@@ -136,19 +136,26 @@ class SessionState:
         changes = Changes(
             SessionFacts(self.status, self.stop_reason, self.usage),
             self._set_paused,
-            tuple(self.threads[id].row() for id in self._changed),
-            tuple(self._opened.values()),
+            tuple([self.threads[id].row() for id in self._changed]) if self._changed else (),
+            tuple(_call_row(thread, call) for thread, call in self._opened.values()) if self._opened else (),
             tuple(self._closed),
         )
-        self._changed, self._opened, self._closed, self._set_paused = {}, {}, [], None
+        if self._changed:
+            self._changed = {}
+        if self._opened:
+            self._opened = {}
+        if self._closed:
+            self._closed = []
+        self._set_paused = None
         return changes
 
     def projection(self) -> Changes:
         """The whole of the projections, as this fold has them."""
         calls = [
-            CallRow(call.id, thread.id, call.name, digest(call.input))
+            _call_row(thread.id, call)
             for thread in self.threads.values()
             for call in thread.calls.values()
+            if call.attempt == 0
         ]
         return Changes(
             SessionFacts(self.status, self.stop_reason, self.usage),
@@ -246,15 +253,21 @@ class SessionState:
         thread.replied(event)
         self.turns += 1
         for call in thread.calls.values():
-            self._opened[call.id] = CallRow(call.id, thread.id, call.name, digest(call.input))
+            self._opened[call.id] = (thread.id, call)
 
     def _start(self, thread: ThreadState, event: ToolStarted) -> None:
         call = thread.calls.get(event.call)
         if call is not None:
+            if call.attempt == 0:
+                self._stops_waiting(call.id)
             call.attempt = event.attempt
 
     def _answer(self, thread: ThreadState, call: str, content: Content, is_error: bool) -> None:
-        thread.answered(call, content, is_error)
+        answered = thread.answered(call, content, is_error)
+        if answered is not None and answered.attempt == 0:
+            self._stops_waiting(call)
+
+    def _stops_waiting(self, call: str) -> None:
         if self._opened.pop(call, None) is None:
             self._closed.append(call)
 
@@ -304,6 +317,10 @@ class SessionState:
             if thread.running_since is not None and self._last_at is not None:
                 thread.worked_s = thread.worked(self._last_at)
                 thread.running_since = at
+
+
+def _call_row(thread: str, call: OpenCall) -> CallRow:
+    return CallRow(call.id, thread, call.name, digest(call.input))
 
 
 def fold(id: str, definitions: Mapping[str, Definition], records: Iterable[Record]) -> SessionState:

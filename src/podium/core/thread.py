@@ -29,7 +29,7 @@ class OpenCall:
     attempt: int = 0
 
 
-class ThreadRow(msgspec.Struct, frozen=True):
+class ThreadRow(msgspec.Struct, frozen=True, gc=False):
     """The thread as lists and admission see it. `usage` is that of its last idle, as on the wire."""
 
     id: str
@@ -153,10 +153,10 @@ class ThreadState:
         self.turns += 1
         self.transcript.reply(blocks, calls)
 
-    def answered(self, call: str, content: Content, is_error: bool) -> None:
-        """A call got its result."""
-        self.calls.pop(call, None)
+    def answered(self, call: str, content: Content, is_error: bool) -> OpenCall | None:
+        """A call got its result; the call, if it was open."""
         self.transcript.answer(call, content, is_error)
+        return self.calls.pop(call, None)
 
     def worked(self, now: datetime) -> float:
         """Seconds this thread has worked up to now."""

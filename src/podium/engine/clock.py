@@ -19,14 +19,36 @@ class SystemClock:
 
 
 class SortedIds:
-    """Ids such as "sevt_019a3c...": the time the process began, chance, and a count.
+    """Ids such as "sevt_1CkTzBk4fQa00001f": when the process began, chance, and a count.
 
-    Later ids sort after earlier ones of the same process, so that indexes grow at their end.
+    Short, since the log holds each many times; later ids sort after earlier ones of the same process, so that indexes
+    grow at their end.
     """
 
     def __init__(self) -> None:
-        self._stem = f"{time.time_ns() // 1_000_000:011x}{os.urandom(5).hex()}"
         self._count = itertools.count()
+        self._renew()
+
+    def _renew(self) -> None:
+        began_ms, chance = time.time_ns() // 1_000_000, int.from_bytes(os.urandom(4))
+        self._stem = _base62(began_ms, 7) + _base62(chance % 62**4, 4)
 
     def __call__(self, prefix: str) -> str:
-        return f"{prefix}_{self._stem}{next(self._count):07x}"
+        count = next(self._count)
+        if count >= _MOST:
+            self._count = itertools.count(1)
+            self._renew()
+            count = 0
+        return f"{prefix}_{self._stem}{count:06x}"
+
+
+_MOST = 16**6
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def _base62(number: int, width: int) -> str:
+    digits = ""
+    for _ in range(width):
+        number, digit = divmod(number, 62)
+        digits = _DIGITS[digit] + digits
+    return digits

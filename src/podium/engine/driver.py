@@ -5,7 +5,7 @@ An error of the store ends the driver, and only it: the session goes on from its
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -15,6 +15,7 @@ from podium.core.moment import Moment
 from podium.core.ports import Append, Sandbox, ToolOffer
 from podium.core.records import (
     DelegationOpened,
+    Draft,
     DrivingStopped,
     SandboxTested,
     SessionIdle,
@@ -141,6 +142,10 @@ class Driver:
             self._errand(self.notice())
         self.head = first + len(drafts) - 1
         self.parts.hub.moved(self.state.id)
+        if at.spawned:
+            self._start_children(drafts)
+
+    def _start_children(self, drafts: Sequence[Draft]) -> None:
         for draft in drafts:
             if isinstance(draft.event, DelegationOpened):
                 self._start(self.state.threads[draft.event.thread])
@@ -213,7 +218,7 @@ class Driver:
         sandbox = self._sandboxes.get(thread.id)
         if sandbox is None:
             place = self.parts.place(self.state, thread.id)
-            sandbox = self._sandboxes[thread.id] = self.parts.sandboxes.open(place)
+            sandbox = self._sandboxes[thread.id] = self.parts.sandboxes().open(place)
         return sandbox
 
     def wake(self, thread: str) -> None:

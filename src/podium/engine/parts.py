@@ -11,12 +11,16 @@ from podium.engine.limiter import Limiter
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The ports of this process. `place(state, thread)` makes the folders of a thread and says where they are."""
+    """The ports of this process.
+
+    Shape: `sandboxes()` makes them at the first use; `place(state, thread)` makes the folders of a thread and says
+    where they are.
+    """
 
     store: Store
     clock: Clock
     new_id: NewId
-    sandboxes: Sandboxes
+    sandboxes: Callable[[], Sandboxes]
     place: Callable[[SessionState, str], Place]
     hub: Hub = field(default_factory=Hub)
     limiter: Limiter = field(default_factory=Limiter)

@@ -28,6 +28,8 @@ def open_folder(folder: Path, mounts: str | None = None) -> Path:
             f"the data folder {folder} lies on {kind}, where file locks cannot be trusted so the log could be damaged. "
             "Name a folder on a local disk with --data"
         )
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        raise StoreDown(f"the data folder {folder} lies on a read-only filesystem; name another one with --data")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise StoreDown(
             f"the data folder {folder} cannot be written by this user; change its owner or name another one"
@@ -37,7 +39,7 @@ def open_folder(folder: Path, mounts: str | None = None) -> Path:
 
 def _mounts() -> str:
     try:
-        return Path("/proc/self/mounts").read_text()
+        return Path("/proc/self/mounts").read_text(errors="replace")
     except OSError:  # no Linux: nothing to know
         return ""
 

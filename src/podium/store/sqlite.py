@@ -42,16 +42,17 @@ T = TypeVar("T")
 class SqliteStore:
     """The Store port on SQLite. Made by `open`, inside the event loop that uses it."""
 
-    def __init__(self, folder: Path, clock: Clock, new_id: NewId) -> None:
+    def __init__(self, folder: Path, clock: Clock, new_id: NewId, busy_s: float = BUSY_S) -> None:
         self.folder = folder
+        self._busy_s = busy_s
         self._clock = clock
         self._new_id = new_id
         self._workers = Workers(folder / "workers", new_id("wrkr"))
         try:
-            db = connect(folder / FILE, self._explain)
+            db = connect(folder / FILE, self._explain, busy_s)
             self._driven: set[str] = set()
             self._writer = Writer(db, self._explain)
-            self._reader = connect(folder / FILE, self._explain)
+            self._reader = connect(folder / FILE, self._explain, busy_s)
         except BaseException:
             self._workers.close(owns_sessions=False)
             raise
@@ -59,12 +60,13 @@ class SqliteStore:
         self._reads = ThreadPoolExecutor(1, "podium-read")
 
     @classmethod
-    def open(cls, folder: Path, clock: Clock, new_id: NewId) -> "SqliteStore":
+    def open(cls, folder: Path, clock: Clock, new_id: NewId, *, busy_s: float = BUSY_S) -> "SqliteStore":
         """The store in this data folder, made or brought up to date if need be.
 
+        Units: `busy_s` seconds to wait for a database that another process has locked.
         Errors: StoreDown, StoreCorrupt, with the folder and the remedy.
         """
-        return cls(open_folder(folder), clock, new_id)
+        return cls(open_folder(folder), clock, new_id, busy_s)
 
     # --- writing -------------------------------------------------------------------------------------
 
@@ -210,27 +212,33 @@ class SqliteStore:
         def job() -> T:
             try:
                 return read(self._reader)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, msgspec.DecodeError) as error:
                 raise self._explain(error) from error
 
         return await asyncio.get_running_loop().run_in_executor(self._reads, job)
 
-    def _explain(self, error: sqlite3.Error) -> StoreError:
+    def _explain(self, error: Exception) -> StoreError:
         live = [f"process {owner.pid} ({owner.state})" for owner in self._workers.live()]
-        return explain(error, self.folder / FILE, live)
+        return explain(error, self.folder / FILE, live, self._busy_s)
 
 
-def connect(file: Path, explain: Callable[[sqlite3.Error], StoreError]) -> sqlite3.Connection:
+def connect(file: Path, explain: Callable[[sqlite3.Error], StoreError], busy_s: float) -> sqlite3.Connection:
     """A connection to the database, which is made or migrated first if need be.
 
     Errors: StoreDown, StoreCorrupt.
     """
     try:
-        db = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=BUSY_S)
+        db = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=busy_s)
         try:
+            steps = _steps()
+            db.execute("BEGIN")
+            _version(db, file, len(steps))  # before the first write: what is not ours stays as it is
+            db.execute("COMMIT")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
-            _migrate(db, file)
+            # 16 MB: the pages that every commit touches are copied back a few times less.
+            db.execute("PRAGMA wal_autocheckpoint = 4000")
+            _migrate(db, file, steps)
         except BaseException:
             db.close()
             raise
@@ -239,14 +247,17 @@ def connect(file: Path, explain: Callable[[sqlite3.Error], StoreError]) -> sqlit
     return db
 
 
-def _migrate(db: sqlite3.Connection, file: Path) -> None:
-    steps = sorted(step.name for step in (files("podium.store") / "migrations").iterdir() if step.name.endswith(".sql"))
-    if _version(db, file, len(steps)) == len(steps):
+def _steps() -> list[str]:
+    folder = files("podium.store") / "migrations"
+    return [step.read_text() for step in sorted(folder.iterdir(), key=lambda step: step.name) if ".sql" in step.name]
+
+
+def _migrate(db: sqlite3.Connection, file: Path, steps: Sequence[str]) -> None:
+    if db.execute("PRAGMA user_version").fetchone()[0] == len(steps):
         return
     db.execute("BEGIN IMMEDIATE")  # two processes may open a new folder at once
     try:
-        for number in range(_version(db, file, len(steps)), len(steps)):
-            script = (files("podium.store") / "migrations" / steps[number]).read_text()
+        for script in steps[_version(db, file, len(steps)) :]:
             for statement in _statements(script):
                 db.execute(statement)
         db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
@@ -259,9 +270,14 @@ def _migrate(db: sqlite3.Connection, file: Path) -> None:
 
 
 def _version(db: sqlite3.Connection, file: Path, known: int) -> int:
+    """The schema's version, 0 for a new file. Asked in a transaction, so that the three answers belong together.
+
+    Errors: StoreCorrupt if the file is not ours, or of a newer version.
+    """
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     application = db.execute("PRAGMA application_id").fetchone()[0]
-    if application not in (0, _APPLICATION_ID) or (application == 0 and version > 0):
+    is_empty = db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
+    if application != _APPLICATION_ID and (application != 0 or version > 0 or not is_empty):
         raise StoreCorrupt(f"{file} is a database of another program; name another data folder with --data")
     if version > known:
         raise StoreCorrupt(
@@ -281,19 +297,20 @@ def _statements(script: str) -> list[str]:
     return statements
 
 
-def explain(error: sqlite3.Error, file: Path, live: Sequence[str] = ()) -> StoreError:
+def explain(error: Exception, file: Path, live: Sequence[str] = (), busy_s: float = BUSY_S) -> StoreError:
     """The error in our own words, with the remedy. `live` are the other processes that use the file."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = None if code is None else code & 0xFF
     others = f" Others that use it: {', '.join(live)}." if live else ""
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         stopped = " A stopped process keeps its locks: continue it (kill -CONT) or end it." if live else ""
-        return StoreDown(f"{file} has been locked by another process for {BUSY_S:g} s.{others}{stopped}")
+        return StoreDown(f"{file} has been locked by another process for {busy_s:g} s.{others}{stopped}")
     if primary == sqlite3.SQLITE_FULL:
         return StoreDown(f"the disk with {file} is full. Nothing acknowledged is lost: free some space and resume")
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return StoreDown(f"{file} cannot be opened for writing ({error}). Check its owner and permissions")
-    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    is_unreadable = isinstance(error, msgspec.DecodeError) or "Could not decode to UTF-8" in str(error)
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or is_unreadable:
         return StoreCorrupt(f"{file} is damaged ({error}). Restore it from a copy, or name another folder with --data")
     return StoreDown(f"{file} could not be read or written: {error}")
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from podium.core.ports import Append
-from podium.core.records import UserInterrupt, UserMessage, answers, encode, is_queued, listed_id
+from podium.core.records import INPUTS, answers, encode, is_queued
 from podium.core.session import Changes
 from podium.core.thread import ThreadRow
 from podium.errors import Fenced, Refused, StoreError
@@ -48,29 +48,37 @@ def micros(at: datetime) -> int:
 class PreparedAppend:
     """An append with its records encoded, made on the caller's thread so that the writer has less to do.
 
-    Shape: rows are (thread id, views, at, listed id, answered call, body).
+    Shape: rows are (thread id, views, at, body); the others begin with the index of their row.
     """
 
     append: Append
-    rows: list[tuple[str, int, int, str | None, str | None, bytes]]
+    rows: list[tuple[str, int, int, bytes]]
+    listed: list[tuple[int, str]]
+    answered: list[tuple[int, str]]
     queued: list[tuple[int, str, str]] = field(default_factory=list)  # (index, id, thread)
     taken: list[tuple[int, str]] = field(default_factory=list)  # (index, id)
 
 
 def prepare(append: Append) -> PreparedAppend:
     """Encode the append's records."""
-    prepared = PreparedAppend(append, [])
+    rows: list[tuple[str, int, int, bytes]] = []
+    prepared = PreparedAppend(append, rows, [], [])
     at, at_micros = None, 0
     for index, draft in enumerate(append.drafts):
+        event = draft.event
         if draft.at is not at:
             at, at_micros = draft.at, micros(draft.at)
-        event = draft.event
-        prepared.rows.append((draft.thread, draft.views, at_micros, listed_id(event), answers(event), encode(event)))
-        if isinstance(event, UserMessage | UserInterrupt):
+        rows.append((draft.thread, draft.views, at_micros, encode(event)))
+        if (call := answers(event)) is not None:
+            prepared.answered.append((index, call))
+        if event.id is None:
+            continue
+        if isinstance(event, INPUTS):
             if is_queued(event):
                 prepared.queued.append((index, event.id, draft.thread))
-            else:
-                prepared.taken.append((index, event.id))
+                continue
+            prepared.taken.append((index, event.id))
+        prepared.listed.append((index, event.id))
     return prepared
 
 
@@ -93,7 +101,7 @@ class _Head:
 class Writer:
     """Writes groups. Its caches of row numbers hold committed rows only."""
 
-    def __init__(self, db: sqlite3.Connection, explain: Callable[[sqlite3.Error], StoreError]) -> None:
+    def __init__(self, db: sqlite3.Connection, explain: Callable[[Exception], StoreError]) -> None:
         self.db = db
         self._explain = explain
         self._thread_nos: dict[tuple[int, str], int] = {}  # by session's number and thread's id
@@ -101,14 +109,14 @@ class Writer:
         self._heads: dict[str, _Head] = {}
 
     def commit(self, works: Sequence[PreparedAppend | Job]) -> list[Any]:
-        """Write the group; for each its result, or the error its caller gets. Whatever goes wrong, it does not raise."""
+        """Write the group; for each its result, or the error its caller gets. Nothing is raised: the thread must live."""
         if all(isinstance(work, PreparedAppend) and not work.append.if_no_input for work in works):
             try:
                 return self._transaction(lambda: self.together([w for w in works if isinstance(w, PreparedAppend)]))
-            except (sqlite3.IntegrityError, StoreError):
-                pass  # one of them breaks a rule: find out which, the others stand
-            except sqlite3.Error as error:
-                return [self._explain(error)] * len(works)
+            except Exception as error:
+                if _is_trouble(error):
+                    return [self._explain(error)] * len(works)
+                # else one of them breaks a rule: find out which, the others stand
         try:
             return self._transaction(lambda: [self._alone(work) for work in works])
         except sqlite3.Error as error:
@@ -139,19 +147,23 @@ class Writer:
             if isinstance(outcome, BaseException):
                 raise outcome
         except Exception as error:
-            if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
-                raise  # the database is in trouble, and all works with it
-            # Anything else is this work's own trouble. It must not end the thread, with everybody waiting for it.
+            if _is_trouble(error):
+                raise
             self._new_thread_nos = known
             self.db.execute("ROLLBACK TO one")
-            is_schema = isinstance(error, sqlite3.IntegrityError)
-            outcome = Refused(f"the log's schema does not allow this: {error}") if is_schema else error
+            outcome = error
+            if isinstance(error, sqlite3.IntegrityError):
+                outcome = Refused(f"the log's schema does not allow this: {error}")
+            elif isinstance(error, msgspec.DecodeError):
+                outcome = self._explain(error)
         self.db.execute("RELEASE one")
         return outcome
 
     def together(self, works: Sequence[PreparedAppend]) -> list[Any]:
         outcomes: list[Any] = []
         records: list[tuple[Any, ...]] = []
+        listed: list[tuple[int, str, int]] = []
+        answered: list[tuple[int, str, int]] = []
         opened: list[tuple[Any, ...]] = []
         closed: list[tuple[int, str]] = []
         threads: list[tuple[Any, ...]] = []
@@ -166,12 +178,18 @@ class Writer:
             for row in append.changes.threads:
                 self._thread(head.no, row, threads)
             nos: dict[str, int] = {}
-            for offset, (thread, views, at, id, answered, body) in enumerate(work.rows):
+            record_key = key(head.no, first)
+            for thread, views, at, body in work.rows:
                 no = nos.get(thread)
                 if no is None:
                     no = nos[thread] = self._thread_no(head.no, thread)
-                body_or_null, blob = (body, None) if len(body) <= BLOB_BYTES else (None, self._blob(body))
-                records.append((key(head.no, first + offset), no, views, at, id, answered, body_or_null, blob))
+                if len(body) <= BLOB_BYTES:
+                    records.append((record_key, no, views, at, body, None))
+                else:
+                    records.append((record_key, no, views, at, None, self._blob(body)))
+                record_key += 1
+            listed += [(head.no, id, first + index) for index, id in work.listed]
+            answered += [(head.no, call, first + index) for index, call in work.answered]
             for index, id, thread in work.queued:
                 self.db.execute(SQL["queue_input"], (head.no, id, thread, first + index))
             for index, id in work.taken:
@@ -186,6 +204,8 @@ class Writer:
             head.release = head.release or append.release
             outcomes.append(first)
         self.db.executemany(SQL["insert_record"], records)
+        self.db.executemany(SQL["insert_listed"], listed)
+        self.db.executemany(SQL["insert_answered"], answered)
         self.db.executemany(SQL["update_thread"], threads)
         self.db.executemany(SQL["open_call"], opened)
         self.db.executemany(SQL["close_call"], closed)
@@ -231,13 +251,15 @@ class Writer:
         """Insert a new thread now, since records need its number; gather a change of a known one."""
         stop_reason = to_json(row.stop_reason).decode() if row.stop_reason is not None else None
         usage = to_json(row.usage).decode() if row.usage is not None else None
-        if self._find_thread_no(session_no, row.id) is not None:
+        known = session_no, row.id
+        if known in self._thread_nos or known in self._new_thread_nos:
             updates.append((row.status, stop_reason, usage, row.id))
             return
         values = (session_no, row.id, row.parent, row.agent, row.agent_name, row.status, stop_reason, usage)
-        cursor = self.db.execute(SQL["insert_thread"], (*values, micros(row.created_at)))
-        assert cursor.lastrowid is not None
-        self._new_thread_nos[session_no, row.id] = cursor.lastrowid
+        inserted = self.db.execute(SQL["insert_thread"], (*values, micros(row.created_at))).fetchone()
+        if inserted is None:
+            raise Refused(f"thread {row.id} belongs to another session")
+        self._new_thread_nos[known] = inserted[0]
 
     def _find_thread_no(self, session_no: int, id: str) -> int | None:
         known = session_no, id
@@ -258,3 +280,8 @@ class Writer:
         hash = sha256(body).hexdigest()
         self.db.execute(SQL["insert_blob"], (hash, body))
         return hash
+
+
+def _is_trouble(error: Exception) -> bool:
+    """Whether the database is in trouble, and every work of the group with it; anything else is one work's own fault."""
+    return isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError)

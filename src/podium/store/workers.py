@@ -31,14 +31,16 @@ class Workers:
         """
         self.id = id
         self._folder = folder
+        self._fd = -1
         try:
             folder.mkdir(exist_ok=True)
-            # Close-on-exec: a child that kept the descriptor would keep a dead worker alive.
-            self._fd = os.open(self._path(id), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._fd = _locked(self._path(id), create=True)
             os.write(self._fd, msgspec.json.encode(_Holder(os.getpid(), _start_time(os.getpid()))))
         except OSError as error:
-            raise StoreDown(f"cannot take a worker's lock in {folder}: {error.strerror}") from None
+            self.close(owns_sessions=False)
+            raise StoreDown(
+                f"cannot take a worker's lock in {folder}: {error.strerror}. It must be writable and have space left"
+            ) from None
         # A forked child must not hold the lock; closing its copy leaves the parent's in place.
         os.register_at_fork(after_in_child=self._forget)
 
@@ -77,8 +79,14 @@ class Workers:
     def forget_dead(self, owned: set[str]) -> None:
         """Remove the files of dead workers that own no session; `owned` are the workers that do."""
         for path in self._folder.glob("*.lock"):
-            if path.stem != self.id and path.stem not in owned and not self.is_alive(path.stem):
-                path.unlink(missing_ok=True)
+            if path.stem == self.id or path.stem in owned:
+                continue
+            with suppress(OSError):  # it lives, it is gone already, or it is another user's: then it stays
+                fd = _locked(path, create=False)
+                try:
+                    path.unlink()  # under the lock: a worker that starts waits for it, and sees that its file is gone
+                finally:
+                    os.close(fd)
 
     def close(self, *, owns_sessions: bool) -> None:
         """Let go. The file goes too, unless a session still names this worker. May be called twice."""
@@ -96,6 +104,26 @@ class Workers:
 
     def _path(self, id: str) -> Path:
         return self._folder / f"{id}.lock"
+
+
+def _locked(path: Path, *, create: bool) -> int:
+    """The file, made or opened, and locked exclusively.
+
+    Errors: BlockingIOError if it was to be opened and another process holds it; OSError.
+    """
+    while True:
+        # Close-on-exec: a child that kept the descriptor would keep a dead worker alive.
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT | os.O_EXCL if create else 0), 0o644)
+        try:
+            # A new file is nobody's yet, and may be taken for a dead worker's: then wait for who looks at it.
+            fcntl.flock(fd, fcntl.LOCK_EX if create else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(fd), path.stat()):
+                    return fd
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)  # it was removed before it was locked
 
 
 def _stat_field(pid: int, index: int) -> str:

@@ -20,19 +20,29 @@ CREATE TABLE session (
 ) STRICT;
 
 -- key = session.no << 32 | seq: one tree holds the log in the order it is read, without a second index.
--- id and answers are set only where they must be unique: listed events, and results by the call they answer.
 CREATE TABLE record (
     key INTEGER PRIMARY KEY,
     thread INTEGER NOT NULL,        -- thread.no
     views INTEGER NOT NULL,
     at INTEGER NOT NULL,
-    id TEXT,
-    answers TEXT,
     body BLOB,                      -- NULL: in blob
     blob TEXT                       -- SHA-256 of a large body
 ) STRICT;
-CREATE UNIQUE INDEX record_id ON record (key >> 32, id) WHERE id IS NOT NULL;
-CREATE UNIQUE INDEX record_answers ON record (key >> 32, answers) WHERE answers IS NOT NULL;
+
+-- What must be unique in a session: the ids of listed events, and the one result of each call.
+CREATE TABLE listed (
+    session INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (session, id)
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE answered (
+    session INTEGER NOT NULL,
+    call TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (session, call)
+) WITHOUT ROWID, STRICT;
 
 CREATE TABLE thread (
     no INTEGER PRIMARY KEY,

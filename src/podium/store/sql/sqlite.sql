@@ -29,7 +29,13 @@ FROM session ORDER BY no DESC;
 SELECT DISTINCT owner FROM session WHERE owner IS NOT NULL;
 
 -- name: insert_record: one entry of the log
-INSERT INTO record (key, thread, views, at, id, answers, body, blob) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO record (key, thread, views, at, body, blob) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: insert_listed: an event's id, unique in its session
+INSERT INTO listed (session, id, seq) VALUES (?, ?, ?);
+
+-- name: insert_answered: a call has its one result
+INSERT INTO answered (session, call, seq) VALUES (?, ?, ?);
 
 -- name: records: a page of the log
 SELECT record.key, thread.id, record.views, record.at, coalesce(record.body, blob.body)
@@ -38,9 +44,12 @@ WHERE record.key > (SELECT no << 32 | ? FROM session WHERE session.id = ?)
   AND record.key < (SELECT (no + 1) << 32 FROM session WHERE session.id = ?)
 ORDER BY record.key LIMIT ?;
 
--- name: insert_thread: before its first record
+-- name: insert_thread: before its first record; a thread that another process made is only changed
 INSERT INTO thread (session, id, parent, agent, agent_name, status, stop_reason, usage, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET status = excluded.status, stop_reason = excluded.stop_reason, usage = excluded.usage
+WHERE session = excluded.session
+RETURNING no;
 
 -- name: update_thread: its status changed
 UPDATE thread SET status = ?, stop_reason = ?, usage = ? WHERE id = ?;

@@ -1,0 +1,63 @@
+"""The writer thread of the SQLite store: whatever one caller gives it, it goes on for the others."""
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from podium.core.content import text
+from podium.core.ports import SendMessage
+from podium.core.session import Changes
+from podium.store.sqlite import SqliteStore
+from tests.contract.stores import unique
+from tests.contract.writing import RUNNING, TickingClock, new_session, said, thread_row, writes
+
+
+class BrokenClock(TickingClock):
+    def now(self) -> datetime:
+        raise OSError("the clock is gone")
+
+
+async def test_work_that_breaks_while_it_is_written_fails_alone(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path, TickingClock(), unique)
+    epoch = await store.create(new_session())
+    unwritable = msgspec.structs.replace(thread_row("sesn_1"), id="sthr_x", agent_name="\ud800")
+    broken = writes("sesn_1", epoch, said("sevt_lost"))
+    broken = type(broken)(session="sesn_1", epoch=epoch, drafts=[], changes=Changes(RUNNING, threads=(unwritable,)))
+
+    outcomes = await asyncio.gather(
+        store.append(writes("sesn_1", epoch, said("sevt_a"))),
+        store.append(broken),
+        store.append(writes("sesn_1", epoch, said("sevt_b"))),
+        return_exceptions=True,
+    )
+
+    assert [type(outcome) for outcome in outcomes] == [int, UnicodeEncodeError, int]
+    assert [record.event.id for record in await store.records("sesn_1", after=2)] == ["sevt_a", "sevt_b"]
+    await store.close()
+
+
+async def test_error_of_a_port_reaches_the_caller_and_nobody_else(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path, BrokenClock(), unique)
+    epoch = await store.create(new_session())
+
+    with pytest.raises(OSError, match="the clock is gone"):
+        await store.admit("sesn_1", SendMessage(content=text("hello")))
+
+    assert await store.append(writes("sesn_1", epoch, said("sevt_a"))) == 3
+    await store.close()
+
+
+async def test_handed_over_appends_are_finished_by_close(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path, TickingClock(), unique)
+    epoch = await store.create(new_session())
+    waiting = [asyncio.ensure_future(store.append(writes("sesn_1", epoch, said(f"sevt_{n}")))) for n in range(50)]
+
+    await store.close()
+    await store.close()
+
+    assert [future.done() and future.result() for future in waiting] == list(range(3, 53))
+    with pytest.raises(RuntimeError, match="closed"):
+        await store.append(writes("sesn_1", epoch, said("sevt_late")))
