@@ -7,10 +7,10 @@ EXAMPLES := $(wildcard examples/*/)
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check style types imports pins crash bench lock clean venv
+.PHONY: help demo test check style types imports pins crash bench bench-peers lock clean venv
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: venv ## watch a team audit a small codebase; no key, no network
 	$(BIN)/python examples/codebase-audit/demo.py $(ARGS)
@@ -41,6 +41,12 @@ pins: venv
 bench: ## measure Podium against the bare loop
 	@tools/bootstrap bench
 	$(BIN)/python bench/run_all.py run $(ARGS)
+	$(BIN)/python bench/flat.py
+
+bench-peers: ## the same beside other frameworks: makes an environment for each
+	@tools/bootstrap bench
+	$(BIN)/python bench/run_all.py environments
+	$(BIN)/python bench/run_all.py run --peers bare podium langgraph openai_agents pydantic_ai adk agent_framework crewai $(ARGS)
 
 lock: venv ## pin the dependencies of pyproject.toml again (ARGS=--upgrade for newer ones)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/pins.py lock $(ARGS)

@@ -3,14 +3,15 @@
 Delegation is Podium's own: the coordinator's reply calls the agent on its roster N times. `run` opens the data folder
 for each run, as a script does; `open` keeps it open over runs, as a service does.
 """
+
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from podium import Agent, ModelRequest, Podium, Reply, Usage, run
-from podium.core.content import TextBlock, ToolUseBlock
-
 import common
 from common import ORCH_FINAL, SUB_FINAL, TURNS, USAGE_IN, USAGE_OUT, main, think
+
+from podium import Agent, ModelRequest, Podium, Reply, Usage, run
+from podium.core.content import TextBlock, ToolUseBlock
 
 USAGE = Usage(input_tokens=USAGE_IN, output_tokens=USAGE_OUT)
 
