@@ -4,7 +4,7 @@ Each Protocol's docstring is its contract.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -120,8 +120,7 @@ class Sandboxes(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ToolCall:
+class ToolCall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One call of a tool.
 
     Shape: `input` fits the tool's schema (checked by the engine). `seen` maps a file's inside path
@@ -131,11 +130,10 @@ class ToolCall:
     id: str
     name: str
     input: dict[str, JSON]
-    seen: Mapping[str, str] = field(default_factory=dict)
+    seen: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ToolOutcome:
+class ToolOutcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a tool gave back.
 
     Shape: `seen` are the files this call read or wrote, with the hash of what it saw or left there.
@@ -144,7 +142,7 @@ class ToolOutcome:
 
     content: Content
     is_error: bool = False
-    seen: Mapping[str, str] = field(default_factory=dict)
+    seen: Mapping[str, str] = {}
     new_shell: bool = False
 
 
@@ -184,8 +182,7 @@ class ToolOffer(msgspec.Struct, frozen=True, gc=False):
     is_agent: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ModelRequest:
+class ModelRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One call of a model.
 
     Shape: `agent` is the name of the agent whose turn it is. `messages` alternate from a user's; every call of a reply
@@ -296,8 +293,7 @@ class NewSession:
     definitions: Mapping[str, Definition]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Append:
+class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Records of a driver, with what they change in the projections.
 
     Shape: `if_no_input`: append only if no queued input waits untaken after it (else Refused); `release`: the session has no

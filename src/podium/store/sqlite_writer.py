@@ -73,7 +73,7 @@ def prepare(append: Append) -> PreparedAppend:
             prepared.answered.append((index, call))
         if event.id is None:
             continue
-        if isinstance(event, INPUTS):
+        if type(event) in INPUTS and isinstance(event, INPUTS):  # the first is quick, the second tells the checker
             if is_queued(event):
                 prepared.queued.append((index, event.id, draft.thread))
                 continue
@@ -109,7 +109,7 @@ class Writer:
         self._heads: dict[str, _Head] = {}
 
     def commit(self, works: Sequence[PreparedAppend | Job]) -> list[Any]:
-        """Write the group; for each its result, or the error its caller gets. Nothing is raised: the thread must live."""
+        """Write the group; for each its result, or the error its caller gets. Raises nothing: the thread must live."""
         if all(isinstance(work, PreparedAppend) and not work.append.if_no_input for work in works):
             try:
                 return self._transaction(lambda: self.together([w for w in works if isinstance(w, PreparedAppend)]))
@@ -283,5 +283,5 @@ class Writer:
 
 
 def _is_trouble(error: Exception) -> bool:
-    """Whether the database is in trouble, and every work of the group with it; anything else is one work's own fault."""
+    """Whether the database is in trouble, and the whole group with it; anything else is one work's own fault."""
     return isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError)

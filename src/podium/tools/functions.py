@@ -54,6 +54,7 @@ class FunctionTool:
         self._function = function
         self._is_async = inspect.iscoroutinefunction(function)
         self._arguments = _arguments(function, self.name, where)
+        self._names = tuple(self._arguments.model_fields)
         self.input_schema: dict[str, JSON] = self._arguments.model_json_schema()
         self.input_schema.pop("title", None)
 
@@ -65,7 +66,7 @@ class FunctionTool:
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             return ToolOutcome(content=text(f"the input does not fit '{self.name}': {wrong}"), is_error=True)
-        given = {name: getattr(arguments, name) for name in type(arguments).model_fields}
+        given = {name: getattr(arguments, name) for name in self._names}
         if self._is_async:
             result = await self._function(**given)
         else:
