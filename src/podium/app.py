@@ -111,7 +111,7 @@ class Podium:
                 f"the team delegates {len(chain) - 1} levels deep ({' -> '.join(chain)}), and limits.depth is "
                 f"{limits.depth}. Raise it, or flatten the team"
             )
-        needs = list(needs_of(definitions.values(), {**self._models, **(models or {})}))
+        needs = list(needs_of(definitions.values()))
         if rehearsal is not None:
             needs = [need for need in needs if not need.startswith("model:")]
             needs.append(need_of_rehearsal(rehearsal, rehearsal_folder or Path.cwd()))

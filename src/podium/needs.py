@@ -50,7 +50,7 @@ def describe(entry: Any, where: str, found: dict[tuple[str, str], Tool]) -> Tool
     return ToolSpec(tool.name, tool.description, tool.input_schema, source, tool.idempotent)
 
 
-def needs_of(definitions: Iterable[Definition], models: Mapping[str, Model]) -> Sequence[str]:
+def needs_of(definitions: Iterable[Definition]) -> tuple[str, ...]:
     """What a session of these agents needs: its Python tools, and the models that were passed in."""
     needs: dict[str, None] = {}
     for definition in definitions:

@@ -61,6 +61,8 @@ class Run:
         self._work.add_done_callback(self._over)
 
     def _over(self, work: "asyncio.Task[None]") -> None:
+        if not work.cancelled():
+            work.exception()  # looked at, whether or not anybody asks for the result
         self._is_over.set()
         self._parts.hub.moved(self.id)
 

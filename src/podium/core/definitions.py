@@ -7,6 +7,7 @@ An `Agent` may hold Python functions and Pydantic models. `Definition` is its pu
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -50,8 +51,11 @@ class Limits:
     tokens: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("turns", "seconds", "tokens"):
-            _check_positive(f"limits.{name}", getattr(self, name))
+        _check_whole("limits.turns", self.turns)
+        _check_whole("limits.tokens", self.tokens)
+        is_number = isinstance(self.seconds, int | float) and not isinstance(self.seconds, bool)
+        if self.seconds is not None and not (is_number and isfinite(self.seconds) and self.seconds > 0):
+            raise BadInput(f"limits.seconds must be a number above 0, not {self.seconds!r}; leave it out for no limit")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +71,13 @@ class SessionLimits(Limits):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_positive("limits.depth", self.depth)
-        _check_positive("limits.live_threads", self.live_threads)
+        _check_whole("limits.depth", self.depth)
+        _check_whole("limits.live_threads", self.live_threads)
 
 
-def _check_positive(name: str, value: float | None) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value <= 0):
-        raise BadInput(f"{name} must be a number above 0, not {value!r}; leave it out for no limit")
+def _check_whole(name: str, value: int | None) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value <= 0):
+        raise BadInput(f"{name} must be a whole number above 0, not {value!r}; leave it out for no limit")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +93,7 @@ class Concurrency:
 
     def __post_init__(self) -> None:
         for name, value in [("session", self.session), *self.models.items(), *self.providers.items()]:
-            _check_positive(f"concurrency of {name}", value)
+            _check_whole(f"concurrency of {name}", value)
 
 
 @dataclass(frozen=True)
@@ -193,6 +197,7 @@ def pin(agent: Agent, tool_spec: Callable[[Any, str], ToolSpec]) -> tuple[Defini
     """
     known: dict[str, Definition] = {}
     done: dict[int, Definition] = {}
+    named: dict[str, Definition] = {}
 
     def visit(agent: Agent, path: tuple[Agent, ...]) -> Definition:
         if any(agent is above for above in path):
@@ -219,9 +224,12 @@ def pin(agent: Agent, tool_spec: Callable[[Any, str], ToolSpec]) -> tuple[Defini
             input_schema=_schema(agent.input_schema, f"{where}, input_schema"),
             output_schema=_schema(agent.output_schema, f"{where}, output_schema"),
             turns=agent.limits.turns,
-            seconds=agent.limits.seconds,
+            # A float: what is read back from the store must have the same version.
+            seconds=float(agent.limits.seconds) if agent.limits.seconds is not None else None,
             tokens=agent.limits.tokens,
         )
+        if named.setdefault(agent.name, definition) != definition:
+            raise BadInput(f"two different agents are called '{agent.name}'; rename one of them")
         known[definition.version] = definition
         done[id(agent)] = definition
         return definition
@@ -253,9 +261,16 @@ def _schema(schema: Any, where: str) -> dict[str, JSON] | None:
 
 def depth_of(version: str, definitions: Mapping[str, Definition]) -> tuple[str, ...]:
     """The longest chain of agent names below and including this one; entries for 'self' do not count."""
-    definition = definitions[version]
-    chains = [depth_of(callee.version, definitions) for callee in definition.roster if callee.version != SELF]
-    return (definition.name, *max(chains, key=len, default=()))
+    known: dict[str, tuple[str, ...]] = {}  # rosters share agents: each is looked at once
+
+    def chain(version: str) -> tuple[str, ...]:
+        if version not in known:
+            definition = definitions[version]
+            below = [chain(callee.version) for callee in definition.roster if callee.version != SELF]
+            known[version] = (definition.name, *max(below, key=len, default=()))
+        return known[version]
+
+    return chain(version)
 
 
 def check_circles(calls: Mapping[str, Iterable[str]]) -> None:

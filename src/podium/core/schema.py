@@ -1,6 +1,7 @@
 """JSON Schemas: is it one, and does a value fit it."""
 
 from functools import lru_cache
+from itertools import islice
 from typing import Never
 
 import jsonschema_rs
@@ -21,10 +22,14 @@ def check_schema(schema: JSON, *, where: str) -> None:
         raise BadInput(f"{where}: a schema is a JSON object or a Pydantic model, this is {type(schema).__name__}")
     try:
         _validator(canonical(schema))
-    except jsonschema_rs.ReferencingError as error:
-        raise BadInput(f"{where}: {error}. A schema may only refer to its own parts ('#/...')") from None
-    except (jsonschema_rs.ValidationError, ValueError, TypeError) as error:
-        raise BadInput(f"{where}: this is not a JSON Schema: {getattr(error, 'message', error)}") from None
+    except jsonschema_rs.ValidationError as error:
+        if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Referencing):
+            raise BadInput(f"{where}: {error.message}. A schema may only refer to its own parts ('#/...')") from None
+        raise BadInput(f"{where}: this is not a JSON Schema: {error.message}") from None
+    except RecursionError:
+        raise BadInput(f"{where}: this is not a JSON Schema: it is nested too deeply") from None
+    except (ValueError, TypeError) as error:
+        raise BadInput(f"{where}: this is not a JSON Schema: {error}") from None
     if schema.get("type") != "object":
         raise BadInput(
             f'{where}: the schema must have "type": "object" at the top, not {schema.get("type")!r}; '
@@ -35,10 +40,14 @@ def check_schema(schema: JSON, *, where: str) -> None:
 def misfit(schema: dict[str, JSON], value: JSON) -> str | None:
     """Why the value does not fit the schema, in words for the model that wrote it; None if it fits."""
     validator = _validator_of(schema)
-    if validator.is_valid(value):
-        return None
+    try:
+        if validator.is_valid(value):
+            return None
+        errors = list(islice(validator.iter_errors(value), _MOST_ERRORS + 1))
+    except ValueError as unreadable:  # no JSON, or nested too deeply
+        return f"it cannot be read: {unreadable}"
     reasons: list[str] = []
-    for error in validator.iter_errors(value):
+    for error in errors:
         if len(reasons) == _MOST_ERRORS:
             reasons.append("and more")
             break
@@ -64,7 +73,7 @@ def _validator_of(schema: dict[str, JSON]) -> jsonschema_rs.Validator:
 @lru_cache(maxsize=1024)
 def _validator(schema: bytes) -> jsonschema_rs.Validator:
     value = msgspec.json.decode(schema)
-    jsonschema_rs.meta.validate(value)
+    # Not meta.validate: it would fetch an unknown "$schema" from the network. This one checks the schema as well.
     return jsonschema_rs.validator_for(value, validate_formats=True, retriever=_refuse)
 
 

@@ -82,7 +82,12 @@ class Transcript:
         """Close the next message: a model call begins."""
         if self._results or self._texts:
             results = tuple(result for result in self._results.values() if result is not None)
-            self._messages.append(Message("user", (*results, *self._texts)))
+            if self._messages and self._messages[-1].role == "user":  # it had no reply: this is the same turn still
+                unanswered = self._messages[-1].content
+                # A list of its own, since what the call without a reply was sent must stay as it was.
+                self._messages = [*self._messages[:-1], Message("user", (*unanswered, *self._texts))]
+            else:
+                self._messages.append(Message("user", (*results, *self._texts)))
             self._results = {}
             self._texts = []
 

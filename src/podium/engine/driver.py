@@ -227,10 +227,11 @@ class Driver:
             self._threads[thread].wake()
 
     def _start_threads(self) -> None:
+        if self.state.is_interrupted:  # taken first: nothing is to begin
+            self._turn.set()
+            return
         for thread in list(self.state.threads.values()):
             self._start(thread)
-        if self.state.is_interrupted:
-            self._turn.set()
 
     def _start(self, thread: ThreadState) -> None:
         if thread.status != "running" or thread.id in self._tasks:
@@ -257,9 +258,14 @@ class Driver:
             logger.exception("thread %s of session %s failed", thread.id, self.state.id)
             self._errand(self._stop(thread, Failed(f"internal error, {type(error).__name__}: {error}")))
         finally:
-            del self._tasks[thread.id], self._threads[thread.id]
-            if thread.id in self._alarms:
-                self._alarms.pop(thread.id)()
+            self._forget(thread.id)
+
+    def _forget(self, id: str) -> None:
+        """The thread's task has ended."""
+        self._tasks.pop(id, None)
+        self._threads.pop(id, None)
+        if id in self._alarms:
+            self._alarms.pop(id)()
 
     def _ring(self, thread: ThreadState) -> None:
         now = self.parts.clock.now()
@@ -286,13 +292,19 @@ class Driver:
 
     async def _halt(self, thread: ThreadState) -> None:
         """Cancel what runs of a thread and below it. What they had recorded stands."""
-        while tasks := [self._tasks[id] for id in self._family(thread) if id in self._tasks]:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+        while ids := [id for id in self._family(thread) if id in self._tasks]:
+            await self._cancel(ids)
         for id in self._family(thread):
             if id in self._sandboxes and id != self.state.primary:
                 await self._sandboxes.pop(id).close()
+
+    async def _cancel(self, ids: list[str]) -> None:
+        tasks = [self._tasks[id] for id in ids]
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        for id in ids:
+            self._forget(id)  # a task that was cancelled before its first step has not done it
 
     def _family(self, thread: ThreadState) -> list[str]:
         family = {thread.id: None}
@@ -316,10 +328,13 @@ class Driver:
 
     async def _let_go(self) -> None:
         """End everything of this driver; a session that is not idle is left to the next one."""
-        while tasks := [*self._tasks.values(), *self._errands]:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+        while self._tasks or self._errands:
+            for errand in self._errands:
+                errand.cancel()
+            if self._tasks:
+                await self._cancel(list(self._tasks))
+            if self._errands:
+                await asyncio.wait(self._errands)
         for sandbox in self._sandboxes.values():
             await sandbox.close()
         if not self._is_released and self._error is None:
