@@ -104,13 +104,10 @@ class Podium:
         parts, limits, concurrency = self.parts, limits or SessionLimits(), concurrency or Concurrency()
         if not isinstance(task, str) or not task.strip():
             raise BadInput("the task is empty; say what the team is to do")
+        if not task.isprintable() and task.encode("utf-8", "replace").decode() != task:
+            raise BadInput("the task holds bytes that are not UTF-8")
         tools: dict[tuple[str, str], Tool] = {}
-        definition, definitions = pin(agent, lambda tool, where: describe(tool, where, tools))
-        if len(chain := depth_of(definition.version, definitions)) - 1 > limits.depth:
-            raise BadInput(
-                f"the team delegates {len(chain) - 1} levels deep ({' -> '.join(chain)}), and limits.depth is "
-                f"{limits.depth}. Raise it, or flatten the team"
-            )
+        definition, definitions = pinned(agent, limits, tools)
         needs = list(needs_of(definitions.values()))
         if rehearsal is not None:
             needs = [need for need in needs if not need.startswith("model:")]
@@ -259,13 +256,34 @@ class Podium:
         return Place(workdir=workdir, home=home, tmp=tmp, data=self.folder, mounts=mounts)
 
 
+def pinned(
+    agent: Agent, limits: SessionLimits, tools: dict[tuple[str, str], Tool] | None = None
+) -> tuple[Definition, dict[str, Definition]]:
+    """The agent and everyone below it as a session pins them; a program's own tools are put into `tools`.
+
+    Errors: BadInput for what no session can be started with.
+    """
+    found = {} if tools is None else tools
+    definition, definitions = pin(agent, lambda tool, where: describe(tool, where, found))
+    if len(chain := depth_of(definition.version, definitions)) - 1 > limits.depth:
+        raise BadInput(
+            f"the team delegates {len(chain) - 1} levels deep ({' -> '.join(chain)}), and limits.depth is "
+            f"{limits.depth}. Raise it, or flatten the team"
+        )
+    return definition, definitions
+
+
 def _settings(
     workdir: Path | str | None, mounts: Sequence[Mount], limits: SessionLimits, concurrency: Concurrency
 ) -> SessionSettings:
     return SessionSettings(
-        workdir="" if workdir is None else str(_folder(Path(workdir), "workdir")),
+        workdir="" if workdir is None else str(existing_folder(Path(workdir), "workdir")),
         mounts=tuple(
-            {"path": str(_folder(mount.path, f"mount at {mount.at}")), "at": mount.at, "read_only": mount.read_only}
+            {
+                "path": str(existing_folder(mount.path, f"mount at {mount.at}")),
+                "at": mount.at,
+                "read_only": mount.read_only,
+            }
             for mount in mounts
         ),
         turns=limits.turns,
@@ -279,7 +297,11 @@ def _settings(
     )
 
 
-def _folder(path: Path, what: str) -> Path:
+def existing_folder(path: Path, what: str) -> Path:
+    """The folder, absolute and without symlinks.
+
+    Errors: BadInput naming it, and the remedy, if it is none or cannot be read.
+    """
     try:
         folder = path.expanduser().resolve(strict=True)
         next(folder.iterdir(), None)

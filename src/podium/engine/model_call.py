@@ -1,5 +1,7 @@
 """One model call: its place in the queue, the request, the reply or why there is none."""
 
+import msgspec
+
 from podium.core.content import TextBlock
 from podium.core.moment import Moment
 from podium.core.ports import Model, ModelRequest, Reply, ToolOffer
@@ -32,11 +34,25 @@ async def call_model(model: Model, thread: ThreadState, offers: tuple[ToolOffer,
         raise
     except Exception as error:  # the edge: a model may raise anything, and only its own thread fails
         raise ModelFailed(f"{type(error).__name__}: {error}") from error
-    if isinstance(reply, Reply):
-        return reply
+    return _accept(reply, definition.model)
+
+
+_reply_decoder = msgspec.json.Decoder(Reply)
+
+
+def _accept(reply: object, model: str) -> Reply:
+    """The reply as it can be recorded: JSON through and through.
+
+    Errors: ModelFailed, for what is no reply or has no JSON form.
+    """
     if isinstance(reply, str):
-        return Reply((TextBlock(reply),))
-    raise ModelFailed(f"model '{definition.model}' must return a Reply or a text, not {type(reply).__name__}")
+        reply = Reply((TextBlock(reply),))
+    if not isinstance(reply, Reply):
+        raise ModelFailed(f"model '{model}' must return a Reply or a text, not {type(reply).__name__}")
+    try:
+        return _reply_decoder.decode(msgspec.json.encode(reply))
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
+        raise ModelFailed(f"model '{model}' gave a reply that has no JSON form: {error}") from None
 
 
 def record_failure(thread: ThreadState, error: ModelFailed, at: Moment) -> None:

@@ -1,6 +1,6 @@
 """One tool call: its effect, and what is recorded of it."""
 
-from podium.core.content import text
+from podium.core.content import TextBlock, text
 from podium.core.moment import Moment
 from podium.core.ports import Sandbox, Tool, ToolCall, ToolOutcome
 from podium.core.records import AgentToolResult, FilesSeen, SandboxRestarted
@@ -8,6 +8,7 @@ from podium.core.thread import OpenCall, ThreadState
 from podium.errors import PodiumError
 
 NEW_SHELL = "(This is a new shell: the working directory, variables and background jobs of the earlier one are gone.)\n"
+MOST_CHARACTERS = 100_000  # of one block of a result. Source: the wire's own limit for tool output.
 
 
 async def run_tool(tool: Tool, call: OpenCall, thread: ThreadState, sandbox: Sandbox | None) -> ToolOutcome:
@@ -21,9 +22,17 @@ async def run_tool(tool: Tool, call: OpenCall, thread: ThreadState, sandbox: San
         return ToolOutcome(content=text(said), is_error=True)
 
 
+def _recordable(said: str) -> str:
+    """The text as the log and the model can take it: no lone surrogates, and not endless."""
+    if len(said) > MOST_CHARACTERS:
+        dropped = len(said) - MOST_CHARACTERS
+        said = f"{said[:MOST_CHARACTERS]}\n({dropped:,} more characters were dropped: ask for less, or use a file)"
+    return said.encode("utf-8", "replace").decode()
+
+
 def record_outcome(thread: ThreadState, call: OpenCall, outcome: ToolOutcome, at: Moment) -> None:
     """Record a call's result, and what goes with it."""
-    content = outcome.content
+    content = tuple(TextBlock(_recordable(block.text)) for block in outcome.content)
     if outcome.new_shell and thread.has_shell:
         at.private(thread.id, SandboxRestarted(call=call.id))
         content = (*text(NEW_SHELL), *content)
