@@ -99,8 +99,8 @@ def bind(
                 definition.model,
                 models,
                 where=f"agent '{definition.name}'",
-                remedy="Pass an object for it by models={...}, or rehearse the team (rehearsal: FILE.py:FUNCTION, or "
-                "'generated').",
+                remedy="Pass an object for it by models={...}, or rehearse the team: rehearsal=\"FILE.py:FUNCTION\" in "
+                "Python, 'rehearsal:' in its file, or `podium run --rehearse`, which makes replies up",
             )
         for spec in definition.tools:
             key = (definition.name, spec.name)

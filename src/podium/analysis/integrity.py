@@ -1,0 +1,56 @@
+"""Is what a store keeps beside a session's log what the log says?"""
+
+from podium.core.ports import Store
+from podium.core.session import SessionState
+from podium.errors import StoreError
+
+_TRIES = 5
+
+
+async def differences(store: Store, session: str) -> list[str]:
+    """Where the session's projections differ from the fold of its log, in words; empty if all is well.
+
+    Shape: a session that is being written is read again; if it never holds still, the last reading counts.
+    """
+    found: list[str] = []
+    for _ in range(_TRIES):
+        before = await store.session(session)
+        found = await _compare(store, session)
+        if not found or (await store.session(session)).head == before.head:
+            break
+    return found
+
+
+async def _compare(store: Store, session: str) -> list[str]:
+    row = await store.session(session)
+    state, after = SessionState(session, await store.definitions(row.agent)), 0
+    while after < row.head and (page := await store.records(session, after=after)):
+        for record in page:
+            if record.seq != after + 1:
+                return [f"record {after + 1} is missing"]
+            state.apply(record.thread, record.at, record.event)
+            after = record.seq
+    folded = state.projection()
+    pairs: list[tuple[str, object, object]] = [
+        ("head", row.head, after),
+        ("status", row.facts.status, folded.session.status),
+        ("stop reason", row.facts.stop_reason, folded.session.stop_reason),
+        ("usage", row.facts.usage, folded.session.usage),
+        ("paused", row.paused, folded.paused),
+        ("threads", await store.threads(session), list(folded.threads)),
+        ("open calls", await store.open_calls(session), sorted(folded.opened, key=lambda call: call.id)),
+    ]
+    return [
+        f"{name}: the store has {kept!r:.200}, the log says {said!r:.200}" for name, kept, said in pairs if kept != said
+    ]
+
+
+async def damaged(store: Store) -> list[str]:
+    """Every session whose projections differ, or that cannot be read, with what is wrong."""
+    found = []
+    for row in await store.sessions():
+        try:
+            found += [f"{row.id}: {difference}" for difference in await differences(store, row.id)]
+        except StoreError as error:
+            found.append(f"{row.id}: {error}")
+    return found

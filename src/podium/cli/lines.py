@@ -1,0 +1,124 @@
+"""A session under way as plain lines: one for each thing that happens."""
+
+from datetime import datetime
+from typing import TextIO
+
+from podium.analysis.trace import ThreadTrace, Trace
+from podium.cli.text import count, one_line, printable, seconds, told_call
+from podium.core.content import plain
+from podium.core.records import (
+    AgentMessage,
+    AgentToolResult,
+    AttemptFailed,
+    CorrectionSent,
+    DelegationClosed,
+    DelegationOpened,
+    DrivingStarted,
+    Record,
+    SessionPaused,
+    ThreadIdle,
+    ThreadRunning,
+    ToolStarted,
+)
+
+ENDED = {
+    "end_turn": "is done",
+    "reported": "reported",
+    "limit": "stopped at a limit",
+    "budget_reached": "stopped at a limit",
+    "failed": "failed",
+    "retries_exhausted": "failed",
+    "interrupted": "was interrupted",
+    "stopped": "was stopped",
+}
+
+
+class Lines:
+    """Writes to `out` what each record tells, after the trace has taken it in."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    async def __aenter__(self) -> "Lines":
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    def show(self, trace: Trace, record: Record) -> None:
+        """Write the record's line, if it has one."""
+        for thread, said in told(trace, record):
+            since = (record.at - (trace.started_at or record.at)).total_seconds()
+            print(printable(f"{seconds(since):>9}  {'  ' * thread.depth}{thread.label}: {said}"), file=self._out)
+
+    def say(self, text: str) -> None:
+        """Write a line of our own."""
+        print(printable(text), file=self._out)
+
+
+def told(trace: Trace, record: Record) -> list[tuple[ThreadTrace, str]]:
+    """What a record tells, in words, and of which thread."""
+    thread = trace.threads.get(record.thread)
+    if thread is None:
+        return []
+    match record.event:
+        case ThreadRunning():
+            return [(thread, "goes on" if thread.turns else "starts")]
+        case AgentMessage(content=content) if thread.status == "running" and plain(content).strip():
+            return [(thread, f"says {one_line(plain(content), 100)}")]
+        case ToolStarted(attempt=attempt):
+            effect = thread.effects[-1]
+            again = f", attempt {attempt}" if attempt > 1 else ""
+            return [(thread, f"runs {told_call(effect.name, effect.input)}{again}")]
+        case AgentToolResult():
+            return [(thread, _result(thread, record.event))]
+        case AttemptFailed(reason=reason):
+            return [(thread, f"got no reply: {one_line(reason)}")]
+        case CorrectionSent(text=text):
+            return [(thread, f"is told: {one_line(text)}")]
+        case DelegationOpened():
+            child = trace.threads[record.event.thread]
+            return [(thread, f"calls {child.label}")]
+        case DelegationClosed(thread=id) if id in trace.threads:
+            return [(trace.threads[id], ending(trace.threads[id], record.at))]
+        case ThreadIdle() if thread.parent is None and trace.paused:
+            return [(thread, "was interrupted")]
+        case ThreadIdle() if thread.parent is None:
+            return [(thread, ending(thread, record.at))]
+        case DrivingStarted():
+            return [(thread, taken_over(trace))]
+        case SessionPaused():
+            return [(thread, "is being stopped")]
+        case _:
+            return []
+
+
+def _result(thread: ThreadTrace, event: AgentToolResult) -> str:
+    effect = next((it for it in reversed(thread.effects) if it.id == event.tool_use_id), None)
+    if effect is None:
+        return f"called wrongly: {one_line(plain(event.content), 160)}"
+    took = f" in {seconds((effect.end - effect.start).total_seconds())}" if effect.end is not None else ""
+    if not event.is_error:
+        return f"{effect.name} is done{took}"
+    outcome = {"unknown": "has an unknown outcome", "interrupted": "was interrupted"}.get(effect.outcome, "failed")
+    return f"{effect.name} {outcome}{took}: {one_line(plain(event.content), 120)}"
+
+
+def ending(thread: ThreadTrace, at: datetime) -> str:
+    """How a thread ended, with its figures."""
+    reason = f": {one_line(thread.reason)}" if thread.reason else ""
+    return f"{ENDED.get(thread.ended, thread.ended)}{reason} ({figures(thread, at)})"
+
+
+def figures(thread: ThreadTrace, at: datetime) -> str:
+    """A thread's turns, tokens and working time."""
+    worked = sum(interval.length.total_seconds() for interval in thread.worked(at))
+    return f"{count(thread.turns, 'turn')}, {count(thread.usage.total_tokens, 'token')}, {seconds(worked)}"
+
+
+def taken_over(trace: Trace) -> str:
+    """The last takeover, in words."""
+    takeover = trace.takeovers[-1]
+    if takeover.after == "rest":
+        return "is resumed"
+    why = "its process had died" if takeover.after == "crash" else "its process had let go"
+    return f"is taken over: {why}, {seconds(takeover.gap.length.total_seconds())} went by"

@@ -1,0 +1,88 @@
+"""`podium run`: give a team a task, and watch."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from podium.app import Podium
+from podium.cli.options import Data, Json, TeamArgument
+from podium.cli.text import DATA
+
+GENERATED = "generated"
+
+
+def run(
+    team: TeamArgument,
+    task: Annotated[str, typer.Argument(metavar="TASK", help="What the team is to do.")],
+    mount: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH:AT[:ro|rw]", help="Show a folder to the agents at AT; read only unless rw."),
+    ] = None,
+    workdir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder all agents share, instead of the team's.")
+    ] = None,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Make replies up from schemas and rosters; no model is called.")
+    ] = False,
+    turns: Annotated[int | None, typer.Option(help="Stop the session after so many model replies.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Stop it after so many seconds of work.")] = None,
+    tokens: Annotated[int | None, typer.Option(help="Stop it after so many tokens.")] = None,
+    json: Json = False,
+    data: Data = DATA,
+) -> None:
+    """Give a team a task, and watch it work.
+
+    The result is printed on stdout, everything else on stderr. Ctrl-C pauses the session; again, it quits at once.
+    """
+    raise typer.Exit(
+        asyncio.run(
+            _run(
+                team,
+                task,
+                mounts=mount or [],
+                workdir=workdir,
+                rehearse=rehearse,
+                limits={"turns": turns, "seconds": seconds, "tokens": tokens},
+                json=json,
+                data=data,
+            )
+        )
+    )
+
+
+async def _run(
+    file: Path,
+    task: str,
+    *,
+    mounts: list[str],
+    workdir: Path | None,
+    rehearse: bool,
+    limits: Mapping[str, Any],
+    json: bool,
+    data: Path,
+) -> int:
+    from podium.analysis.trace import Trace
+    from podium.cli.follow import conclude, follow
+    from podium.team import load_team, parse_mount
+
+    team = load_team(file)
+    rehearsal = GENERATED if rehearse else team.rehearsal
+    more = [parse_mount(text, Path.cwd()) for text in mounts]
+    async with Podium(data) as podium:
+        under_way = await podium.start(
+            team.coordinator,
+            task,
+            workdir=workdir or team.workdir,
+            mounts=[*(mount for mount in team.mounts if mount.at not in {it.at for it in more}), *more],
+            rehearsal=rehearsal,
+            rehearsal_folder=team.folder,
+            limits=replace(team.limits, **{name: value for name, value in limits.items() if value is not None}),
+            concurrency=team.concurrency,
+        )
+        trace, is_rehearsed = Trace(), rehearsal is not None
+        result, _ = await follow(under_way, trace, data, json=json, is_rehearsed=is_rehearsed)
+    return conclude(result, trace, data, json=json, is_rehearsed=is_rehearsed)

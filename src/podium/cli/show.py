@@ -1,0 +1,191 @@
+"""`podium show`: what a session did when, from its log."""
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from podium.analysis.intervals import total
+from podium.analysis.siblings import Batch, batches
+from podium.analysis.trace import ThreadTrace, Trace
+from podium.cli.data import LAST, existing, meant, standing
+from podium.cli.options import Data
+from podium.cli.text import DATA, age, count, one_line, seconds, told_call
+
+WIDTH = 120  # where there is no terminal
+_NAME = 34  # the widest a name is printed
+
+
+def show(
+    session: Annotated[str, typer.Argument(help="An id, its beginning or end, or 'last'.")] = LAST,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")] = False,
+    data: Data = DATA,
+) -> None:
+    """Show what a session did when.
+
+    Its threads with their times, turns, tokens and attempts, and how far siblings overlapped.
+    """
+    asyncio.run(_show(session, json, data))
+
+
+async def _show(name: str, json: bool, data: Path) -> None:
+    async with existing(data) as podium:
+        row = await meant(podium.parts.store, name)
+        owner = await podium.parts.store.owner(row.id)
+        made, after = Trace(), 0
+        while page := await podium.parts.store.records(row.id, after=after):
+            for record in page:
+                made.apply(record)
+            after = page[-1].seq
+    last = made.last_at or row.created_at
+    until = datetime.now(UTC) if owner is not None and row.facts.status != "idle" else last
+    if json:
+        import msgspec
+
+        from podium.analysis.report import report
+
+        told = {**report(made, until), "agent": row.agent_name, "standing": standing(row, owner)}
+        print(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH
+    for line in picture(made, standing(row, owner), until, width):
+        print(line)
+
+
+def picture(made: Trace, stands: str, until: datetime, width: int) -> Iterator[str]:
+    """The lines of the whole picture."""
+    yield from _head(made, stands, until)
+    yield ""
+    yield from _tree(made, until)
+    yield ""
+    yield from _lanes(made, until, width)
+    told = batches(made, until)
+    if told:
+        yield ""
+        yield from _overlaps(made, told)
+    troubles = list(_troubles(made))
+    if troubles:
+        yield ""
+        yield from troubles
+
+
+def _head(made: Trace, stands: str, until: datetime) -> Iterator[str]:
+    start = made.started_at or until
+    main = made.threads[made.primary]
+    rested = sum(interval.length.total_seconds() for interval in made.rests)
+    undriven = sum(it.gap.length.total_seconds() for it in made.takeovers if it.after != "rest")
+    wall = (until - start).total_seconds()
+    yield one_line(made.title, 100)
+    yield f"{made.id} · {one_line(main.agent, 60)} · {stands} · {age((datetime.now(UTC) - start).total_seconds())} ago"
+    parts = [count(len(made.threads), "thread"), count(made.turns, "turn")]
+    parts += [count(made.usage.total_tokens, "token"), f"{seconds(wall)} from start to end"]
+    if rested >= 0.005:
+        parts.append(f"{seconds(rested)} of it idle")
+    if undriven >= 0.005:
+        parts.append(f"{seconds(undriven)} of it without a driver")
+    yield ", ".join(parts)
+    if made.error:
+        yield f"error: {one_line(made.error)}"
+
+
+def _tree(made: Trace, until: datetime) -> Iterator[str]:
+    rows = [("thread", "ended", "start", "works", "turns", "tokens", "tools", "attempts")]
+    start = made.started_at or until
+    for thread, name in branches(made):
+        worked = total(thread.worked(until)).total_seconds()
+        tools = len({effect.id for effect in thread.effects if not effect.is_model})
+        rows.append(
+            (
+                name,
+                thread.ended or ("works" if thread.status == "running" else thread.status),
+                f"+{seconds((thread.opened_at - start).total_seconds())}",
+                seconds(worked),
+                f"{thread.turns:,}",
+                f"{thread.usage.total_tokens:,}",
+                f"{tools:,}",
+                attempts(thread),
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if 2 <= column <= 6 else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def branches(made: Trace) -> Iterator[tuple[ThreadTrace, str]]:
+    """The threads as a tree, each with its drawn name; those below a thread follow it."""
+    below: dict[str | None, list[ThreadTrace]] = {}
+    for thread in made.threads.values():
+        below.setdefault(thread.parent, []).append(thread)
+    waiting = [(made.threads[made.primary], "", "")]
+    while waiting:
+        thread, stem, indent = waiting.pop()
+        yield thread, stem + one_line(thread.label, _NAME)
+        children = below.get(thread.id, [])
+        for index, child in reversed(list(enumerate(children))):
+            is_last = index == len(children) - 1
+            waiting.append((child, f"{indent}{'└─' if is_last else '├─'} ", indent + ("   " if is_last else "│  ")))
+
+
+def attempts(thread: ThreadTrace) -> str:
+    """Whether its calls went well the first time."""
+    unknown, lost, failed = thread.count("unknown"), thread.count("lost"), 0
+    failed = sum(effect.is_model and effect.outcome == "error" for effect in thread.effects)
+    told = [f"{number} {word}" for number, word in ((lost, "lost"), (failed, "failed")) if number]
+    told += [f"{thread.retried} tried again"] if thread.retried else []
+    told += [f"{unknown} of unknown outcome"] if unknown else []
+    return ", ".join(told) or "first"
+
+
+def _lanes(made: Trace, until: datetime, width: int) -> Iterator[str]:
+    from podium.cli.timeline import GAP, LEGEND, Axis, bar
+
+    named = list(branches(made))
+    names = max(len(name) for _, name in named)
+    axis = Axis(made, until, max(20, width - names - 2))
+    end = seconds(axis.length_s)
+    legend = LEGEND + (f"  {GAP} nobody at work" if axis.gaps else "")
+    yield f"{'':{names}}  {'0 s':<{axis.columns - len(end)}}{end}"
+    for thread, name in named:
+        yield f"{name:{names}}  {bar(thread, axis, until)}".rstrip()
+    yield f"{'':{names}}  {legend}"
+
+
+def _overlaps(made: Trace, told: list[Batch]) -> Iterator[str]:
+    for batch in told:
+        parent = one_line(made.threads[batch.parent].label, _NAME)
+        busy, elapsed = seconds(batch.busy.total_seconds()), seconds(batch.elapsed.total_seconds())
+        yield f"{parent} called {len(batch.threads):,} at once: {busy} of calls in {elapsed}"
+        yield f"  {batch.mean_at_once:.1f} under way at the same time on average, {batch.most_at_once:,} at most"
+        pairs = sorted(batch.pairs, key=lambda pair: -pair[2])
+        for a, b, both in pairs[:10]:
+            names = f"{made.threads[a].label} and {made.threads[b].label}"
+            yield f"  {one_line(names, 70)}: {seconds(both.total_seconds())} together"
+        if len(pairs) > 10:
+            yield f"  and {len(pairs) - 10:,} more pairs (--json lists them)"
+
+
+def _troubles(made: Trace) -> Iterator[str]:
+    start = made.started_at
+    for takeover in made.takeovers:
+        if takeover.after == "rest" or start is None:
+            continue
+        at = seconds((takeover.gap.end - start).total_seconds())
+        why = "its process had died" if takeover.after == "crash" else "its process had let go"
+        yield f"taken over at +{at}: {why}, {seconds(takeover.gap.length.total_seconds())} without a driver"
+    for thread in made.threads.values():
+        for effect in thread.effects:
+            if effect.outcome == "unknown":
+                yield f"unknown outcome: {thread.label} ran {told_call(effect.name, effect.input, 100)}"
+        if thread.shells_lost:
+            yield f"{thread.label} lost its shell {count(thread.shells_lost, 'time')}"
+        if thread.reason and thread.parent is not None:
+            yield f"{thread.label} {thread.ended}: {one_line(thread.reason)}"

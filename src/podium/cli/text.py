@@ -1,0 +1,82 @@
+"""Text for terminals: foreign text made harmless, times and counts in words."""
+
+import json
+import os
+import shlex
+import sys
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+
+from podium.core.json import JSON
+
+DATA = Path(".podium")
+
+
+def printable(text: str, *, keep: str = "\n\t") -> str:
+    """The text with every character that could drive a terminal written out, such as \\x1b."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if char in keep or not _drives(char) else _written_out(char) for char in text)
+
+
+def _drives(char: str) -> bool:
+    # Controls, surrogates, line separators, and what turns the direction of writing; joiners of emoji stay.
+    kind = unicodedata.category(char)
+    return kind in ("Cc", "Cs", "Zl", "Zp") or (kind == "Cf" and unicodedata.bidirectional(char) not in ("BN", "AL"))
+
+
+def _written_out(char: str) -> str:
+    return char.encode("ascii", "backslashreplace").decode() if ord(char) > 127 else f"\\x{ord(char):02x}"
+
+
+def one_line(text: str, width: int = 200) -> str:
+    """The text on one line of at most so many characters."""
+    line = printable(" ".join(text[: 4 * width].split()), keep="")
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def seconds(value: float) -> str:
+    """A duration: 0.42 s, 12.3 s, 3 min 20 s, 2 h 05 min."""
+    if value < 9.995:
+        return f"{value:.2f} s"
+    if value < 99.95:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def age(value: float) -> str:
+    """How long ago, roughly."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if value >= size:
+            return f"{value / size:.0f} {unit}"
+    return f"{max(value, 0):.0f} s"
+
+
+def count(number: int, noun: str) -> str:
+    """1 turn, 2,345 turns."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+_TELLING = ("command", "path", "file_path", "pattern")  # the argument that says most, where a tool has it
+
+
+def told_call(name: str, given: Mapping[str, JSON], width: int = 60) -> str:
+    """A tool call in one line: bash (grep -rn import src)."""
+    about = next((given[key] for key in _TELLING if isinstance(given.get(key), str)), None)
+    about = about if about is not None else (json.dumps(dict(given), ensure_ascii=False) if given else "")
+    return one_line(f"{name} ({about})" if about else name, width)
+
+
+def command(verb: str, session: str, data: Path) -> str:
+    """The command that does this to the session, as one would type it."""
+    is_usual = data in (DATA, Path(os.environ.get("PODIUM_DATA") or DATA))
+    return f"podium {verb} {session}" + ("" if is_usual else f" --data {shlex.quote(str(data))}")
+
+
+def tell(text: str) -> None:
+    """A line of our own, beside the result: on stderr."""
+    print(printable(text), file=sys.stderr, flush=True)

@@ -1,0 +1,143 @@
+"""YAML text as JSON values, and the line on which each of them stands.
+
+Stricter than YAML: a key stands once in its mapping, and dates are texts.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from podium.errors import BadInput
+
+Place = tuple[str | int, ...]  # where a value stands: ("agents", "lead", "tools", 0)
+Problem = tuple[Place, str]
+
+MAX_BYTES = 1_000_000
+_MAX_VALUES = 100_000  # with aliases written out: a few lines can stand for billions
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's own safe loader, without dates."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  (declared so by the library)
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+class Source:
+    """A YAML file, read.
+
+    Errors: BadInput naming the file, the line and the remedy.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._lines: dict[Place, int] = {}
+        self._problems: list[Problem] = []
+        self._sizes: dict[int, int] = {}
+        self.value: Any = None
+        text = _read(file)
+        try:
+            loader = _Loader(text)
+            node = loader.get_single_node()
+            if node is not None:
+                self._walk(node, (), ())
+                if self._problems:
+                    self.refuse(self._problems)
+                self.value = loader.construct_document(node)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            where = f" line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+            about = ", ".join(part for part in (error.context, error.problem) if part)
+            raise BadInput(f"{file}{where}: this is not YAML: {about}") from None
+        except yaml.reader.ReaderError as error:
+            line = text.count("\n", 0, error.position) + 1
+            raise BadInput(f"{file} line {line}: a control character (#x{ord(text[error.position]):02x})") from None
+        except (yaml.YAMLError, ValueError) as error:
+            raise BadInput(f"{file}: this is not YAML: {error}") from None
+        except RecursionError:
+            raise BadInput(f"{file} is nested too deeply") from None
+        if self.value is None:
+            raise BadInput(f"{file} is empty; a team file has at least 'agents:'")
+
+    def refuse(self, problems: Iterable[Problem]) -> NoReturn:
+        """Tell all problems at once, in the order of the file."""
+        found = sorted(problems, key=lambda problem: self._line(problem[0]))
+        told = [f"line {self._line(place)}, {_dotted(place)}{said}" for place, said in found]
+        if len(told) == 1:
+            raise BadInput(f"{self.file} {told[0]}")
+        raise BadInput(f"{self.file} has {len(told)} problems:\n" + "\n".join(f"  {line}" for line in told))
+
+    def _line(self, place: Place) -> int:
+        while place not in self._lines:
+            place = place[:-1]
+        return self._lines[place]
+
+    def _walk(self, node: Node, place: Place, above: tuple[Node, ...]) -> int:
+        """Note the lines below a node, once for each node; how many values it stands for, aliases written out."""
+        if any(node is other for other in above):
+            self.refuse([(place, "an alias stands for something it is itself a part of")])
+        if id(node) in self._sizes:
+            return self._sizes[id(node)]
+        self._lines.setdefault(place, node.start_mark.line + 1)
+        size = 1
+        if isinstance(node, SequenceNode):
+            for index, child in enumerate(node.value):
+                size += self._walk(child, (*place, index), (*above, node))
+        elif isinstance(node, MappingNode):
+            size += sum(self._entry(key, value, place, (*above, node)) for key, value in node.value)
+        if size > _MAX_VALUES:
+            self.refuse([(place, f"stands for more than {_MAX_VALUES:,} values")])
+        self._sizes[id(node)] = size
+        return size
+
+    def _entry(self, key: Node, value: Node, place: Place, above: tuple[Node, ...]) -> int:
+        if not isinstance(key, ScalarNode):
+            self.refuse([(place, "a key must be a text")])
+        if key.tag == "tag:yaml.org,2002:merge":
+            return self._walk(value, (*place, "<<"), above)
+        here = (*place, key.value)
+        if here in self._lines:
+            self._problems.append((here, f"the key '{key.value}' stands here again on line {_at(key)}; keep one"))
+            return 1
+        size = self._walk(value, here, above)
+        self._lines[here] = _at(key)
+        if key.tag != "tag:yaml.org,2002:str":
+            self._problems.append((here, f"the key {key.value} is no text to YAML; put it in quotes"))
+        return size
+
+
+def _at(node: Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _dotted(place: Place) -> str:
+    dotted = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).lstrip(".")
+    return f"{dotted}: " if dotted else ""
+
+
+def _read(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise BadInput(f"there is no file {file}") from None
+    except IsADirectoryError:
+        raise BadInput(f"{file} is a folder; name the team file in it") from None
+    except OSError as error:
+        raise BadInput(f"{file} cannot be read: {error.strerror}") from None
+    if b"\0" in data:
+        raise BadInput(f"{file} is binary; a team file is YAML, in UTF-8")
+    if len(data) > MAX_BYTES:
+        raise BadInput(f"{file} is larger than {MAX_BYTES // 1_000_000} MB; a team file is not")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise BadInput(
+            f"{file} is not UTF-8: byte 0x{data[error.start]:02x} on line {line}. Save it as UTF-8"
+        ) from None

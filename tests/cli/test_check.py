@@ -1,0 +1,130 @@
+"""`podium check`: a team file and all it names, and the wrong inputs of the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from podium.cli.exit_codes import MEANING, ExitCode
+from tests.cli.podium import Folder
+
+ONE = "agents: {solo: {model: any}}\n"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "cli.md"
+
+
+def test_right_file_is_summed_up(folder: Folder) -> None:
+    folder.team_that_waits()
+
+    done = folder.run("check", "team.yaml")
+
+    assert done.code == 0
+    assert done.out.splitlines() == [
+        "pair: 3 agents, 'lead' gets the task; all is well",
+        "  lead: model any; calls alpha, beta",
+        "  alpha: model any",
+        "  beta: model any",
+        "rehearsal reply.py:reply: no model is called",
+    ]
+    assert not (folder.path / ".podium").exists()
+
+
+def test_schema_is_printed_for_editors(folder: Folder) -> None:
+    printed = json.loads(folder.run("check", "--schema").out)
+
+    assert printed["title"] == "Podium team file"
+    assert printed["additionalProperties"] is False
+
+
+def test_all_that_is_missing_around_the_file_is_told_at_once(folder: Folder) -> None:
+    folder.write("a file", "")
+    folder.write("team.yaml", ONE + "workdir: none\nmounts: ['a file:/x']\nrehearsal: none.py:reply\n")
+
+    done = folder.run("check", "team.yaml")
+
+    assert done.code == 2
+    assert "none does not exist; create it first" in done.err
+    assert "a file is a file, not a folder" in done.err
+    assert "rehearsal file" in done.err
+    assert "none.py cannot be read: No such file or directory" in done.err
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        ("def reply(:", "cannot be run: SyntaxError"),
+        ("raise OSError('no')", "cannot be run: OSError: no"),
+        ("def replay(request): ...", "has no function 'reply' (it has: replay)"),
+    ],
+)
+def test_rehearsal_that_cannot_be_loaded_is_told(folder: Folder, reply: str, said: str) -> None:
+    folder.write("team.yaml", ONE + "rehearsal: reply.py:reply\n")
+    folder.write("reply.py", reply)
+
+    assert said in folder.run("check", "team.yaml").err
+    assert said in folder.run("run", "team.yaml", "work").err
+
+
+def test_team_that_delegates_too_deep_is_told_with_the_chain(folder: Folder) -> None:
+    folder.write(
+        "team.yaml",
+        "agents: {a: {model: m, callable_agents: [b]}, b: {model: m, callable_agents: [c]}, c: {model: m}}\n"
+        "limits: {depth: 1}\n",
+    )
+
+    done = folder.run("check", "team.yaml")
+
+    assert (done.code, "2 levels deep (a -> b -> c), and limits.depth is 1" in done.err) == (2, True)
+
+
+WRONG = {
+    "empty task": (("run", "team.yaml", "  ", "--rehearse"), "the task is empty"),
+    "no task": (("run", "team.yaml"), "Missing argument 'TASK'"),
+    "no such file": (("run", "tame.yaml", "work"), "there is no file tame.yaml"),
+    "binary file": (("check", "binary.yaml"), "binary.yaml is binary"),
+    "folder for a file": (("check", "."), "is a folder"),
+    "unknown option": (("run", "team.yaml", "work", "--rehears"), "No such option"),
+    "unknown command": (("ran",), "No such command 'ran'"),
+    "no workdir": (("run", "team.yaml", "work", "--rehearse", "--workdir", "none"), "none does not exist"),
+    "workdir that is a file": (
+        ("run", "team.yaml", "work", "--rehearse", "--workdir", "team.yaml"),
+        "is a file, not a folder",
+    ),
+    "mount without a place": (("run", "team.yaml", "work", "--mount", "here"), "write PATH:AT"),
+    "mount of nothing": (("run", "team.yaml", "work", "--rehearse", "--mount", "none:/x"), "none does not exist"),
+    "limit of nothing": (("run", "team.yaml", "work", "--rehearse", "--turns", "0"), "above 0, not 0"),
+    "unknown session": (("show", "sesn_none", "--data", "data"), "there is no session 'sesn_none' here"),
+    "no data folder": (("show", "last", "--data", "none"), "there are no sessions in none"),
+    "data folder that is a file": (("sessions", "--data", "team.yaml"), "is not a folder"),
+    "nothing to check": (("check",), "name the team file"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_input_is_told_without_a_traceback(folder: Folder, case: str) -> None:
+    folder.write("team.yaml", ONE)
+    (folder.path / "binary.yaml").write_bytes(b"\x7fELF\0\0")
+    arguments, said = WRONG[case]
+    if "data" in arguments:
+        folder.run("run", "team.yaml", "work", "--rehearse", "--data", "data")
+
+    done = folder.run(*arguments)
+
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert done.out == ""
+    assert done.code == (1 if case == "data folder that is a file" else 2)
+
+
+def test_exit_codes_are_documented() -> None:
+    rows = [line for line in DOCUMENT.read_text().splitlines() if line.startswith("| ") and line[2].isdigit()]
+
+    assert rows == [f"| {code.value} | {MEANING[code]} |" for code in ExitCode]
+
+
+def test_every_command_and_option_is_documented(folder: Folder) -> None:
+    document = DOCUMENT.read_text()
+    for command in ("run", "show", "sessions", "resume", "check", "doctor"):
+        assert f"## podium {command}" in document
+        options = {word for word in folder.run(command, "--help").out.split() if word.startswith("--")}
+        missing = [option for option in options - {"--help"} if f"`{option}" not in document]
+        assert not missing, command

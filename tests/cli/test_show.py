@@ -1,0 +1,151 @@
+"""`podium show`, `sessions` and `doctor`: looking back at what is in the data folder."""
+
+import sqlite3
+import subprocess
+import sys
+from datetime import timedelta
+
+import msgspec
+
+from podium.core.definitions import Definition
+from podium.core.session import fold
+from podium.store.sqlite import FILE, read_log
+from tests.cli.podium import Folder
+
+
+def finished(folder: Folder) -> None:
+    folder.team_that_waits()
+    folder.go()
+    assert folder.run("run", "team.yaml", "do both").code == 0
+
+
+def test_picture_of_a_session(folder: Folder) -> None:
+    finished(folder)
+
+    lines = folder.run("show").out.splitlines()
+
+    assert lines[0] == "do both"
+    assert lines[1].startswith("sesn_")
+    assert " · lead · end_turn · " in lines[1]
+    assert lines[2].startswith("3 threads, 4 turns, ")
+    assert [line.split()[:3] for line in lines if line.endswith("first")] == [
+        ["lead", "end_turn", "+0.00"],
+        ["├─", "alpha", "reported"],
+        ["└─", "beta", "reported"],
+    ]
+    assert any("▒" in line and line.startswith("├─ alpha") for line in lines)
+    assert any(line.startswith("lead called 2 at once: ") for line in lines)
+    assert any(line.startswith("  alpha and beta: ") for line in lines)
+
+
+def test_trace_agrees_with_the_engines_own_fold(folder: Folder) -> None:
+    finished(folder)
+    shown = folder.trace()
+    data = folder.path / ".podium"
+    definitions = {version: _decode(body) for version, body in _rows(folder, "SELECT version, body FROM definition")}
+
+    state = fold(shown["session"], definitions, read_log(data, shown["session"]))
+
+    assert {thread["id"]: (thread["worked_s"], thread["turns"], thread["tokens"]) for thread in shown["threads"]} == {
+        thread.id: (thread.worked_s, thread.turns, thread.usage.total_tokens) for thread in state.threads.values()
+    }
+    assert shown["delegations"][0]["overlaps"][0]["overlap_s"] > 0
+    assert timedelta(seconds=shown["delegations"][0]["elapsed_s"]) <= timedelta(seconds=shown["wall_s"])
+
+
+def test_session_is_found_by_either_end_of_its_id(folder: Folder) -> None:
+    finished(folder)
+    whole = folder.trace()["session"]
+
+    for name in (whole, whole[:-2], whole.removeprefix("sesn_")[:6], whole[-5:]):
+        assert folder.trace(name)["session"] == whole
+
+
+def test_ambiguous_name_lists_what_it_may_mean(folder: Folder) -> None:
+    finished(folder)
+    folder.run("run", "team.yaml", "do both")
+
+    done = folder.run("show", "sesn_")
+
+    assert done.code == 2
+    assert done.err.count("sesn_") == 3
+
+
+def test_sessions_are_listed_newest_first(folder: Folder) -> None:
+    finished(folder)
+    folder.run("run", "team.yaml", "again")
+
+    done = folder.run("sessions")
+    limited = folder.run("sessions", "--limit", "1")
+    told = folder.run("sessions", "--json").lines()
+
+    assert [line.split()[1] for line in done.out.splitlines()] == ["title", "again", "do"]
+    assert "end_turn" in done.out
+    assert limited.out.endswith("and 1 older ones (--limit 0 lists all)\n")
+    assert [(row["title"], row["standing"], row["threads"]) for row in told] == [
+        ("again", "end_turn", 3),
+        ("do both", "end_turn", 3),
+    ]
+
+
+def test_doctor_finds_a_healthy_folder_well(folder: Folder) -> None:
+    finished(folder)
+
+    done = folder.run("doctor")
+
+    assert "✓ 1 session, each as its log says" in done.out
+    assert "✓ Python 3." in done.out
+    assert done.code == (1 if "✗" in done.out else 0)
+
+
+def test_doctor_finds_what_differs_from_the_log(folder: Folder) -> None:
+    finished(folder)
+    session = folder.trace()["session"]
+    _rows(folder, "UPDATE session SET status = 'running'")
+
+    done = folder.run("doctor")
+
+    assert done.code == 1
+    assert f"{session}: status: the store has 'running', the log says 'idle'" in done.out
+
+
+def test_doctor_before_the_first_session_makes_nothing(folder: Folder) -> None:
+    done = folder.run("doctor", "--data", "new/data")
+
+    assert "no data in new/data yet" in done.out
+    assert not (folder.path / "new").exists()
+
+
+def test_reader_that_leaves_early_gets_no_traceback(folder: Folder) -> None:
+    finished(folder)
+
+    done = subprocess.run(
+        f"{sys.executable} -m podium.cli show --json | head -1",
+        shell=True,
+        cwd=folder.path,
+        capture_output=True,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr) == (b"{\n", b"")
+
+
+def test_command_line_is_quick_to_start() -> None:
+    seen = subprocess.run(
+        [sys.executable, "-c", "import podium.cli, sys; print(*sys.modules)"], capture_output=True, check=True
+    )
+
+    assert not {"rich", "pydantic", "yaml", "podium.sandbox.bubblewrap"} & set(seen.stdout.decode().split())
+
+
+def _rows(folder: Folder, statement: str) -> list[tuple[str, bytes]]:
+    db = sqlite3.connect(folder.path / ".podium" / FILE, isolation_level=None)
+    try:
+        return db.execute(statement).fetchall()
+    finally:
+        db.close()
+
+
+def _decode(body: bytes) -> Definition:
+    definition: Definition = msgspec.json.decode(body, type=Definition)
+    return definition
