@@ -6,6 +6,7 @@ import sys
 from datetime import timedelta
 
 import msgspec
+import pytest
 
 from podium.core.definitions import Definition
 from podium.core.session import fold
@@ -13,16 +14,21 @@ from podium.store.sqlite import FILE, read_log
 from tests.cli.podium import Folder
 
 
-def finished(folder: Folder) -> None:
+def finish(folder: Folder) -> Folder:
     folder.team_that_waits()
     folder.go()
     assert folder.run("run", "team.yaml", "do both").code == 0
+    return folder
 
 
-def test_picture_of_a_session(folder: Folder) -> None:
-    finished(folder)
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """A folder with one finished session, to look at."""
+    return finish(Folder(tmp_path_factory.mktemp("finished")))
 
-    lines = folder.run("show").out.splitlines()
+
+def test_picture_of_a_session(finished: Folder) -> None:
+    lines = finished.run("show").out.splitlines()
 
     assert lines[0] == "do both"
     assert lines[1].startswith("sesn_")
@@ -38,11 +44,10 @@ def test_picture_of_a_session(folder: Folder) -> None:
     assert any(line.startswith("  alpha and beta: ") for line in lines)
 
 
-def test_trace_agrees_with_the_engines_own_fold(folder: Folder) -> None:
-    finished(folder)
-    shown = folder.trace()
-    data = folder.path / ".podium"
-    definitions = {version: _decode(body) for version, body in _rows(folder, "SELECT version, body FROM definition")}
+def test_trace_agrees_with_the_engines_own_fold(finished: Folder) -> None:
+    shown = finished.trace()
+    data = finished.path / ".podium"
+    definitions = {version: _decode(body) for version, body in _rows(finished, "SELECT version, body FROM definition")}
 
     state = fold(shown["session"], definitions, read_log(data, shown["session"]))
 
@@ -53,16 +58,15 @@ def test_trace_agrees_with_the_engines_own_fold(folder: Folder) -> None:
     assert timedelta(seconds=shown["delegations"][0]["elapsed_s"]) <= timedelta(seconds=shown["wall_s"])
 
 
-def test_session_is_found_by_either_end_of_its_id(folder: Folder) -> None:
-    finished(folder)
-    whole = folder.trace()["session"]
+def test_session_is_found_by_either_end_of_its_id(finished: Folder) -> None:
+    whole = finished.trace()["session"]
 
-    for name in (whole, whole[:-2], whole.removeprefix("sesn_")[:6], whole[-5:]):
-        assert folder.trace(name)["session"] == whole
+    for name in (whole[:-2], whole.removeprefix("sesn_")[:6], whole[-5:]):
+        assert finished.trace(name)["session"] == whole
 
 
 def test_ambiguous_name_lists_what_it_may_mean(folder: Folder) -> None:
-    finished(folder)
+    finish(folder)
     folder.run("run", "team.yaml", "do both")
 
     done = folder.run("show", "sesn_")
@@ -72,7 +76,7 @@ def test_ambiguous_name_lists_what_it_may_mean(folder: Folder) -> None:
 
 
 def test_sessions_are_listed_newest_first(folder: Folder) -> None:
-    finished(folder)
+    finish(folder)
     folder.run("run", "team.yaml", "again")
 
     done = folder.run("sessions")
@@ -88,10 +92,8 @@ def test_sessions_are_listed_newest_first(folder: Folder) -> None:
     ]
 
 
-def test_doctor_finds_a_healthy_folder_well(folder: Folder) -> None:
-    finished(folder)
-
-    done = folder.run("doctor")
+def test_doctor_finds_a_healthy_folder_well(finished: Folder) -> None:
+    done = finished.run("doctor")
 
     assert "✓ 1 session, each as its log says" in done.out
     assert "✓ Python 3." in done.out
@@ -99,7 +101,7 @@ def test_doctor_finds_a_healthy_folder_well(folder: Folder) -> None:
 
 
 def test_doctor_finds_what_differs_from_the_log(folder: Folder) -> None:
-    finished(folder)
+    finish(folder)
     session = folder.trace()["session"]
     _rows(folder, "UPDATE session SET status = 'running'")
 
@@ -109,6 +111,30 @@ def test_doctor_finds_what_differs_from_the_log(folder: Folder) -> None:
     assert f"{session}: status: the store has 'running', the log says 'idle'" in done.out
 
 
+def test_doctor_goes_on_after_a_session_that_cannot_be_read(folder: Folder) -> None:
+    finish(folder)
+    _rows(folder, "UPDATE definition SET body = x'5b5d'")
+    folder.write("reply.py", (folder.path / "reply.py").read_text().replace("all done", "all is done"))
+    folder.write("team.yaml", (folder.path / "team.yaml").read_text().replace("any", "other"))
+    folder.run("run", "team.yaml", "again")
+
+    done = folder.run("doctor")
+
+    assert done.code == 1
+    assert done.out.count("✗   sesn_") == 1
+
+
+def test_damaged_database_is_told_with_the_remedy(folder: Folder) -> None:
+    (folder.path / ".podium").mkdir()
+    (folder.path / ".podium" / FILE).write_bytes(b"no database, that is sure" * 100)
+
+    for command in ("sessions", "show", "resume"):
+        done = folder.run(command)
+        assert (done.code, done.out) == (1, "")
+        assert "is damaged" in done.err
+    assert "is damaged" in folder.run("doctor").out
+
+
 def test_doctor_before_the_first_session_makes_nothing(folder: Folder) -> None:
     done = folder.run("doctor", "--data", "new/data")
 
@@ -116,13 +142,11 @@ def test_doctor_before_the_first_session_makes_nothing(folder: Folder) -> None:
     assert not (folder.path / "new").exists()
 
 
-def test_reader_that_leaves_early_gets_no_traceback(folder: Folder) -> None:
-    finished(folder)
-
+def test_reader_that_leaves_early_gets_no_traceback(finished: Folder) -> None:
     done = subprocess.run(
         f"{sys.executable} -m podium.cli show --json | head -1",
         shell=True,
-        cwd=folder.path,
+        cwd=finished.path,
         capture_output=True,
         check=False,
     )

@@ -2,7 +2,6 @@
 
 from podium.core.ports import Store
 from podium.core.session import SessionState
-from podium.errors import StoreError
 
 _TRIES = 5
 
@@ -51,6 +50,6 @@ async def damaged(store: Store) -> list[str]:
     for row in await store.sessions():
         try:
             found += [f"{row.id}: {difference}" for difference in await differences(store, row.id)]
-        except StoreError as error:
-            found.append(f"{row.id}: {error}")
+        except Exception as error:  # the edge: damage may break anything, and the other sessions are looked at too
+            found.append(f"{row.id}: {type(error).__name__}: {error}")
     return found

@@ -13,6 +13,7 @@ from rich.text import Text
 from podium.analysis.trace import ThreadTrace, Trace
 from podium.cli.lines import ENDED, taken_over
 from podium.cli.text import one_line, printable, seconds, told_call
+from podium.cli.tree import branches
 from podium.core.records import DrivingStarted, Record
 
 REFRESH_S = 0.125
@@ -72,7 +73,7 @@ class LiveTable:
         return Group(table, Text(f"and {hidden:,} more threads", style="dim")) if hidden else Group(table)
 
     def _shown(self, most: int) -> list[ThreadTrace]:
-        threads = in_tree(self._trace)
+        threads = [thread for thread, _ in branches(self._trace)] if self._trace.primary else []
         if len(threads) <= most:
             return threads
         busy = [thread for thread in threads if thread.status == "running"]
@@ -108,17 +109,3 @@ def state_of(trace: Trace, thread: ThreadTrace) -> tuple[str, str]:
     if children:
         return "waits", "for " + (", ".join(children) if len(children) <= 6 else f"{len(children):,} threads")
     return "waits", "for its turn"
-
-
-def in_tree(trace: Trace) -> list[ThreadTrace]:
-    """The threads, each with those below it after it."""
-    below: dict[str | None, list[ThreadTrace]] = {}
-    for thread in trace.threads.values():
-        below.setdefault(thread.parent, []).append(thread)
-    ordered: list[ThreadTrace] = []
-    waiting = list(reversed(below.get(None, [])))
-    while waiting:
-        thread = waiting.pop()
-        ordered.append(thread)
-        waiting.extend(reversed(below.get(thread.id, [])))
-    return ordered

@@ -16,9 +16,9 @@ from podium.analysis.trace import ThreadTrace, Trace
 from podium.cli.data import LAST, existing, meant, standing
 from podium.cli.options import Data
 from podium.cli.text import DATA, age, count, one_line, seconds, told_call
+from podium.cli.tree import NAME_WIDTH, branches
 
 WIDTH = 120  # where there is no terminal
-_NAME = 34  # the widest a name is printed
 
 
 def show(
@@ -120,21 +120,6 @@ def _tree(made: Trace, until: datetime) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def branches(made: Trace) -> Iterator[tuple[ThreadTrace, str]]:
-    """The threads as a tree, each with its drawn name; those below a thread follow it."""
-    below: dict[str | None, list[ThreadTrace]] = {}
-    for thread in made.threads.values():
-        below.setdefault(thread.parent, []).append(thread)
-    waiting = [(made.threads[made.primary], "", "")]
-    while waiting:
-        thread, stem, indent = waiting.pop()
-        yield thread, stem + one_line(thread.label, _NAME)
-        children = below.get(thread.id, [])
-        for index, child in reversed(list(enumerate(children))):
-            is_last = index == len(children) - 1
-            waiting.append((child, f"{indent}{'└─' if is_last else '├─'} ", indent + ("   " if is_last else "│  ")))
-
-
 def attempts(thread: ThreadTrace) -> str:
     """Whether its calls went well the first time."""
     unknown, lost, failed = thread.count("unknown"), thread.count("lost"), 0
@@ -161,7 +146,7 @@ def _lanes(made: Trace, until: datetime, width: int) -> Iterator[str]:
 
 def _overlaps(made: Trace, told: list[Batch]) -> Iterator[str]:
     for batch in told:
-        parent = one_line(made.threads[batch.parent].label, _NAME)
+        parent = one_line(made.threads[batch.parent].label, NAME_WIDTH)
         busy, elapsed = seconds(batch.busy.total_seconds()), seconds(batch.elapsed.total_seconds())
         yield f"{parent} called {len(batch.threads):,} at once: {busy} of calls in {elapsed}"
         yield f"  {batch.mean_at_once:.1f} under way at the same time on average, {batch.most_at_once:,} at most"

@@ -21,7 +21,7 @@ from podium.core.ports import Mount
 from podium.core.schema import check_schema
 from podium.errors import BadInput, CyclicRoster, UnknownName
 from podium.team.shape import AgentEntry, MountEntry, TeamFile, named, problem
-from podium.team.source import Place, Problem, Source
+from podium.team.source import Problem, Source, Where
 from podium.tools import BUILT_IN
 
 _MOUNT = re.compile(r"(?P<path>.+?):(?P<at>/[^:]*)(:(?P<mode>ro|rw))?")
@@ -88,7 +88,7 @@ def parse_mount(text: str, folder: Path) -> Mount:
 
 
 def _agent_problems(entry: TeamFile, name: str, agent: AgentEntry) -> Iterator[Problem]:
-    place: Place = ("agents", name)
+    place: Where = ("agents", name)
     if not name.strip() or name == SELF or tool_name(name) in HARNESS_TOOLS | set(BUILT_IN):
         yield place, f"an agent cannot be called '{name}': the name is taken; rename it"
     taken: dict[str, str] = {}
@@ -129,7 +129,7 @@ def _coordinator_problems(entry: TeamFile) -> Iterator[Problem]:
 def _mount_problems(entry: TeamFile) -> Iterator[Problem]:
     seen: set[str] = set()
     for index, mount in enumerate(entry.mounts):
-        place: Place = ("mounts", index)
+        place: Where = ("mounts", index)
         try:
             at = _mount(mount, Path()).at
         except BadInput as error:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from podium.core.json import JSON
 from podium.errors import UnknownName
-from podium.team.source import Place, Problem
+from podium.team.source import Problem, Where
 from podium.tools import BUILT_IN
 
 _Count = Annotated[int, Field(gt=0)]
@@ -139,7 +139,7 @@ _MEANT = {
 
 def problem(details: Any) -> Problem:
     """An error of Pydantic's, as a place in the file and our words."""
-    place: Place = tuple(step for step in details["loc"] if step not in ("mapping", "text", "[key]"))
+    place: Where = tuple(step for step in details["loc"] if step not in ("mapping", "text", "[key]"))
     kind, given = details["type"], named(details["input"])
     match kind:
         case "extra_forbidden":
@@ -164,14 +164,14 @@ def problem(details: Any) -> Problem:
             return place, str(details["msg"])
 
 
-def _unknown_key(place: Place) -> str:
+def _unknown_key(place: Where) -> str:
     key, known = str(place[-1]), set(_keys_at(place[:-1]))
     if _MEANT.get(key) in known:
         return f"unknown key '{key}', did you mean '{_MEANT[key]}'?"
     return str(UnknownName("key", key, known))
 
 
-def _keys_at(place: Place) -> Iterable[str]:
+def _keys_at(place: Where) -> Iterable[str]:
     if not place:
         return TeamFile.model_fields
     if place[-1] == "limits":

@@ -12,8 +12,8 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from podium.errors import BadInput
 
-Place = tuple[str | int, ...]  # where a value stands: ("agents", "lead", "tools", 0)
-Problem = tuple[Place, str]
+Where = tuple[str | int, ...]  # where a value stands: ("agents", "lead", "tools", 0)
+Problem = tuple[Where, str]
 
 MAX_BYTES = 1_000_000
 _MAX_VALUES = 100_000  # with aliases written out: a few lines can stand for billions
@@ -36,7 +36,7 @@ class Source:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self._lines: dict[Place, int] = {}
+        self._lines: dict[Where, int] = {}
         self._problems: list[Problem] = []
         self._sizes: dict[int, int] = {}
         self.value: Any = None
@@ -72,12 +72,12 @@ class Source:
             raise BadInput(f"{self.file} {told[0]}")
         raise BadInput(f"{self.file} has {len(told)} problems:\n" + "\n".join(f"  {line}" for line in told))
 
-    def _line(self, place: Place) -> int:
+    def _line(self, place: Where) -> int:
         while place not in self._lines:
             place = place[:-1]
         return self._lines[place]
 
-    def _walk(self, node: Node, place: Place, above: tuple[Node, ...]) -> int:
+    def _walk(self, node: Node, place: Where, above: tuple[Node, ...]) -> int:
         """Note the lines below a node, once for each node; how many values it stands for, aliases written out."""
         if any(node is other for other in above):
             self.refuse([(place, "an alias stands for something it is itself a part of")])
@@ -95,7 +95,7 @@ class Source:
         self._sizes[id(node)] = size
         return size
 
-    def _entry(self, key: Node, value: Node, place: Place, above: tuple[Node, ...]) -> int:
+    def _entry(self, key: Node, value: Node, place: Where, above: tuple[Node, ...]) -> int:
         if not isinstance(key, ScalarNode):
             self.refuse([(place, "a key must be a text")])
         if key.tag == "tag:yaml.org,2002:merge":
@@ -115,7 +115,7 @@ def _at(node: Node) -> int:
     return int(node.start_mark.line) + 1
 
 
-def _dotted(place: Place) -> str:
+def _dotted(place: Where) -> str:
     dotted = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).lstrip(".")
     return f"{dotted}: " if dotted else ""
 
