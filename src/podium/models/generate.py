@@ -1,6 +1,7 @@
 """Values that fit a JSON Schema, made up from a seed: for rehearsals, where only the shape matters."""
 
 import random
+from typing import Any
 
 from podium.core.json import JSON
 from podium.core.schema import misfit
@@ -60,8 +61,9 @@ def _of_kind(kind: str, schema: dict[str, JSON], root: JSON, chance: random.Rand
 
 
 def _number(schema: dict[str, JSON], chance: random.Random) -> JSON:
-    low: float = schema.get("minimum", schema.get("exclusiveMinimum", 0))
-    high: float = schema.get("maximum", schema.get("exclusiveMaximum", low + 100))
+    bounds: dict[str, Any] = {"minimum": schema.get("exclusiveMinimum", 0), **schema}
+    low: float = bounds["minimum"]
+    high: float = bounds.get("maximum", bounds.get("exclusiveMaximum", low + 100))
     number: float = chance.randint(int(low), max(int(low), int(high)))
     if "multipleOf" in schema:
         number = round(number / schema["multipleOf"]) * schema["multipleOf"]
