@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from podium.core.ports import Mount, Place
+from podium.errors import SandboxUnavailable
 from podium.sandbox import layout, seccomp
 from podium.sandbox.bubblewrap import Bubblewrap, find
 from podium.sandbox.orphans import kill_orphans
@@ -384,11 +385,20 @@ async def test_fork_bomb_is_contained_by_a_control_group(place: Place) -> None:
         ours.rmdir()
 
 
+@pytest.mark.parametrize("path", ["/proc/self", "/sys/kernel"])
+async def test_control_group_that_cannot_be_used_is_told(place: Place, path: str) -> None:
+    sandbox = Bubblewrap(cgroups=[Path(path)]).open(place)
+
+    with pytest.raises(SandboxUnavailable, match=f"control groups {path} cannot be used"):
+        await sandbox.shell("true", timeout_s=LONG_S)
+
+
 # For running the test as another user where the interpreter lies in root's home.
 INTERPRETER = os.environ.get("PODIUM_TEST_INTERPRETER", sys.executable)
 FORKS = """
 import asyncio, sys
 from pathlib import Path
+from podium.errors import SandboxUnavailable
 from podium.sandbox import layout, seccomp
 from podium.sandbox.bubblewrap import Bubblewrap, find
 from podium.sandbox.orphans import kill_orphans
@@ -439,6 +449,7 @@ def test_fork_bomb_of_an_ordinary_user_is_contained_by_its_limit() -> None:
 SERVER = """
 import asyncio, sys
 from pathlib import Path
+from podium.errors import SandboxUnavailable
 from podium.sandbox import layout, seccomp
 from podium.sandbox.bubblewrap import Bubblewrap, find
 from podium.sandbox.orphans import kill_orphans

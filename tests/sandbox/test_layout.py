@@ -140,6 +140,18 @@ async def test_workdir_of_another_user_is_refused(sandboxes: Bubblewrap, tmp_pat
         await sandboxes.check_mounts(replace(make_place(tmp_path), workdir=theirs))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a folder that only root can pass")
+async def test_place_below_a_folder_that_is_closed_to_others_is_refused_with_its_owner(tmp_path: Path) -> None:
+    """As with sudo, in another user's home."""
+    home = folder(tmp_path, "home-of-another")
+    place = make_place(folder(home, "own"))
+    os.chown(home, 65534, 65534)
+    home.chmod(0o700)
+
+    with pytest.raises(BadInput, match=r"below .*/home-of-another, which belongs to .*uid 65534.*chmod o\+x"):
+        layout.check(place)
+
+
 async def test_folder_swapped_for_a_link_between_two_starts_is_refused(sandboxes: Bubblewrap, tmp_path: Path) -> None:
     outside = folder(tmp_path, "outside", canary="secret")
     workdir = folder(tmp_path, "project")

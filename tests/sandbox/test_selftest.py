@@ -33,7 +33,7 @@ async def test_check_names_the_promises_and_the_backend(sandboxes: Bubblewrap) -
     assert sandboxes.backend.startswith("bubblewrap 0.")
 
 
-async def broken_with(weaken: Weaken) -> dict[str, str]:
+async def broken_with(weaken: Weaken, before: bytes = b"") -> dict[str, str]:
     """Which promises the self-test finds broken in a sandbox made with changed arguments."""
 
     async def inside(bait: selftest.Bait) -> bytes:
@@ -43,7 +43,7 @@ async def broken_with(weaken: Weaken) -> dict[str, str]:
             return partial(Process, bwrap, weaken(layout.arguments(bait.place, seccomp.program())))
 
         sandbox = BubblewrapSandbox(bait.place, launch)
-        return (await sandbox.run(["/bin/bash"], stdin=bait.script, timeout_s=20, keep_bytes=1 << 16)).output
+        return (await sandbox.run(["/bin/bash"], stdin=before + bait.script, timeout_s=20, keep_bytes=1 << 16)).output
 
     return {promise.name: promise.detail for promise in await selftest.probe(inside) if not promise.is_kept}
 
@@ -107,6 +107,12 @@ async def test_a_weaker_sandbox_is_found_out(how: str) -> None:
     promise, weaken = WEAKER[how]
 
     assert promise in await broken_with(weaken)
+
+
+async def test_an_open_folder_of_the_host_is_found_out() -> None:
+    broken = await broken_with(without(), before=b"exec 9</workspace\n")
+
+    assert "found the open folder" in broken["read"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's sandbox could write them at all")

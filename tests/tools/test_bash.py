@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from podium.core.content import plain
-from podium.core.ports import Place
+from podium.core.ports import Place, ToolCall
 from podium.core.schema import check_schema, misfit
 from podium.tools import BUILT_IN
 from tests.tools.conftest import Begun
@@ -73,7 +73,7 @@ async def test_call_without_a_command_or_with_one_that_cannot_be_run_is_told(beg
         assert "Give a command" in await thread.fails("bash")
         assert "NUL" in await thread.fails("bash", command="echo \0")
         outcome = await BUILT_IN["bash"].run(
-            __import__("podium.core.ports").core.ports.ToolCall(id="c", name="bash", input={"command": "\ud800"}),
+            ToolCall(id="c", name="bash", input={"command": "\ud800"}),
             thread.sandbox,
         )
         assert "no valid text" in plain(outcome.content)

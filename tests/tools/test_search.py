@@ -72,7 +72,7 @@ async def test_glob_in_another_folder_and_of_nothing(begun: Begun, tree: Place) 
 
 async def test_glob_matches_a_character_not_a_byte(begun: Begun, place: Place) -> None:
     for name in (b"\xc3\xa9.x", b"\xff.x", b"\xe4\xb8\xad.x", b"ab.x", b"new\nline.x"):
-        Path(os.fsdecode(os.fsencode(place.workdir) + b"/" + name)).touch()
+        (place.workdir / os.fsdecode(name)).touch()
     async with begun(place) as thread:
         assert (await thread.does("glob", pattern="?.x")).splitlines() == [
             "/workspace/\u00e9.x",

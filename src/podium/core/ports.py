@@ -313,7 +313,8 @@ class Store(Protocol):
 
     What is acknowledged is durable. Appends of one session get dense seqs in commit order; several may be committed
     together, and one that is refused takes no other with it. After an error whose outcome is unknown (StoreDown during
-    a write) the caller claims and folds again.
+    a write) nothing more is appended with that epoch, also not what was handed over before the error was known, since
+    it was decided on what may be lost: the caller claims and folds again.
     """
 
     async def create(self, new: NewSession) -> int:

@@ -4,12 +4,15 @@ Without such a folder processes are bounded by RLIMIT_NPROC, which the kernel do
 is not bounded. Podium never makes groups on its own: most belong to systemd or to a container's runtime.
 """
 
+import errno
 import os
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from podium.errors import SandboxUnavailable
 
 PROCESSES = 1024
 # Version 2 has one file for memory, version 1 two; where a controller is not there, neither is its file.
@@ -29,10 +32,12 @@ class Group:
     folders: tuple[Path, ...]
 
     def add(self, pid: int) -> None:
-        """Bound this process and all that it will start."""
+        """Bound this process and all that it will start.
+
+        Errors: ProcessLookupError if it is gone; OSError.
+        """
         for folder in self.folders:
-            with suppress(OSError):
-                (folder / "cgroup.procs").write_text(str(pid))
+            (folder / "cgroup.procs").write_text(str(pid))
 
     def remove(self) -> bool:
         """Give the groups back. False while one is still busy: the kernel lets go of dead processes a little later."""
@@ -57,14 +62,25 @@ class Groups:
     def make(self) -> Group | None:
         """The groups of a new sandbox, or None where none were delegated.
 
-        Errors: OSError if a delegated folder cannot be used.
+        Errors: SandboxUnavailable if a delegated folder cannot be used, or bounds nothing.
         """
-        made: list[Path] = []
-        for parent in self._delegated:
-            folder = parent / f"podium-{secrets.token_hex(6)}"
-            folder.mkdir()
-            made.append(folder)
-            for file, what in FILES.items():
-                with suppress(OSError), open(folder / file, "r+") as bound:
-                    bound.write(str(self._values[what]))
-        return Group(tuple(made)) if made else None
+        made = Group(tuple(parent / f"podium-{secrets.token_hex(6)}" for parent in self._delegated))
+        try:
+            for folder in made.folders:
+                folder.mkdir()
+                if not self._bound(folder):
+                    raise FileNotFoundError(errno.ENOENT, "it has neither pids.max nor a bound for memory")
+        except OSError as error:
+            made.remove()
+            raise SandboxUnavailable(
+                f"the control groups {', '.join(map(str, self._delegated))} cannot be used: {error.strerror}. Delegate "
+                "folders in which this user may make groups with the controllers pids or memory, or name none."
+            ) from error
+        return made if made.folders else None
+
+    def _bound(self, folder: Path) -> bool:
+        bounds = 0
+        for file, what in FILES.items():
+            with suppress(OSError), open(folder / file, "r+") as bound:
+                bounds += bool(bound.write(str(self._values[what])))
+        return bounds > 0

@@ -197,6 +197,18 @@ def _check_folder(what: str, path: Path) -> None:
             f"{what}: {path} leads through a symbolic link to {real}, and a link may be changed while agents run. "
             f"Name {real} itself."
         )
+    for closed in real.parents if os.geteuid() == 0 else ():
+        if not _passes(closed.stat()):
+            raise BadInput(
+                f"{what}: {path} lies below {closed}, which belongs to {owner(closed)}. Inside the sandbox root is an "
+                f"ordinary user and cannot pass it. Allow it with 'chmod o+x {closed}', or run Podium as its owner."
+            )
+
+
+def _passes(status: os.stat_result) -> bool:
+    """Whether root could enter this folder if it were an ordinary user."""
+    bit = 0o100 if status.st_uid == 0 else 0o010 if status.st_gid in (0, *os.getgroups()) else 0o001
+    return bool(status.st_mode & bit)
 
 
 def _reason(error: Exception) -> str:

@@ -68,7 +68,6 @@ class Process:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_output = on_output
-        self._group = groups.make() if groups is not None else None
         self._init = -1  # a pidfd of the first process inside: when it dies, the kernel kills all the others
         self._status = b""
         self._open: set[int] = set()
@@ -79,6 +78,8 @@ class Process:
         self.is_killed = False
         with ExitStack() as theirs, ExitStack() as on_failure:
             theirs.callback(os.close, stdin)
+            self._group = groups.make() if groups is not None else None
+            on_failure.callback(self._give_back_group)
             output, to_output = _pipe(on_failure, theirs)
             errors, to_errors = _pipe(on_failure, theirs)
             status, to_status = _pipe(on_failure, theirs)
@@ -151,9 +152,12 @@ class Process:
         self._forget("_gate")
         self._forget("_unblock")
         for _ in range(GROUP_TRIES):
-            if self._group is None or self._group.remove():
+            if self._give_back_group():
                 return
             await asyncio.sleep(GROUP_WAIT_S)
+
+    def _give_back_group(self) -> bool:
+        return self._group is None or self._group.remove()
 
     def _forget(self, name: str) -> None:
         fd = getattr(self, name)
@@ -210,8 +214,12 @@ class Process:
     def _take_init(self, pid: int) -> None:
         with suppress(ProcessLookupError):
             self._init = os.pidfd_open(pid)
-            if self._group is not None:
-                self._group.add(pid)
+            try:
+                if self._group is not None:
+                    self._group.add(pid)
+            except OSError as error:  # unbounded it must not run
+                self.errors = f"control group: {error}".encode()
+                signal.pidfd_send_signal(self._init, signal.SIGKILL)
         with suppress(BrokenPipeError):
             os.write(self._unblock, b"\n")
         self._forget("_unblock")
@@ -254,11 +262,15 @@ def _words(argument: Argument, bwrap: Bwrap, theirs: ExitStack, inherited: list[
         return [argument]
     fd = memory(argument.content) if isinstance(argument, Data) else _open_folder(argument.path)
     theirs.callback(os.close, fd)
-    inherited.append(fd)
     if isinstance(argument, Data):
+        inherited.append(fd)
         return [str(fd)]
     option = "--ro-bind" if argument.read_only else "--bind"
-    return [f"{option}-fd", str(fd)] if bwrap.binds_open_folders else [option, str(argument.path)]
+    if bwrap.binds_open_folders:
+        inherited.append(fd)
+        return [f"{option}-fd", str(fd)]
+    # Not handed on: a bubblewrap that does not take it would leave it open inside, and from there ".." leads out.
+    return [option, str(argument.path)]
 
 
 def _open_folder(path: Path) -> int:

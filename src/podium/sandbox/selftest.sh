@@ -9,6 +9,11 @@ done
 ln -s "$CANARY" "$W/link" 2>/dev/null
 { IFS= read -r line <"$W/link"; } 2>/dev/null && broken read "read $CANARY through a link"
 
+for fd in /proc/[0-9]*/fd/*; do
+  # From an open folder of the host, ".." leads out.
+  [[ -d $fd && $(readlink "$fd") != /proc/* ]] && broken read "found the open folder $(readlink "$fd")"
+done
+
 for folder in "${WRITE_TO[@]}"; do
   { : >"$folder/podium-$TOKEN"; } 2>/dev/null && broken write "wrote into $folder" && rm -f "$folder/podium-$TOKEN"
 done

@@ -134,29 +134,46 @@ def openat2(folder: int, path: str) -> int:
 
 
 @contextmanager
-def parent(spot: Spot, *, make: bool = False) -> Iterator[tuple[int, str]]:
+def rooted(spot: Spot) -> Iterator[int]:
+    """The root of a spot as a descriptor. Not for `off_loop`: the way to it may be open to root alone.
+
+    Errors: Unusable.
+    """
+    try:
+        root = os.open(spot.root, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise Unusable(f"the folder behind {spot.at} cannot be opened: {error.strerror}. Tell the user.") from error
+    try:
+        if os.readlink(f"/proc/self/fd/{root}") != str(spot.root):
+            raise Unusable(f"the folder behind {spot.at} was replaced by a symbolic link. Tell the user.")
+        yield root
+    finally:
+        os.close(root)
+
+
+@contextmanager
+def parent(spot: Spot, root: int, *, make: bool = False) -> Iterator[tuple[int, str]]:
     """The folder a file lies in, as a descriptor, and its name there. A link at the end is followed.
 
     Errors: FileNotFoundError if it is not there, unless with `make`, which makes missing folders; Unusable and OSError
     for all else.
     """
     relative = spot.relative
-    with _root(spot) as root:
-        for _ in range(LINKS):
-            above, name = posixpath.split(relative)
-            if name in ("", ".", ".."):
-                raise Unusable(f"{shown(spot.inside)} is a folder, not a regular file. Name a file in it.")
-            folder = _folder(spot, root, above or ".", make=make)
-            try:
-                link = _link(folder, name)
-                if link is None:
-                    yield folder, name
-                    return
-            finally:
-                os.close(folder)
-            if link.startswith("/"):
-                raise _leads_out(spot)
-            relative = posixpath.join(above, link)
+    for _ in range(LINKS):
+        above, name = posixpath.split(relative)
+        if name in ("", ".", ".."):
+            raise Unusable(f"{shown(spot.inside)} is a folder, not a regular file. Name a file in it.")
+        folder = _folder(spot, root, above or ".", make=make)
+        try:
+            link = _link(folder, name)
+            if link is None:
+                yield folder, name
+                return
+        finally:
+            os.close(folder)
+        if link.startswith("/"):
+            raise _leads_out(spot)
+        relative = posixpath.join(above, link)
     raise Unusable(f"{shown(spot.inside)} is a link that leads through too many others. Name the file itself.")
 
 
@@ -176,20 +193,6 @@ def opened(spot: Spot, folder: int, name: str) -> Iterator[tuple[int, os.stat_re
         yield fd, status
     finally:
         os.close(fd)
-
-
-@contextmanager
-def _root(spot: Spot) -> Iterator[int]:
-    try:
-        root = os.open(spot.root, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
-        raise Unusable(f"the folder behind {spot.at} cannot be opened: {error.strerror}. Tell the user.") from error
-    try:
-        if os.readlink(f"/proc/self/fd/{root}") != str(spot.root):
-            raise Unusable(f"the folder behind {spot.at} was replaced by a symbolic link. Tell the user.")
-        yield root
-    finally:
-        os.close(root)
 
 
 def _folder(spot: Spot, root: int, relative: str, *, make: bool) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from podium.core.content import text
 from podium.core.json import JSON
 from podium.core.ports import Place, Sandbox, ToolCall, ToolOutcome
-from podium.tools.beneath import Spot, Unusable, explained, locate, off_loop, opened, parent, shown
+from podium.tools.beneath import Spot, Unusable, explained, locate, off_loop, opened, parent, rooted, shown
 
 SHOWN_BYTES = 256 << 10
 HASHED_BYTES = 64 << 20
@@ -74,14 +74,36 @@ class FileTool:
     async def run(self, call: ToolCall, sandbox: Sandbox | None) -> ToolOutcome:
         """Do it in the sandbox's folders, from outside."""
         assert sandbox is not None
-        place = sandbox.place
         try:
-            return await off_loop(lambda: self.work(place, call))
+            spot = locate(sandbox.place, call.input["file_path"])
+            with rooted(spot) as root, _locks(sandbox.place) as locks:
+                return await off_loop(lambda: self.work(Target(spot, root, locks), call))
         except Unusable as error:
             return ToolOutcome(content=text(str(error)), is_error=True)
 
-    def work(self, place: Place, call: ToolCall) -> ToolOutcome:
+    def work(self, target: "Target", call: ToolCall) -> ToolOutcome:
         raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The file of a call. Shape: `root` and `locks` are open folders: the spot's root, and where its lock lies."""
+
+    spot: Spot
+    root: int
+    locks: int
+
+
+@contextmanager
+def _locks(place: Place) -> Iterator[int]:
+    """The folder of locks, in the data folder: no agent can take one there."""
+    path = place.data / "locks"
+    path.mkdir(mode=0o700, exist_ok=True)
+    locks = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield locks
+    finally:
+        os.close(locks)
 
 
 class Read(FileTool):
@@ -96,10 +118,14 @@ class Read(FileTool):
     )
     input_schema = READ_INPUT
 
-    def work(self, place: Place, call: ToolCall) -> ToolOutcome:
-        spot = locate(place, call.input["file_path"])
+    def work(self, target: Target, call: ToolCall) -> ToolOutcome:
+        spot = target.spot
         first, last = _lines(call.input.get("view_range"))
-        with _errors_told(spot), parent(spot) as (folder, name), opened(spot, folder, name) as (fd, status):
+        with (
+            _errors_told(spot),
+            parent(spot, target.root) as (folder, name),
+            opened(spot, folder, name) as (fd, status),
+        ):
             size = status.st_size
             view = _view(fd, first, last)
         if view.is_binary:
@@ -195,14 +221,14 @@ class Write(FileTool):
     )
     input_schema = WRITE_INPUT
 
-    def work(self, place: Place, call: ToolCall) -> ToolOutcome:
+    def work(self, target: Target, call: ToolCall) -> ToolOutcome:
         content = _encoded(call.input["content"], "content")
 
         def change(spot: Spot, old: bytes | None) -> tuple[bytes, str]:
             did = "created" if old is None else "replaced"
             return content, f"{did} {shown(spot.inside)} ({len(content)} bytes)"
 
-        return _change(place, call, change, make=True)
+        return _change(target, call, change, make=True)
 
 
 class Edit(FileTool):
@@ -217,7 +243,7 @@ class Edit(FileTool):
     )
     input_schema = EDIT_INPUT
 
-    def work(self, place: Place, call: ToolCall) -> ToolOutcome:
+    def work(self, target: Target, call: ToolCall) -> ToolOutcome:
         old_string = _encoded(call.input["old_string"], "old_string")
         new_string = _encoded(call.input["new_string"], "new_string")
         every = bool(call.input.get("replace_all"))
@@ -242,7 +268,7 @@ class Edit(FileTool):
             places = "1 place" if count == 1 else f"{count} places"
             return old.replace(old_string, new_string), f"edited {shown(spot.inside)} in {places}"
 
-        return _change(place, call, change, make=False)
+        return _change(target, call, change, make=False)
 
 
 def _not_found(spot: Spot, old: bytes, old_string: bytes) -> str:
@@ -257,15 +283,15 @@ def _not_found(spot: Spot, old: bytes, old_string: bytes) -> str:
 Change = Callable[[Spot, bytes | None], tuple[bytes, str]]
 
 
-def _change(place: Place, call: ToolCall, change: Change, *, make: bool) -> ToolOutcome:
+def _change(target: Target, call: ToolCall, change: Change, *, make: bool) -> ToolOutcome:
     """Replace a file in one step, if it still is what this thread has seen.
 
     Check and rename happen under a lock that every thread and process with this data folder takes.
     """
-    spot = locate(place, call.input["file_path"])
+    spot = target.spot
     if not spot.is_writable:
         raise Unusable(f"{spot.at} is mounted read-only. Write elsewhere, for example below /workspace.")
-    with _errors_told(spot), parent(spot, make=make) as (folder, name), _lock(place, folder, name):
+    with _errors_told(spot), parent(spot, target.root, make=make) as (folder, name), _lock(target, folder, name):
         old, mode = _content(spot, folder, name, call)
         new, told = change(spot, old)
         _replace(folder, name, new, mode)
@@ -320,14 +346,12 @@ def _linked(folder: int, fresh: str, name: str) -> bool:
 
 
 @contextmanager
-def _lock(place: Place, folder: int, name: str) -> Iterator[None]:
-    """One holder per file, over all threads and processes. The locks lie where no agent can take them."""
+def _lock(target: Target, folder: int, name: str) -> Iterator[None]:
+    """One holder per file, over all threads and processes that share the data folder."""
     status = os.fstat(folder)
     key = sha256(f"{status.st_dev}:{status.st_ino}:{name}".encode("utf-8", "surrogateescape")).digest()[0] % LOCKS
-    locks = place.data / "locks"
-    locks.mkdir(mode=0o700, exist_ok=True)
     deadline = time.monotonic() + LOCK_S
-    with open(locks / f"{key:02x}", "ab") as file:
+    with open(os.open(f"{key:02x}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=target.locks), "rb") as file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
