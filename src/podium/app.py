@@ -1,6 +1,9 @@
 """Joins the adapters to the ports: one `Podium` is a data folder and the sessions this process runs on it."""
 
 import asyncio
+import logging
+import os
+import resource
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -28,7 +31,9 @@ from podium.needs import bind, describe, need_of_rehearsal, needs_of, program
 from podium.running import Run, RunResult
 from podium.store.sqlite import SqliteStore
 
+logger = logging.getLogger(__name__)
 DATA = Path(".podium")
+MOST_FILES = 65_536
 
 
 class Podium:
@@ -238,6 +243,12 @@ class Podium:
         if self._sandboxes is None:
             from podium.sandbox.bubblewrap import Bubblewrap  # only who needs a sandbox pays for it
 
+            if os.geteuid() == 0:
+                logger.warning("running as root: what agents run is not bounded in processes; see docs/sandbox.md")
+            # A live sandbox holds some six descriptors, and the usual soft limit of 1,024 is soon reached.
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
             self._sandboxes = Bubblewrap()
         return self._sandboxes
 
