@@ -29,6 +29,7 @@ from podium.engine.parts import Bound, Parts
 from podium.errors import BadInput
 from podium.needs import bind, describe, need_of_rehearsal, needs_of, program
 from podium.running import Run, RunResult
+from podium.sandbox.layout import check as check_place
 from podium.store.sqlite import SqliteStore
 
 logger = logging.getLogger(__name__)
@@ -227,11 +228,16 @@ class Podium:
     ) -> Bound:
         """What the session needs of this process; a sandbox is tested first if one of its tools runs in it."""
         bound = bind(definitions.values(), needs, models, tools, program=resumer, accept_changed=changed)
-        if not any(tool.needs_sandbox for tool in bound.tools.values()):
+        has_sandbox = any(tool.needs_sandbox for tool in bound.tools.values())
+        if not has_sandbox and not settings.mounts:
+            return bound
+        place = self._make_place(settings, session, "check")
+        check_place(place)
+        if not has_sandbox:
             return bound
         sandboxes = self.parts.sandboxes()
         promises = await sandboxes.check()
-        await sandboxes.check_mounts(self._make_place(settings, session, "check"))
+        await sandboxes.check_mounts(place)
         return Bound(
             models=bound.models,
             tools=bound.tools,
