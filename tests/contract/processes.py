@@ -24,7 +24,7 @@ class Process:
             [*under, sys.executable, "-W", "ignore", str(SCRIPT), role, str(folder), *args],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
             text=True,
         )
         self.pid = self._popen.pid

@@ -1,6 +1,7 @@
 """The writer thread of the SQLite store: whatever one caller gives it, it goes on for the others."""
 
 import asyncio
+import sqlite3
 from datetime import datetime
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from podium.core.content import text
 from podium.core.ports import SendMessage
 from podium.core.session import Changes
-from podium.store.sqlite import SqliteStore
+from podium.errors import StoreDown
+from podium.store.sqlite import FILE, SqliteStore
 from tests.contract.stores import unique
 from tests.contract.writing import RUNNING, TickingClock, new_session, said, thread_row, writes
 
@@ -47,6 +49,27 @@ async def test_error_of_a_port_reaches_the_caller_and_nobody_else(tmp_path: Path
         await store.admit("sesn_1", SendMessage(content=text("hello")))
 
     assert await store.append(writes("sesn_1", epoch, said("sevt_a"))) == 3
+    await store.close()
+
+
+async def test_driver_that_lost_an_append_writes_nothing_more_until_it_claims_again(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path, TickingClock(), unique, busy_s=0.05)
+    epoch = await store.create(new_session("sesn_1"))
+    other = await store.create(new_session("sesn_2"))
+    holder = sqlite3.connect(tmp_path / FILE, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    lost = asyncio.ensure_future(store.append(writes("sesn_1", epoch, said("sevt_lost"))))
+    with pytest.raises(StoreDown, match="locked by another process"):
+        await lost
+    holder.close()
+
+    with pytest.raises(StoreDown, match="locked by another process"):
+        await store.append(writes("sesn_1", epoch, said("sevt_decided_on_the_lost_one")))
+    assert await store.append(writes("sesn_2", other, said("sevt_a"))) == 3
+    store.dropped("sesn_1")
+    assert await store.append(writes("sesn_1", await store.claim("sesn_1"), said("sevt_b"))) == 3
+
+    assert [record.event.id for record in await store.records("sesn_1", after=2)] == ["sevt_b"]
     await store.close()
 
 

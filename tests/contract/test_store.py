@@ -154,6 +154,29 @@ async def test_thread_that_is_new_in_one_append_may_change_in_the_next_of_the_sa
         assert await store.threads("sesn_1") == [thread_row("sesn_1"), ended]
 
 
+async def test_thread_of_a_refused_append_is_made_by_the_next_that_brings_it(disk: Disk) -> None:
+    async with disk.process() as store:
+        epoch = await store.create(new_session())
+        await store.append(writes("sesn_1", epoch, said("sevt_listed")))
+        child = ThreadRow("sthr_child", main("sesn_1"), WORKER.version, "worker", "running", None, None, START)
+        changes = Changes(RUNNING, threads=(child,))
+        refused, made = [
+            Append(
+                session="sesn_1",
+                epoch=epoch,
+                drafts=[msgspec.structs.replace(draft("sesn_1", said(id)), thread=child.id)],
+                changes=changes,
+            )
+            for id in ("sevt_listed", "sevt_new")
+        ]
+
+        outcomes = await gathered(store, [refused, made])
+
+        assert [type(outcome) for outcome in outcomes] == [Refused, int]
+        assert await store.threads("sesn_1") == [thread_row("sesn_1"), child]
+        assert [record.thread for record in await store.records("sesn_1", after=3)] == [child.id]
+
+
 async def test_fenced_append_in_a_burst_fails_alone(disk: Disk) -> None:
     async with disk.process() as store:
         epochs = {id: await store.create(new_session(id)) for id in ("sesn_1", "sesn_2")}

@@ -1,14 +1,13 @@
 """Inputs in every store: accepted by anybody, decided and written in one transaction, taken by the driver."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
 from podium.core.content import text
 from podium.core.ports import InputRequest, InputRow, Interrupt, Resume, SendMessage, Store
-from podium.core.records import Record, SessionPaused, StopReason, Usage, UserInterrupt, UserMessage
-from podium.core.session import Changes, SessionFacts
+from podium.core.records import Record, SessionPaused, UserInterrupt, UserMessage
+from podium.core.session import SessionFacts
 from podium.errors import NotFound, Refused
 from tests.contract.stores import Disk
 from tests.contract.writing import (
@@ -19,6 +18,7 @@ from tests.contract.writing import (
     new_session,
     said,
     taken,
+    terminates,
     thread_row,
     writes,
 )
@@ -132,10 +132,8 @@ async def test_idle_that_takes_the_input_itself_is_written(disk: Disk) -> None:
     async with disk.process() as store:
         epoch = await store.create(new_session())
         id = await store.admit("sesn_1", Interrupt())
-        idle = goes_idle("sesn_1", epoch)
-        took = writes("sesn_1", epoch, UserInterrupt(id=id, processed_at=START)).drafts
 
-        await store.append(replace(idle, drafts=[*took, *idle.drafts]))
+        await store.append(goes_idle("sesn_1", epoch, UserInterrupt(id=id, processed_at=START)))
 
         assert (await store.session("sesn_1")).facts.status == "idle"
 
@@ -219,10 +217,7 @@ async def test_interrupt_of_an_idle_session_is_processed_on_receipt(disk: Disk) 
 @pytest.mark.parametrize("request_", [HELLO, Interrupt(), Resume()], ids=["message", "interrupt", "resume"])
 async def test_terminated_session_takes_nothing(disk: Disk, request_: InputRequest) -> None:
     async with disk.process() as store:
-        epoch = await store.create(new_session())
-        idle = goes_idle("sesn_1", epoch)
-        ended = Changes(SessionFacts("terminated", StopReason("retries_exhausted"), Usage()))
-        await store.append(replace(idle, drafts=[], changes=ended))
+        await store.append(terminates("sesn_1", await store.create(new_session())))
 
         with pytest.raises(Refused, match=r"sesn_1 is terminated.*start a new one"):
             await store.admit("sesn_1", request_)

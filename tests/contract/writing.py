@@ -105,9 +105,10 @@ def writes(
     return Append(session=session, epoch=epoch, drafts=drafts, changes=changes, release=release)
 
 
-def goes_idle(session: str, epoch: int) -> Append:
-    """A driver's last append: idle, unless an input came."""
+def goes_idle(session: str, epoch: int, *first: KnownEvent) -> Append:
+    """A driver's last append: these events, and then idle, unless an input waits after it."""
     events = (
+        *first,
         ModelReplied(parts=(), stop_reason="end_turn"),
         SessionIdle(id="sevt_idle", processed_at=START, stop_reason=END_TURN),
     )
@@ -120,3 +121,9 @@ def goes_idle(session: str, epoch: int) -> Append:
         if_no_input=True,
         release=True,
     )
+
+
+def terminates(session: str, epoch: int) -> Append:
+    """The session ends for good."""
+    changes = Changes(SessionFacts("terminated", StopReason("retries_exhausted"), Usage()))
+    return Append(session=session, epoch=epoch, drafts=[], changes=changes, release=True)

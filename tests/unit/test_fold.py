@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from podium.core.content import TextBlock, ToolUseBlock, text
 from podium.core.definitions import SELF, Callee, Definition
 from podium.core.ports import InputRequest, Interrupt, Resume, SendMessage
-from podium.core.records import Draft, LimitMet, SessionSettings, Usage, answers, decode, listed_id
+from podium.core.records import Draft, LimitMet, SessionSettings, Unknown, Usage, answers, decode, listed_id
 from podium.core.session import Changes, SessionState, fold
 from podium.core.steps import CallModel, Correct, Failed, Finish, Limited, RunTools, Wait
 from podium.core.thread import ThreadState
@@ -225,3 +225,38 @@ def test_model_is_sent_alternating_messages_with_every_result_where_it_belongs(
             for reply, answer in zip(sent[1::2], sent[2::2], strict=False):
                 asked = [block.id for block in reply.content if isinstance(block, ToolUseBlock)]
                 assert [getattr(block, "tool_use_id", None) for block in answer.content[: len(asked)]] == asked
+
+
+@given(worlds, acts, st.data())
+def test_log_with_a_record_that_this_version_cannot_read_is_folded_all_the_same(
+    settings: tuple[SessionSettings, int | None, bool], acts: list[tuple[str, int, Blocks]], data: st.DataObject
+) -> None:
+    world = World(*settings)
+    for act in acts:
+        world.act(*act)
+    log = list(world.play.log)
+    at = data.draw(st.integers(0, len(log) - 1))
+    unread = Unknown(log[at].type, log[at].body)
+
+    state = fold(
+        "sesn_1", world.play.definitions, [*log[:at], msgspec.structs.replace(log[at], event=unread), *log[at + 1 :]]
+    )
+
+    assert set(state.threads) <= set(world.play.state.threads)
+
+
+def test_text_that_this_version_cannot_read_is_left_out_of_the_transcript() -> None:
+    play = Play(agent("lead", tools=["grep"]))
+    play.replies(play.main, says("a text"), calls("grep"))
+    log = [
+        msgspec.structs.replace(record, event=Unknown(record.type, record.body))
+        if record.type == "agent.message"
+        else record
+        for record in play.log
+    ]
+
+    state = fold("sesn_1", play.definitions, log)
+
+    [block] = state.main.transcript.sent()[-1].content
+    assert isinstance(block, ToolUseBlock)
+    assert list(state.main.calls) == list(play.main.calls)

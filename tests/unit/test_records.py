@@ -84,6 +84,9 @@ def test_decoding_a_damaged_event_never_fails(event: Any, data: st.DataObject) -
         b'{"type":"agent.tool_use","id":"a","processed_at":null,"name":"x","input":{"a":1e999}}',
         b'{"type":"user.message","id":"a","processed_at":"2025-13-45T99:00:00Z","content":[]}',
         b'{"type":5}',
+        b'{"type":"\xff"}',
+        b'{"type":"user.interrupt","id":"\xff","processed_at":null}',
+        b'{"type":"agent.tool_use","id":"a","processed_at":null,"name":"x","input":{"\xff":1}}',
     ],
 )
 def test_decoding_hostile_bytes_never_fails(body: bytes) -> None:

@@ -3,8 +3,8 @@
 Pure rules over the projections. A store runs them inside the transaction that writes what they return, so that no
 race can come between the question and the answer.
 
-While a session is not idle its driver alone writes statuses, and an input is only queued. While it is idle nobody drives
-it, so accepting an input writes the statuses that wake it: a client never sees idle after its input was accepted.
+While a session is not idle its driver alone writes statuses, and an input is only queued. While it is idle nobody
+drives it, so accepting an input writes the statuses that wake it: no client sees idle after its input was accepted.
 """
 
 from typing import assert_never

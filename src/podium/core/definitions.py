@@ -149,7 +149,7 @@ class ToolSpec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Callee(msgspec.Struct, frozen=True, gc=False):
-    """A roster entry: the tool name the coordinator calls, and the version of the agent behind it ("self" for itself)."""
+    """A roster entry: the tool name the coordinator calls, and the version of the agent behind it, or "self"."""
 
     tool: str
     version: str

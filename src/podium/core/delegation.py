@@ -144,8 +144,9 @@ class Spawner:
         idle = [thread for thread in living if thread.status == "idle"]
         if not idle:
             return False
-        self._archived.add(idle[0].id)
-        _terminate(self._session, idle[0], self._at)
+        longest = min(idle, key=lambda thread: thread.status_since)
+        self._archived.add(longest.id)
+        _terminate(self._session, longest, self._at)
         return True
 
 

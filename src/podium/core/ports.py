@@ -296,8 +296,8 @@ class NewSession:
 class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Records of a driver, with what they change in the projections.
 
-    Shape: `if_no_input`: append only if no queued input waits untaken after it (else Refused); `release`: the session has no
-    owner afterwards.
+    Shape: `if_no_input`: append only if no queued input waits untaken after it (else Refused); `release`: the session
+    has no owner afterwards.
     """
 
     session: str
@@ -320,7 +320,7 @@ class Store(Protocol):
     async def create(self, new: NewSession) -> int:
         """Create the session and claim it for this worker; its first epoch.
 
-        Errors: StoreDown, nothing was created then.
+        Errors: StoreDown, Refused (one of this id exists, or its records break a rule); nothing was created then.
         """
         ...
 
@@ -351,7 +351,7 @@ class Store(Protocol):
         ...
 
     async def records(self, session: str, *, after: int = 0, limit: int = 1000) -> list[Record]:
-        """The next records of the log, in order; empty at its end."""
+        """The next records of the log, in order; empty at its end. Errors: NotFound."""
         ...
 
     async def session(self, id: str) -> SessionRow:
@@ -363,7 +363,7 @@ class Store(Protocol):
         ...
 
     async def threads(self, session: str) -> list[ThreadRow]:
-        """The session's threads, in the order they were created."""
+        """The session's threads, in the order they were created. Errors: NotFound."""
         ...
 
     async def open_calls(self, session: str) -> list[CallRow]:
@@ -371,7 +371,7 @@ class Store(Protocol):
         ...
 
     async def inputs(self, session: str) -> list[InputRow]:
-        """Every queued input of the session, taken or not, in order."""
+        """Every queued input of the session, taken or not, in order. Errors: NotFound."""
         ...
 
     async def definitions(self, version: str) -> dict[str, Definition]:
@@ -379,7 +379,7 @@ class Store(Protocol):
         ...
 
     async def owner(self, session: str) -> "Owner | None":
-        """Who drives the session now, or None."""
+        """Who drives the session now, or None. Errors: NotFound."""
         ...
 
     async def close(self) -> None:

@@ -244,7 +244,7 @@ class SessionCreated(Private, frozen=True, kw_only=True, tag="session.created"):
 
 
 class SandboxTested(Private, frozen=True, kw_only=True, tag="sandbox.tested"):
-    """What the sandbox's self-test found when this session was given to a driver: each promise, and whether it holds."""
+    """What the sandbox's self-test found when a driver got this session: each promise, and whether it holds."""
 
     backend: str
     promises: dict[str, bool]

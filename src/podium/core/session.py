@@ -50,6 +50,7 @@ from podium.core.records import (
     Usage,
     UserInterrupt,
     UserMessage,
+    is_queued,
 )
 from podium.core.thread import OpenCall, Status, ThreadRow, ThreadState
 
@@ -110,7 +111,7 @@ class SessionState:
         self.usage = Usage()
         self.turns = 0
         self.queue: dict[str, UserMessage | UserInterrupt] = {}
-        self._last_at: datetime | None = None
+        self._last_at: datetime | None = None  # of the last record of a driver, or of what woke the session
         self._changed: dict[str, None] = {}
         self._opened: dict[str, tuple[str, OpenCall]] = {}  # by call: its thread's id, and the call
         self._closed: list[str] = []
@@ -237,7 +238,8 @@ class SessionState:
                 pass
             case _:
                 assert_never(event)
-        self._last_at = at
+        if not (is_queued(event) or isinstance(event, SessionPaused)):  # those others write, with or without a driver
+            self._last_at = at
 
     # --- one record each ---------------------------------------------------------------------------
 
@@ -297,7 +299,7 @@ class SessionState:
         if thread.running_since is not None:
             thread.worked_s = thread.worked(at)
         thread.running_since = at if status == "running" else None
-        thread.status, thread.stop_reason = status, stop_reason
+        thread.status, thread.status_since, thread.stop_reason = status, at, stop_reason
         if status != "running":
             thread.idle_usage = thread.usage
         self._changed[thread.id] = None

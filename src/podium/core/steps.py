@@ -91,11 +91,12 @@ def next_step(session: SessionState, thread: ThreadState, now: datetime) -> Step
     if thread.calls:
         ready = tuple(call for call in thread.calls.values() if call.child is None)
         return RunTools(ready) if ready else Wait()
-    if thread.submitted:
+    is_told = thread.parent is None and session.has_message  # then the turn goes on: the next model call takes it
+    if thread.submitted and not is_told:
         return Finish(Reported(text(thread.result_text())))
-    if thread.corrections > CORRECTIONS:
+    if thread.corrections > CORRECTIONS and not is_told:
         return Finish(Failed(f"its result did not fit its schema, {CORRECTIONS + 1} times"))
-    if thread.transcript.awaits_reply or (thread.parent is None and session.has_message):
+    if thread.transcript.awaits_reply or is_told:
         met = limit_met(session, thread, now)
         return Finish(Limited(met)) if met is not None else CallModel()
     if thread.definition.output_schema is not None:

@@ -67,6 +67,7 @@ class ThreadState:
         "seen",
         "span",
         "status",
+        "status_since",
         "stop_reason",
         "submitted",
         "transcript",
@@ -94,6 +95,7 @@ class ThreadState:
         self.call = call  # the parent's call that opened this thread
         self.depth = depth
         self.status: Status = "idle"
+        self.status_since = created_at
         self.stop_reason: StopReason | None = None
         self.transcript = Transcript()
         self.calls: dict[str, OpenCall] = {}
@@ -128,21 +130,26 @@ class ThreadState:
         )
 
     def replied(self, event: ModelReplied) -> None:
-        """Rebuild the reply from its parts; its calls are open from here on."""
+        """Rebuild the reply from its parts; its calls are open from here on.
+
+        Shape: a part whose event this version could not read is left out.
+        """
         blocks: list[Block] = []
         calls: list[str] = []
         texts: list[TextBlock] = []
         for part in event.parts:
             if isinstance(part, TextRef):
-                text = self.reply_texts[part.event]
-                texts.append(text)
-                blocks.append(text)
+                if (text := self.reply_texts.get(part.event)) is not None:
+                    texts.append(text)
+                    blocks.append(text)
                 continue
             if isinstance(part, CallRef):
-                block = self.reply_calls[part.event]
+                block = self.reply_calls.get(part.event)
             else:
                 assert isinstance(part, HarnessCall)
                 block = ToolUseBlock(part.id, part.name, part.input)
+            if block is None:
+                continue
             blocks.append(block)
             calls.append(block.id)
             self.calls[block.id] = OpenCall(block.id, block.name, block.input)

@@ -16,7 +16,7 @@ def open_folder(folder: Path, mounts: str | None = None) -> Path:
     Errors: StoreDown naming the folder and the remedy.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds prompts, and what tools said
         folder = folder.resolve(strict=True)
     except (FileExistsError, NotADirectoryError):
         raise StoreDown(f"{folder} is not a folder; name another one with --data") from None

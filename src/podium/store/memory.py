@@ -16,7 +16,7 @@ from podium.core.ports import Append, Clock, InputRequest, InputRow, NewId, NewS
 from podium.core.records import Record, UserInterrupt, UserMessage, answers, encode, is_queued, listed_id
 from podium.core.session import CallRow, Changes, SessionFacts
 from podium.core.thread import ThreadRow
-from podium.errors import Fenced, NotFound, Owned, Refused
+from podium.errors import Fenced, NotFound, Owned, Refused, StoreDown, StoreError
 from podium.store.definitions import collect
 
 
@@ -45,11 +45,12 @@ class _Session:
 
 @dataclass
 class MemoryLog:
-    """What outlives the processes that write to it."""
+    """What outlives the processes that write to it. With `trouble` the disk fails, and every append with it."""
 
     sessions: dict[str, _Session] = field(default_factory=dict)
     definitions: dict[str, bytes] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
+    trouble: StoreDown | None = None
 
     def kill(self, worker: str) -> None:
         """That process is no more."""
@@ -65,6 +66,7 @@ class MemoryStore:
         self._clock = clock
         self._new_id = new_id
         self._driven: set[str] = set()
+        self._failed: dict[tuple[str, int], StoreError] = {}  # drivers, by session and epoch, that lost an append
 
     async def create(self, new: NewSession) -> int:
         if new.id in self.log.sessions:
@@ -109,11 +111,15 @@ class MemoryStore:
     def append(self, append: Append) -> Awaitable[int]:
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         try:
+            if (append.session, append.epoch) in self._failed:
+                raise self._failed[append.session, append.epoch]
             done.set_result(self._write(append))
             if append.release:
                 self._driven.discard(append.session)
-        except (Fenced, Refused) as refusal:
-            done.set_exception(refusal)
+        except StoreError as error:
+            if isinstance(error, StoreDown):
+                self._failed[append.session, append.epoch] = error
+            done.set_exception(error)
         return done
 
     def dropped(self, session: str) -> None:
@@ -160,6 +166,8 @@ class MemoryStore:
         return self.log.sessions[session]
 
     def _write(self, append: Append) -> int:
+        if self.log.trouble is not None:
+            raise self.log.trouble
         kept = self.log.sessions.get(append.session)
         if kept is None or kept.row.epoch != append.epoch:
             raise Fenced(f"session {append.session} was claimed by another driver; nothing more is written here")

@@ -107,20 +107,35 @@ class Writer:
         self._thread_nos: dict[tuple[int, str], int] = {}  # by session's number and thread's id
         self._new_thread_nos: dict[tuple[int, str], int] = {}
         self._heads: dict[str, _Head] = {}
+        self._failed: dict[tuple[str, int], StoreError] = {}  # drivers, by session and epoch, that lost an append
 
     def commit(self, works: Sequence[PreparedAppend | Job]) -> list[Any]:
         """Write the group; for each its result, or the error its caller gets. Raises nothing: the thread must live."""
+        if not self._failed:
+            return self._commit(works)
+        # What a driver had handed over behind a lost append was decided on it, and must not be written without it.
+        lost = [self._failed.get(_driver(work)) if isinstance(work, PreparedAppend) else None for work in works]
+        outcomes = iter(self._commit([work for work, error in zip(works, lost, strict=True) if error is None]))
+        return [next(outcomes) if error is None else error for error in lost]
+
+    def _commit(self, works: Sequence[PreparedAppend | Job]) -> list[Any]:
         if all(isinstance(work, PreparedAppend) and not work.append.if_no_input for work in works):
             try:
                 return self._transaction(lambda: self.together([w for w in works if isinstance(w, PreparedAppend)]))
             except Exception as error:
                 if _is_trouble(error):
-                    return [self._explain(error)] * len(works)
+                    return self._fail(works, self._explain(error))
                 # else one of them breaks a rule: find out which, the others stand
         try:
             return self._transaction(lambda: [self._alone(work) for work in works])
         except sqlite3.Error as error:
-            return [self._explain(error)] * len(works)
+            return self._fail(works, self._explain(error))
+
+    def _fail(self, works: Sequence[PreparedAppend | Job], error: StoreError) -> list[Any]:
+        for work in works:
+            if isinstance(work, PreparedAppend):
+                self._failed[_driver(work)] = error
+        return [error] * len(works)
 
     def _transaction(self, write: Callable[[], list[Any]]) -> list[Any]:
         self._heads, self._new_thread_nos = {}, {}
@@ -280,6 +295,10 @@ class Writer:
         hash = sha256(body).hexdigest()
         self.db.execute(SQL["insert_blob"], (hash, body))
         return hash
+
+
+def _driver(work: PreparedAppend) -> tuple[str, int]:
+    return work.append.session, work.append.epoch
 
 
 def _is_trouble(error: Exception) -> bool:
