@@ -7,7 +7,9 @@ of a tool call. Exit code: that of the last command; 1 if the audit is incomplet
 """
 
 import argparse
+import io
 import json
+import os
 import re
 import shlex
 import signal
@@ -51,26 +53,28 @@ class Demo:
             self._show("That was kill -9, with a shell command under way. This is what the log knows:")
             say("Nothing that was recorded is lost. It goes on from there:")
             code, told = self._podium("resume", self.session)
+        else:
+            say("It ended before it could be killed.")
         if code != 0:
             return code
-        say(f"The audit, {self.workdir / 'audit.md'}:")
-        print((self.workdir / "audit.md").read_text(encoding="utf-8"))
+        audit, result = self.workdir / "audit.md", json.loads(told)
+        say(f"The audit, {audit}:")
+        print(audit.read_text(encoding="utf-8") if audit.exists() else "(was not written)")
         self._show("Who did what when:")
+        for why in result["failed"]:
+            print(f"FAILED  {why}")
         say(
             f"{time.monotonic() - began:.0f} s. No model was called and no token was spent: the rehearsal chose the "
             "calls, the tools gave every figure."
         )
-        result = json.loads(told)
-        for why in result["failed"]:
-            print(f"FAILED  {why}")
         return 0 if result["complete"] else 1
 
     def _show(self, why: str) -> None:
         say(why)
-        print(self._podium("show", self.session)[1], end="")
+        print(self._podium("show", self.session)[1])
 
     def _is_time_to_kill(self, line: str) -> bool:
-        """In the middle: a shell command has begun, every specialist has made several calls, none has reported."""
+        """In the middle: every specialist has made more than one call, and a shell command has just begun."""
         if found := SESSION.match(line):
             self.session = found[1]
         if found := RUNS.search(line):
@@ -86,11 +90,10 @@ class Demo:
         """
         print(f"$ {shlex.join(['podium', *words, '--data', str(self.data)])}", flush=True)
         command = [sys.executable, "-m", "podium.cli", *words, "--data", str(self.data)]
+        environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
         with (
             tempfile.TemporaryFile("w+", encoding="utf-8") as given,
-            subprocess.Popen(
-                command, stdout=given, stderr=subprocess.PIPE, encoding="utf-8", errors="replace"
-            ) as child,
+            subprocess.Popen(command, env=environment, stdout=given, stderr=subprocess.PIPE, encoding="utf-8") as child,
         ):
             assert child.stderr is not None
             try:
@@ -121,6 +124,9 @@ def _short(path: Path) -> str:
 
 def main() -> int:
     """Play the demo on the folder that was named."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may not know every character
     parser = argparse.ArgumentParser(description="Watch a team audit a code base, be killed half-way, and go on.")
     parser.add_argument(
         "folder", nargs="?", type=Path, default=CHECKOUT, help="the code base; Podium's own if left out"

@@ -114,9 +114,7 @@ def verifier(talk: Talk) -> Said:
         for name, number in found.figures.items():
             absent = 0 if MAY_BE_ABSENT.fullmatch(name) and not counted.failed else None
             again = counted.figures.get(name, absent)
-            if again is None:
-                failed.append(f"{part}: '{line(name)}' could not be counted again")
-            else:
+            if again is not None:
                 checks.append({"part": part, "figure": name, "found": number, "counted": again})
     return [call("submit_result", checks=checks, failed=failed)]
 
@@ -142,11 +140,8 @@ def lead(talk: Talk) -> Said:
     checks: list[Check] = (checked or {}).get("checks", [])
     for part, report in reports.items():
         again = {check["figure"] for check in checks if check["part"] == part}
-        failed += [
-            f"{part}: '{name}' was not counted again"
-            for name in (report or {"figures": {}})["figures"]
-            if name not in again
-        ]
+        if once := [name for name in (report["figures"] if report else ()) if name not in again]:
+            failed.append(f"{part}, not counted again: {', '.join(once)}")
     if said := keeping(talk, AUDIT, audit(reports, checks, failed), failed):
         return said
     result = {"audit": AUDIT, "complete": not failed, "figures": len(checks), "disagreements": len(disputed(checks))}

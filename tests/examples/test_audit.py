@@ -83,7 +83,7 @@ async def test_a_figure_taken_out_of_the_findings_file_is_missed(tmp_path: Path)
     audited = await audit(source, tmp_path / "run", model=model)
 
     assert audited.rows["risks", "lines with shell=True"].verifier is None
-    assert audited.result.output["failed"] == ["risks: 'lines with shell=True' was not counted again"]
+    assert audited.result.output["failed"] == ["risks, not counted again: lines with shell=True"]
 
 
 async def test_lines_that_grep_skips_as_binary_are_a_disagreement(tmp_path: Path) -> None:

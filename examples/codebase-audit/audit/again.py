@@ -6,16 +6,18 @@ import shlex
 from audit.shell import CODE, CODE_FILES, LONG, MANIFESTS, PYTHON_TESTS, TEST_FILES, figure, names, scope
 
 NAMES = scope("-print0 | tr '\\n\\0' '?\\n'")  # every name a line of its own
+ENDS = "-exec cat {} + | tr -dc '\\n' | wc -c"
 LENGTHS = "-exec sh -ec 'for file; do wc -l <\"$file\"; done' sh {} +"
 
 HAS_MARK = """{
 n = split($0, word, /[^A-Za-z0-9_]+/)
 for (i = 1; i <= n; i++) if (word[i] ~ /^(TODO|FIXME|XXX)$/) {print; next}}"""
 IS_TEST = '($1 == "def" && $2 ~ /^test/) || ($1 == "async" && $2 == "def" && $3 ~ /^test/)'
-MODULE = r"""{sub(/\r$/, "")} NF > 1 && $2 ~ /^[.A-Za-z_]/ {
+MODULE = r"""{sub(/\r$/, "")} NF > 1 {
 module = $2; sub(/[,;#].*/, "", module); split(module, part, "."); is_all = $2 == module
+if (module !~ /^[.A-Za-z_][.A-Za-z0-9_]*$/) next
 if ($1 == "from" && is_all && ($3 ~ /^import[(*]/ || $3 == "import" && NF > 3)) print part[1] ? part[1] : "(relative)"
-if ($1 == "import" && (NF == 2 || !is_all || $3 ~ /^[,;#]/ || $3 == "as")) print part[1]}"""
+if ($1 == "import" && part[1] && (NF == 2 || !is_all || $3 ~ /^[,;#]/ || $3 == "as")) print part[1]}"""
 BY_MODULE = """awk '{n[$1]++} END {m = 0
 for (module in n) {print "imports of " module " = " n[module]; if (module != "(relative)") m++}
 print "modules imported = " m; print "import lines = " NR}'"""
@@ -25,7 +27,7 @@ sed -nE 's/^dependencies *= *\[(([^]"]|"[^"]*")*)\].*/\1/p' | tr -dc '"' | wc -c
 echo "declared dependencies = $((n / 2))"; }"""
 BY_SUFFIX = """awk -F/ 'match($NF, /[.][a-z]+$/) {n[substr($NF, RSTART + 1)]++}
 END {for (suffix in n) print "." suffix " files = " n[suffix]}'"""
-SUM, MOST = "awk '{n += $1} END {print n + 0}'", "awk '$1 > n {n = $1} END {print n + 0}'"
+MOST = "awk '$1 > n {n = $1} END {print n + 0}'"
 
 
 def named(name: str, patterns: str) -> str:
@@ -41,7 +43,7 @@ def matching(name: str, files: str, awk: str) -> str:
 
 def ends(files: str) -> str:
     """Line ends as bytes, rather than lines."""
-    return scope(names(files), "-exec cat {} + | tr -dc '\\n' | wc -c")
+    return scope(names(files), ENDS)
 
 
 def lengths(files: str, fold: str) -> str:
@@ -55,7 +57,7 @@ AGAIN = {
         named("source files", CODE_FILES),
         f"{NAMES} | {BY_SUFFIX}",
         f"for suffix in {CODE}; do",
-        f"""n=$({scope('-name "*.$suffix"', LENGTHS)} | {SUM})""",
+        f"""n=$({scope('-name "*.$suffix"', ENDS)})""",
         '[ "$n" -eq 0 ] || echo ".$suffix lines = $n"; done',
         figure("lines", ends(CODE_FILES)),
         figure("lines of the longest file", lengths(CODE_FILES, MOST)),

@@ -29,6 +29,7 @@ MANIFESTS = (
     "pyproject.toml setup.py setup.cfg requirements*.txt Pipfile package.json go.mod Cargo.toml pom.xml build.gradle "
     "Gemfile composer.json"
 )
+TIMEOUT_MS = 600_000
 LONG = 400  # lines; a file with more of them is over-long
 
 
@@ -59,7 +60,7 @@ def figures(text: str, report: Report) -> None:
 
 def measure(what: str, *commands: str) -> Ask:
     """Commands that say figures."""
-    return Ask(what, "bash", {"command": shell(what, *commands)}, figures)
+    return Ask(what, "bash", {"command": shell(what, *commands), "timeout_ms": TIMEOUT_MS}, figures)
 
 
 def listing(what: str, title: str, command: str) -> Ask:
@@ -69,4 +70,4 @@ def listing(what: str, title: str, command: str) -> Ask:
         if found := [row.removeprefix("/source/") for row in text.splitlines() if row.startswith("/source/")]:
             report.found(title, found)
 
-    return Ask(what, "bash", {"command": shell(what, command)}, read)
+    return Ask(what, "bash", {"command": shell(what, command), "timeout_ms": TIMEOUT_MS}, read)

@@ -90,7 +90,7 @@ class Ask:
         """Put what it gave, or how it failed, into the report."""
         done = self.result(talk)
         if done is None or done.is_error:
-            report.failed.append(f"{self.what}: {line(done.text if done else 'not asked')}")
+            report.failed.append(f"{self.what}: {line(done.text[-300:] if done else 'not asked')}")
             return
         try:
             self.read(done.text, report)
