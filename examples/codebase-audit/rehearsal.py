@@ -9,11 +9,7 @@ import hashlib
 import json
 import os
 import re
-import sys
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parent))  # for the package `audit` beside this file
 
 from audit.again import AGAIN, MAY_BE_ABSENT
 from audit.measures import PARTS

@@ -1,6 +1,7 @@
 """Self-hosted multi-agent orchestration on a durable event log."""
 
 from podium.app import Podium, resume, run, run_sync, stream
+from podium.core.content import Message, TextBlock, ToolResultBlock, ToolUseBlock
 from podium.core.definitions import Agent, Concurrency, Limits, SessionLimits
 from podium.core.ports import Model, ModelRequest, Mount, Reply, Tool
 from podium.core.records import Record, Usage
@@ -14,6 +15,7 @@ __all__ = [
     "Concurrency",
     "Generated",
     "Limits",
+    "Message",
     "Model",
     "ModelRequest",
     "Mount",
@@ -25,7 +27,10 @@ __all__ = [
     "Run",
     "RunResult",
     "SessionLimits",
+    "TextBlock",
     "Tool",
+    "ToolResultBlock",
+    "ToolUseBlock",
     "Usage",
     "call",
     "resume",

@@ -13,7 +13,8 @@ from podium.core.definitions import Definition, ToolSpec
 from podium.core.ports import Model, Tool
 from podium.engine.parts import Bound
 from podium.errors import BadInput, NeedsUnmet, UnknownName
-from podium.models.rehearsal import Generated, load
+from podium.models.rehearsal import Generated
+from podium.models.script_file import load
 from podium.tools import BUILT_IN
 from podium.tools.functions import FunctionTool
 

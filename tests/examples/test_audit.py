@@ -7,7 +7,8 @@ import pytest
 
 from podium import ModelRequest, Record, Reply
 from podium.core.records import AgentToolResult, ThreadCreated, ToolStarted
-from podium.models.rehearsal import Rehearsal, load
+from podium.models.rehearsal import Rehearsal
+from podium.models.script_file import load
 from tests.examples import trees
 from tests.examples.auditing import EXAMPLE, SPECIALISTS, audit, figures_of, without
 

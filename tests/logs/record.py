@@ -1,4 +1,4 @@
-"""Records the golden log of a release: `python tests/logs/record.py tests/logs/VERSION.json`, once, before it is tagged.
+"""Records the golden log of a release, once, before it is tagged: `python tests/logs/record.py tests/logs/VERSION.json`.
 
 The session holds every kind of end that a script can bring about: reports, typed results and corrections, a limit, a
 failure, nested delegation, refused calls, a tool that fails, an interrupt with a pause, and a resume.
@@ -77,8 +77,8 @@ TEAM = Agent(
 )
 
 
-async def record(file: Path) -> None:
-    """Run the session and write its log with its stored state."""
+async def record() -> bytes:
+    """Run the session: its log with its stored state, as JSON."""
     models = {"m": Rehearsal(script)}
     with tempfile.TemporaryDirectory() as folder:
         async with Podium(folder, models=models) as podium:
@@ -100,8 +100,8 @@ async def record(file: Path) -> None:
                 "threads": await store.threads(run.id),
                 "open_calls": await store.open_calls(run.id),
             }
-    file.write_bytes(msgspec.json.format(msgspec.json.encode(golden), indent=1))
+    return msgspec.json.format(msgspec.json.encode(golden), indent=1)
 
 
 if __name__ == "__main__":
-    asyncio.run(record(Path(sys.argv[1])))
+    Path(sys.argv[1]).write_bytes(asyncio.run(record()))

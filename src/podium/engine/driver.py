@@ -80,6 +80,8 @@ class Driver:
         Errors: StoreError; what was acknowledged is in the log, and the session can be claimed again.
         """
         try:
+            if self.state.status == "idle" and await self._release():
+                return  # it came to its end before it was claimed
             at = self.moment()
             if takes_over:
                 recover(self.state, self._epoch, at)
@@ -179,6 +181,8 @@ class Driver:
         self._ending = None
         state, at = self.state, self.moment()
         self._take(UserInterrupt, at)
+        if isinstance(ending, Limited):  # no model call will take them: the limit still stands
+            self._take(UserMessage, at)
         finish(state, state.main, ending, at)
         self.fold(at)
         if state.has_message and not state.paused:
@@ -194,15 +198,20 @@ class Driver:
         at.own(state.primary, SessionUsage(id=at.event_id(), processed_at=at.now, usage=state.usage))
         at.own(state.primary, SessionIdle(id=at.event_id(), processed_at=at.now, stop_reason=state.main.stop_reason))
         self.fold(at)
-        self._is_released = True
-        try:
-            await self._append(at, if_no_input=not state.paused, release=True)
-        except Refused:
-            # The fold is ahead of the log now: drop it. No thread is under way that could hold on to it.
-            self._is_released = False
-            self.state, self.head = await read_state(self.parts, state.id)
+        if not await self._release(at):
             await self.notice()
             self._start_threads()
+
+    async def _release(self, at: Moment | None = None) -> bool:
+        """Let go of the session that is idle by these records, unless an input came meanwhile."""
+        self._is_released = True
+        try:
+            await self._append(at or self.moment(), if_no_input=not self.state.paused, release=True)
+        except Refused:
+            # The fold may be ahead of the log now: drop it. No thread is under way that could hold on to it.
+            self._is_released = False
+            self.state, self.head = await read_state(self.parts, self.state.id)
+        return self._is_released
 
     # --- threads -------------------------------------------------------------------------------------
 
@@ -220,6 +229,16 @@ class Driver:
             place = self.parts.place(self.state, thread.id)
             sandbox = self._sandboxes[thread.id] = self.parts.sandboxes().open(place)
         return sandbox
+
+    async def _close_sandbox(self, id: str) -> None:
+        """Close the thread's sandbox, if it has one. Where this is cancelled, the driver's end does it again."""
+        if id not in self._sandboxes:
+            return
+        try:
+            await self._sandboxes[id].close()
+        except Exception:  # it is nobody's fault, and must not keep the session from going on
+            logger.exception("the sandbox of thread %s of session %s could not be closed", id, self.state.id)
+        self._sandboxes.pop(id, None)
 
     def wake(self, thread: str) -> None:
         """A call of that thread was answered."""
@@ -246,8 +265,8 @@ class Driver:
         """Run a thread; no exception of it reaches another."""
         try:
             ending = await self._threads[thread.id].run()
-            if thread.id in self._sandboxes and thread.parent is not None:
-                await self._sandboxes.pop(thread.id).close()
+            if thread.parent is not None:
+                await self._close_sandbox(thread.id)
             if ending is not None:
                 self._ending = ending
                 self._turn.set()
@@ -295,8 +314,8 @@ class Driver:
         while ids := [id for id in self._family(thread) if id in self._tasks]:
             await self._cancel(ids)
         for id in self._family(thread):
-            if id in self._sandboxes and id != self.state.primary:
-                await self._sandboxes.pop(id).close()
+            if id != self.state.primary:
+                await self._close_sandbox(id)
 
     async def _cancel(self, ids: list[str]) -> None:
         tasks = [self._tasks[id] for id in ids]
@@ -335,8 +354,8 @@ class Driver:
                 await self._cancel(list(self._tasks))
             if self._errands:
                 await asyncio.wait(self._errands)
-        for sandbox in self._sandboxes.values():
-            await sandbox.close()
+        for id in list(self._sandboxes):
+            await self._close_sandbox(id)
         if not self._is_released and self._error is None:
             at = self.moment()
             at.private(self.state.primary, DrivingStopped())

@@ -37,16 +37,19 @@ class Limiter:
         )
 
     def take(self, slot: Slot) -> bool:
-        """Take a place now, if there is one and nobody waits for it."""
-        if not slot:
-            return True
-        if any(set(slot) & set(waiting) for waiting, _ in self._waiting) or not self._fits(slot):
+        """Take a place now, if there is one.
+
+        Nobody is overtaken for it: a place that somebody waits for alone is never free, it is handed on.
+        """
+        if not self._fits(slot):
             return False
         self._taken.update(slot)
         return True
 
     async def wait(self, slot: Slot) -> None:
         """Wait for a place and take it. Cancelled, it has taken none."""
+        if self.take(slot):  # it came free since the caller looked, and nobody will hand it on again
+            return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((slot, turn))
         try:

@@ -1,12 +1,12 @@
 """One model call: its place in the queue, the request, the reply or why there is none."""
 
-import msgspec
+import asyncio
 
-from podium.core.content import TextBlock
 from podium.core.moment import Moment
 from podium.core.ports import Model, ModelRequest, Reply, ToolOffer
 from podium.core.records import AttemptFailed, ModelRequestEnd, ModelRequestStart, Usage
 from podium.core.thread import ThreadState
+from podium.engine.acceptance import accept_reply, is_cancelled, mended
 from podium.errors import ModelFailed
 
 
@@ -29,30 +29,14 @@ async def call_model(model: Model, thread: ThreadState, offers: tuple[ToolOffer,
         messages=thread.transcript.sent(),
     )
     try:
-        reply = await model.reply(request)
-    except ModelFailed:
-        raise
-    except Exception as error:  # the edge: a model may raise anything, and only its own thread fails
-        raise ModelFailed(f"{type(error).__name__}: {error}") from error
-    return _accept(reply, definition.model)
-
-
-_reply_decoder = msgspec.json.Decoder(Reply)
-
-
-def _accept(reply: object, model: str) -> Reply:
-    """The reply as it can be recorded: JSON through and through.
-
-    Errors: ModelFailed, for what is no reply or has no JSON form.
-    """
-    if isinstance(reply, str):
-        reply = Reply((TextBlock(reply),))
-    if not isinstance(reply, Reply):
-        raise ModelFailed(f"model '{model}' must return a Reply or a text, not {type(reply).__name__}")
-    try:
-        return _reply_decoder.decode(msgspec.json.encode(reply))
-    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
-        raise ModelFailed(f"model '{model}' gave a reply that has no JSON form: {error}") from None
+        return accept_reply(await model.reply(request))
+    except asyncio.CancelledError as error:
+        if is_cancelled():
+            raise
+        raise ModelFailed("CancelledError: the model cancelled its own call") from error
+    except (Exception, SystemExit) as error:  # the edge: a model may raise anything, and only its own thread fails
+        said = str(error) if isinstance(error, ModelFailed) else f"{type(error).__name__}: {error}"
+        raise ModelFailed(mended(said)) from error
 
 
 def record_failure(thread: ThreadState, error: ModelFailed, at: Moment) -> None:

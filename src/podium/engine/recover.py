@@ -1,8 +1,8 @@
 """What a crash left open, closed in one append.
 
 A model call without a reply is ended as failed, and its step runs again as a new attempt. A tool call that had started
-and has no result runs again only if the tool is declared idempotent; else the model is told that its outcome is
-unknown. Delegations stay open: their children go on.
+and has no result runs again only if the tool is declared idempotent, twice at most; else the model is told that its
+outcome is unknown. Delegations stay open: their children go on.
 """
 
 from podium.core.content import text
@@ -18,6 +18,7 @@ from podium.core.records import (
 from podium.core.session import SessionState
 from podium.core.thread import ThreadState
 
+MOST_ATTEMPTS = 3  # of an idempotent call: it may be what ends the process each time
 UNKNOWN_OUTCOME = (
     "interrupted: the process that ran this call ended before its result was recorded. "
     "Its outcome is unknown: check what it did before repeating it."
@@ -50,7 +51,7 @@ def _recover_thread(thread: ThreadState, at: Moment) -> None:
     for call in thread.calls.values():
         if call.child is not None or call.attempt == 0:
             continue
-        if call.name in idempotent:
+        if call.name in idempotent and call.attempt < MOST_ATTEMPTS:
             at.private(thread.id, ToolStarted(call=call.id, attempt=call.attempt + 1))
             continue
         at.own(

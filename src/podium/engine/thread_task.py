@@ -111,8 +111,7 @@ class ThreadTask:
     async def _run_tool(self, call: OpenCall) -> Moment:
         driver, thread = self._driver, self._thread
         tool = driver.bound.tools[thread.definition.name, call.name]
-        sandbox = driver.sandbox(thread) if tool.needs_sandbox else None
-        outcome = await run_tool(tool, call, thread, sandbox)
+        outcome = await run_tool(tool, call, thread, driver.sandbox)
         at = driver.moment()
         record_outcome(thread, call, outcome, at)
         return at

@@ -33,13 +33,21 @@ def _value(schema: JSON, root: JSON, chance: random.Random) -> JSON:
         if schema.get(choice):
             return _value(schema[choice][0], root, chance)
     if schema.get("allOf"):
-        merged: dict[str, JSON] = {key: part for key, part in schema.items() if key != "allOf"}
-        for part in schema["allOf"]:
-            merged |= _resolve(part["$ref"], root) if "$ref" in part else part
-        return _value(merged, root, chance)
+        return _value(_merged(schema, root), root, chance)
     kind = schema.get("type", "object" if "properties" in schema else "string")
     kind = kind[0] if isinstance(kind, list) else kind
     return _of_kind(kind, schema, root, chance)
+
+
+def _merged(schema: dict[str, JSON], root: JSON) -> dict[str, JSON]:
+    """The schema and the parts of its allOf as one: properties and required add up."""
+    merged: dict[str, JSON] = {key: value for key, value in schema.items() if key != "allOf"}
+    for part in schema["allOf"]:
+        part = _resolve(part["$ref"], root) if "$ref" in part else part
+        properties = {**merged.get("properties", {}), **part.get("properties", {})}
+        required = [*merged.get("required", ()), *part.get("required", ())]
+        merged |= {**part, "properties": properties, "required": required}
+    return merged
 
 
 def _of_kind(kind: str, schema: dict[str, JSON], root: JSON, chance: random.Random) -> JSON:

@@ -4,11 +4,8 @@
 from schemas and rosters, the same ones for the same seed.
 """
 
-import hashlib
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
-from types import ModuleType
 
 import msgspec
 
@@ -17,7 +14,7 @@ from podium.core.definitions import SUBMIT
 from podium.core.json import JSON
 from podium.core.ports import ModelRequest, Reply
 from podium.core.records import Usage
-from podium.errors import BadInput, ModelFailed
+from podium.errors import ModelFailed
 from podium.models.generate import generate
 
 Block = TextBlock | ToolUseBlock
@@ -111,31 +108,3 @@ def _as_reply(said: object) -> Reply:
         )
     is_calling = any(isinstance(block, ToolUseBlock) for block in blocks)
     return Reply(tuple(blocks), "tool_use" if is_calling else "end_turn")
-
-
-def load(place: str, folder: Path) -> tuple[Rehearsal, str]:
-    """The rehearsal at "file.py:function", relative to the folder, and what a session that uses it needs.
-
-    Shape: the need is "rehearsal:FILE:FUNCTION@SHA256 of the file", with the file's absolute path.
-    Errors: BadInput that names the file and what is wrong with it.
-    """
-    name, colon, function = place.rpartition(":")
-    if not colon or not name or not function:
-        raise BadInput(f"rehearsal '{place}' must be FILE.py:FUNCTION, or 'generated'")
-    file = (folder / name).resolve()
-    try:
-        source = file.read_bytes()
-    except OSError as error:
-        raise BadInput(f"rehearsal file {file} cannot be read: {error.strerror}") from None
-    digest = hashlib.sha256(source).hexdigest()
-    module = ModuleType(f"podium_rehearsal_{digest[:12]}")
-    module.__file__ = str(file)
-    try:
-        exec(compile(source, str(file), "exec"), module.__dict__)
-    except Exception as error:  # the edge: the user's file may raise anything
-        raise BadInput(f"rehearsal file {file} cannot be run: {type(error).__name__}: {error}") from error
-    script = getattr(module, function, None)
-    if not callable(script):
-        there = [name for name, value in vars(module).items() if inspect.isfunction(value)]
-        raise BadInput(f"rehearsal file {file} has no function '{function}' (it has: {', '.join(there) or 'none'})")
-    return Rehearsal(script), f"rehearsal:{file}:{function}@{digest}"

@@ -1,0 +1,59 @@
+"""A rehearsal's script in a file of its own: loading it, and knowing it again.
+
+The script may import modules and packages that lie beside it. They are part of it: its hash covers their sources too,
+found by reading the imports and not by running them.
+"""
+
+import hashlib
+import inspect
+import sys
+from modulefinder import ModuleFinder
+from pathlib import Path
+from types import ModuleType
+
+from podium.errors import BadInput
+from podium.models.rehearsal import Rehearsal
+
+
+def load(place: str, folder: Path) -> tuple[Rehearsal, str]:
+    """The rehearsal at "file.py:function", relative to the folder, and what a session that uses it needs.
+
+    Shape: the need is "rehearsal:FILE:FUNCTION@SHA256", with the file's absolute path and the hash of its sources. The
+    file's own folder is put on the path, as Python does for a program.
+    Errors: BadInput that names the file and what is wrong with it.
+    """
+    name, colon, function = place.rpartition(":")
+    if not colon or not name or not function:
+        raise BadInput(f"rehearsal '{place}' must be FILE.py:FUNCTION, or 'generated'")
+    file = (folder / name).resolve()
+    try:
+        source = file.read_bytes()
+    except OSError as error:
+        raise BadInput(f"rehearsal file {file} cannot be read: {error.strerror}") from None
+    if str(file.parent) not in sys.path:
+        sys.path.insert(0, str(file.parent))
+    try:
+        digest = _digest(file)
+        module = ModuleType(f"podium_rehearsal_{digest[:12]}")
+        module.__file__ = str(file)
+        exec(compile(source, str(file), "exec"), module.__dict__)
+    except Exception as error:  # the edge: the user's file may hold and raise anything
+        raise BadInput(f"rehearsal file {file} cannot be run: {type(error).__name__}: {error}") from error
+    script = getattr(module, function, None)
+    if not callable(script):
+        there = [name for name, value in vars(module).items() if inspect.isfunction(value)]
+        raise BadInput(f"rehearsal file {file} has no function '{function}' (it has: {', '.join(there) or 'none'})")
+    return Rehearsal(script), f"rehearsal:{file}:{function}@{digest}"
+
+
+def _digest(file: Path) -> str:
+    """SHA-256 over the script and what it imports from its own folder, by name and content."""
+    finder = ModuleFinder(path=[str(file.parent)])  # this path alone: libraries are not the script's
+    finder.run_script(str(file))
+    found = [getattr(module, "__file__", None) for module in finder.modules.values()]
+    sources = {Path(source) for source in found if source}
+    digest = hashlib.sha256()
+    for source in sorted({file, *sources}):
+        content = source.read_bytes()
+        digest.update(f"{source.relative_to(file.parent)} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
