@@ -1,4 +1,4 @@
-"""Records the golden log of a release, once, before it is tagged: `python tests/logs/record.py tests/logs/VERSION.json`.
+"""Records the golden log of a release, before it is tagged: `python tests/logs/record.py tests/logs/VERSION.json`.
 
 The session holds every kind of end that a script can bring about: reports, typed results and corrections, a limit, a
 failure, nested delegation, refused calls, a tool that fails, an interrupt with a pause, and a resume.

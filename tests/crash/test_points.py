@@ -1,0 +1,94 @@
+"""A driver is killed before and after every call of a port, for every one of them, and the session goes on elsewhere.
+
+After each death and at each end the invariants hold (tests/invariants.py): each call has one result, each effect came
+after its committed tool.started, and no effect came more often than its call was started. Here it is counted besides
+that what is not idempotent was not repeated.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from podium.core.records import AgentToolResult, ToolStarted, answers
+from podium.engine.recover import UNKNOWN_OUTCOME
+from tests.crash.plays import PLAYS, Play, interrupt, slowly, small
+from tests.crash.points import essence, killed_at
+from tests.lab.log import Played
+
+STRIDE = 11  # of the quick subset that runs with all tests
+
+
+def verify(play: Play, played: Played, deaths: list[str]) -> None:
+    """What must be true at the end, beside the invariants."""
+    log = played.records
+    attempts = Counter(record.event.call for record in log if isinstance(record.event, ToolStarted))
+    idempotent = {name for (_, name), tool in play.lab.tools.items() if tool.idempotent}
+    for call, times in Counter(effect.call for effect in played.effects).items():
+        [name] = {effect.tool for effect in played.effects if effect.call == call}
+        assert times == 1 or name in idempotent, f"'{name}' is not idempotent and was done {times} times: {deaths}"
+    results = Counter(answers(record.event) for record in log if answers(record.event) is not None)
+    assert set(results.values()) <= {1}
+    unknown = {
+        record.event.tool_use_id
+        for record in log
+        if isinstance(record.event, AgentToolResult) and record.event.content[0].text == UNKNOWN_OUTCOME
+    }
+    assert all(attempts[call] == 1 for call in unknown)
+    assert play.is_repeatable or deaths or not unknown
+
+
+def kill_everywhere(build: Callable[[], Play], first: int, stride: int) -> int:
+    """Kill one process of the play at every stride-th boundary; how many boundaries it has."""
+    point, calm = first, essence(killed_at(build)[1].state)
+    while True:
+        play, played, deaths = killed_at(build, point)
+        verify(play, played, deaths)
+        if not deaths:
+            return point
+        if play.is_repeatable:
+            assert essence(played.state) == calm, deaths
+        point += stride
+
+
+@pytest.mark.parametrize("name", sorted(PLAYS))
+def test_session_killed_at_some_boundaries_goes_on(name: str) -> None:
+    assert kill_everywhere(PLAYS[name], len(name) % STRIDE, STRIDE) > 2 * STRIDE
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("name", sorted(PLAYS))
+def test_session_killed_at_any_boundary_goes_on(name: str) -> None:
+    assert kill_everywhere(PLAYS[name], 0, 1) > 2 * STRIDE
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("name", sorted(PLAYS))
+def test_session_on_a_slow_store_killed_at_any_boundary_goes_on(name: str) -> None:
+    assert kill_everywhere(slowly(PLAYS[name]), 0, 1) > 2 * STRIDE
+
+
+def kill_twice(build: Callable[[], Play], stride: int) -> int:
+    """Kill the process at every stride-th boundary, and the one that recovers at every stride-th of its own."""
+    pairs, first = 0, 0
+    while killed_at(build, first)[2]:
+        second = first % stride
+        while True:
+            play, played, deaths = killed_at(build, first, second)
+            verify(play, played, deaths)
+            if len(deaths) < 2:
+                break
+            pairs += 1
+            second += stride
+        first += stride
+    return pairs
+
+
+def test_session_killed_again_while_it_recovers_goes_on() -> None:
+    assert kill_twice(small, STRIDE) > 20
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("build", [small, interrupt], ids=["small", "interrupt"])
+def test_session_killed_again_at_any_boundary_of_its_recovery_goes_on(build: Callable[[], Play]) -> None:
+    assert kill_twice(build, 1) > 1000

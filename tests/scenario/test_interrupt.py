@@ -1,0 +1,189 @@
+"""A person interrupts: all is closed in order, no model is asked again, and a paused session goes on when told."""
+
+import pytest
+
+from podium import Agent, call, say
+from podium.core.ports import Interrupt
+from podium.core.records import UserInterrupt
+from tests.lab.cast import after, hangs
+from tests.lab.lab import Act, Lab, interrupted, interrupted_elsewhere, said, said_elsewhere
+from tests.lab.log import Played
+
+RETRY = "Tool execution was interrupted before completion. Please retry."
+ENDS = ["session.usage", "session.status_idle"]
+
+
+def nothing_was_asked_after(log: Played) -> None:
+    assert "span.model_request_start" not in log.after_interrupt()
+    assert "tool.started" not in log.after_interrupt()
+    assert log.kinds()[-2:] == ENDS
+
+
+@pytest.mark.parametrize("pause", [True, False], ids=["pause", "no pause"])
+def test_interrupt_during_a_model_call_ends_it(pause: bool) -> None:
+    lab = Lab(lead=hangs)
+
+    log = lab.run(Agent("lead", model="m"), acts=[(3, interrupted(pause=pause))])
+
+    assert log.after_interrupt() == ["span.model_request_end", "session.thread_status_idle", *ENDS]
+    assert (log.stop_reason, log.seconds, log.state.paused) == ("end_turn", 3, pause)
+
+
+def test_paused_model_call_is_made_again_when_the_session_is_resumed() -> None:
+    lab = Lab(lead=after(5, "done"))
+    lab.run(Agent("lead", model="m"), acts=[(3, interrupted(pause=True))])
+
+    log = lab.resume()
+
+    assert (log.text, log.state.paused) == ("done", False)
+    first, second = log.requests("lead")
+    assert list(first.messages) == list(second.messages)
+
+
+def test_interrupt_during_tools_closes_each_call_with_the_wires_text() -> None:
+    lab = Lab(lead=[[call("slow", key="1"), call("quick", key="2"), call("slow", key="3")], "done"])
+    lead = Agent("lead", model="m", tools=[lab.tool("slow", seconds=9), lab.tool("quick", seconds=1)])
+
+    log = lab.run(lead, acts=[(3, interrupted(pause=True))])
+
+    assert log.after_interrupt() == ["agent.tool_result"] * 2 + ["session.thread_status_idle", *ENDS]
+    nothing_was_asked_after(log)
+    assert [effect.key for effect in log.effects] == ["2"]
+
+    log = lab.resume()
+
+    assert log.text == "done"
+    assert log.told("lead") == [RETRY, "quick 2", RETRY]
+    assert [result.is_error for result in log.results_of("slow")] == [True, True]
+
+
+def test_interrupt_during_nested_delegation_closes_from_below() -> None:
+    lab = Lab(
+        lead=[[call("middle", task="x"), call("slow", key="lead")], "done"],
+        middle=[[call("leaf", task="x"), call("leaf", task="y"), call("slow", key="middle")], "never"],
+        leaf=[[say("leaf works"), call("slow", key="leaf")]],
+    )
+    slow = lab.tool("slow", seconds=100)
+    leaf = Agent("leaf", model="m", tools=[slow])
+    middle = Agent("middle", model="m", tools=[slow], callable_agents=[leaf])
+
+    log = lab.run(Agent("lead", model="m", tools=[slow], callable_agents=[middle]), acts=[(3, interrupted(pause=True))])
+
+    nothing_was_asked_after(log)
+    assert log.closings() == [("leaf", "interrupted"), ("leaf", "interrupted"), ("middle", "interrupted")]
+    leaf_ends = ["agent.tool_result", "delegation.closed", "session.thread_status_idle"]
+    assert log.after_interrupt() == [
+        *leaf_ends,
+        *leaf_ends,
+        "agent.tool_result",
+        "delegation.closed",
+        "session.thread_status_idle",
+        "agent.tool_result",
+        "session.thread_status_idle",
+        *ENDS,
+    ]
+    assert log.said_to("middle") == "interrupted by a person"
+
+    log = lab.resume()
+
+    assert (log.text, log.stop_reason, len(log.requests("leaf"))) == ("done", "end_turn", 2)
+
+
+def test_interrupt_by_another_process_is_seen_at_the_next_commit() -> None:
+    lab = Lab(lead=[[call("tool", key="1")], [call("tool", key="2")], "done"])
+    lead = Agent("lead", model="m", tools=[lab.tool("tool", seconds=2)])
+
+    log = lab.run(lead, acts=[(1, interrupted_elsewhere(pause=True))])
+
+    assert [effect.key for effect in log.effects] == ["1"]
+    assert log.state.paused
+    assert log.kinds()[-2:] == ENDS
+
+
+def test_result_committed_before_the_interrupt_stands() -> None:
+    lab = Lab(lead=[[call("tool", key="1")], hangs])
+
+    log = lab.run(Agent("lead", model="m", tools=[lab.tool("tool", seconds=1)]), acts=[(2, interrupted())])
+
+    assert (log.said_to("tool"), log.result_of("tool").is_error) == ("tool 1", False)
+
+
+def test_message_queued_before_the_interrupt_is_not_lost() -> None:
+    lab = Lab(lead=[[call("slow", key="1")], "done"])
+    lead = Agent("lead", model="m", tools=[lab.tool("slow", seconds=9)])
+
+    log = lab.run(lead, acts=[(1, said("change of plan")), (2, interrupted())])
+
+    assert (log.text, log.stop_reason, log.seconds) == ("done", "end_turn", 2)
+    assert log.told("lead") == [RETRY, "change of plan"]
+    assert log.kinds().count("session.status_idle") == 1
+
+
+def test_message_queued_before_a_pause_is_taken_when_the_session_is_resumed() -> None:
+    lab = Lab(lead=[[call("slow", key="1")], "done"])
+    lead = Agent("lead", model="m", tools=[lab.tool("slow", seconds=9)])
+    log = lab.run(lead, acts=[(1, said("change of plan")), (2, interrupted(pause=True))])
+    assert (log.state.paused, len(log.requests("lead"))) == (True, 1)
+
+    log = lab.resume()
+
+    assert log.text == "done"
+    assert log.told("lead") == [RETRY, "change of plan"]
+
+
+def test_message_after_a_pause_wakes_the_session() -> None:
+    lab = Lab(lead=[hangs, "done"])
+    lab.script.says("lead", hangs)
+    lab.run(Agent("lead", model="m"), acts=[(1, interrupted(pause=True))])
+    lab.script.says("lead", "as you say")
+
+    log = lab.say("go on like this")
+
+    assert (log.text, log.state.paused) == ("as you say", False)
+
+
+@pytest.mark.parametrize(
+    "acts",
+    [
+        [(3.0, interrupted(pause=True)), (3.0, interrupted())],
+        [(3.0, interrupted()), (3.0, interrupted_elsewhere())],
+        [(3.0, interrupted_elsewhere()), (3.0, said_elsewhere("so?")), (3.0, interrupted(pause=True))],
+    ],
+    ids=["twice", "from two processes", "with a message between"],
+)
+def test_several_interrupts_at_once_are_all_taken(acts: list[Act]) -> None:
+    lab = Lab(lead=[[call("slow", key="1")], hangs], commit_s=0.5)
+    lead = Agent("lead", model="m", tools=[lab.tool("slow", seconds=100)])
+
+    log = lab.run(lead, acts=acts)
+
+    inputs = [record.event for record in log.records if isinstance(record.event, UserInterrupt)]
+    taken = [event for event in inputs if event.processed_at is not None]
+    assert len(taken) == sum("interrupt" in str(act) for _, act in acts)
+    assert log.kinds()[-2:] == ENDS
+
+
+def test_interrupt_left_by_a_dead_process_is_taken_first() -> None:
+    lab = Lab(lead=[[call("again", key="1")], "done"])
+    lead = Agent("lead", model="m", tools=[lab.tool("again", seconds=9, idempotent=True)])
+    lab.run(lead, acts=[(1, lambda live: live.let_go())])
+    lab.tell(Interrupt())
+
+    log = lab.resume()
+
+    assert log.effects == []
+    nothing_was_asked_after(log)
+    assert log.said_to("again") == RETRY
+
+
+@pytest.mark.parametrize("tenths", range(45))
+def test_interrupt_at_any_moment_ends_the_session_in_order(tenths: int) -> None:
+    lab = Lab(lead=[after(0.5, [call("a", task="x"), call("tool", key="1")]), "done"], a=after(1, "a"), commit_s=0.3)
+    lead = Agent("lead", model="m", tools=[lab.tool("tool", seconds=1)], callable_agents=[Agent("a", model="m")])
+
+    log = lab.run(lead, acts=[(tenths / 10, interrupted(pause=True))])
+
+    if log.state.paused:
+        nothing_was_asked_after(log)
+        log = lab.resume()
+    assert (log.stop_reason, log.text) == ("end_turn", "done")

@@ -1,0 +1,167 @@
+"""How a driver ends before its session does: in good order, fenced off, or with its store down."""
+
+import asyncio
+
+import pytest
+
+from podium import Agent, call
+from podium.core.ports import Append
+from podium.engine.recover import UNKNOWN_OUTCOME
+from podium.errors import Fenced, Owned, StoreDown
+from podium.store.memory import MemoryStore
+from tests.crash.plays import PLAYS
+from tests.crash.points import essence, killed_at, live
+from tests.lab.cast import after
+from tests.lab.lab import SESSION, Lab, Live
+from tests.lab.world import Fuse
+
+
+def lab_with_tools() -> tuple[Lab, Agent]:
+    lab = Lab(
+        lead=[[call("once", key="1"), call("again", key="1"), call("a", task="x")], "done"],
+        a=[[call("once", key="a")], after(1, "a")],
+    )
+    once, again = lab.tool("once", seconds=4), lab.tool("again", seconds=4, idempotent=True)
+    a = Agent("a", model="m", tools=[once])
+    return lab, Agent("lead", model="m", tools=[once, again], callable_agents=[a])
+
+
+def test_cancelled_run_lets_go_in_good_order_and_can_be_resumed() -> None:
+    lab, lead = lab_with_tools()
+
+    log = lab.run(lead, acts=[(1, lambda live: live.let_go())])
+
+    assert log.kinds()[-1] == "driving.stopped"
+    assert (log.state.status, lab.row().owner, log.effects) == ("running", None, [])
+
+    log = lab.resume()
+
+    assert (log.text, log.stop_reason) == ("done", "end_turn")
+    assert [result.content[0].text for result in log.results_of("once")] == [UNKNOWN_OUTCOME] * 2
+    assert [effect.tool for effect in log.effects] == ["again"]
+    after_start = log.kinds()[log.kinds().index("driving.stopped") + 1 :]
+    assert after_start[:4] == ["driving.started", "agent.tool_result", "tool.started", "agent.tool_result"]
+
+
+def test_session_let_go_is_free_for_another_process_at_once() -> None:
+    lab, lead = lab_with_tools()
+
+    async def and_look(live: Live) -> None:
+        await live.let_go()
+        assert await other_process(lab).claim(SESSION) == 2
+
+    lab.run(lead, acts=[(1, and_look)])
+
+
+def test_live_driver_cannot_be_robbed() -> None:
+    lab, lead = lab_with_tools()
+
+    async def try_to_rob(live: Live) -> None:
+        before = lab.world.head()
+        with pytest.raises(Owned):
+            await other_process(lab).claim(SESSION)
+        assert lab.world.head() == before
+
+    log = lab.run(lead, acts=[(1, try_to_rob)])
+
+    assert "driving.started" not in log.kinds()
+    assert log.text == "done"
+
+
+def test_fenced_driver_stops_and_writes_nothing_more() -> None:
+    lab, lead = lab_with_tools()
+
+    async def robbed(live: Live) -> None:
+        lab.world.log.kill(live.process.worker)  # as far as others can tell
+        await other_process(lab).claim(SESSION)
+
+    with pytest.raises(Fenced, match="claimed by another driver"):
+        lab.run(lead, acts=[(1, robbed)])
+
+    log = lab.played()
+    assert [log.at(record) for record in log.records][-1] == 0
+    assert lab.row().epoch == 2
+    lab.world.log.kill(lab.row().owner or "")
+
+    log = lab.resume()
+
+    assert log.text == "done"
+    assert len([result for result in log.results_of("once") if result.content[0].text == UNKNOWN_OUTCOME]) == 2
+
+
+@pytest.mark.parametrize("name", sorted(PLAYS))
+def test_store_that_fails_once_at_any_append_leaves_a_session_that_goes_on(name: str) -> None:
+    """The store works again at once, before the driver knows: what it had handed over may not stand over the hole."""
+    calm = essence(killed_at(PLAYS[name])[1].state)
+    fails_at, disk = 0, FailingDisk(0)
+    while fails_at == 0 or disk.has_failed:
+        play, disk = PLAYS[name](), FailingDisk(fails_at)
+        play.lab.commit_s = 0.1
+        play.lab.before_commit = disk.fail
+        log = None
+        while log is None or log.state.status != "idle" or log.state.paused:
+            try:
+                log = live(play, Fuse())
+            except StoreDown:
+                play.lab.played()  # what was left behind holds the invariants too
+        if play.is_repeatable:
+            assert essence(log.state) == calm
+        fails_at += 1
+    assert fails_at > 5
+
+
+class FailingDisk:
+    """Fails once, at the nth append."""
+
+    def __init__(self, at: int) -> None:
+        self._left = at
+        self.has_failed = False
+
+    def fail(self, append: Append) -> None:
+        self._left -= 1
+        if self._left == -1:
+            self.has_failed = True
+            raise StoreDown("the disk is full")
+
+
+def test_driver_whose_store_is_down_lets_go_without_a_word() -> None:
+    lab, lead = lab_with_tools()
+
+    def fail(append: Append) -> None:
+        if lab.world.head() > 10:
+            raise StoreDown("the disk is full")
+
+    lab.before_commit = fail
+    with pytest.raises(StoreDown, match="the disk is full"):
+        lab.run(lead)
+    assert "driving.stopped" not in lab.played().kinds()
+
+    lab.before_commit = lambda append: None
+    assert lab.resume().text == "done"
+
+
+def test_session_that_ended_between_the_look_and_the_claim_is_left_as_it_is() -> None:
+    lab = Lab(lead="done")
+    before = lab.run(Agent("lead", model="m")).kinds()
+
+    log = lab.resume(looks=False)
+
+    assert (log.kinds(), lab.row().owner) == (before, None)
+
+
+def test_process_killed_while_nobody_looks_is_taken_over() -> None:
+    lab, lead = lab_with_tools()
+    with pytest.raises(KeyboardInterrupt):
+        lab.run(lead, fuse=Fuse(20))
+
+    log = lab.resume()
+
+    assert log.text == "done"
+    assert log.kinds().count("driving.started") == 1
+
+
+def other_process(lab: Lab) -> MemoryStore:
+    from tests.lab.time import SimulatedClock
+
+    clock = SimulatedClock(asyncio.get_running_loop())
+    return MemoryStore(lab.world.log, clock, lab.world.new_id)

@@ -1,0 +1,130 @@
+"""Limits of the session: turns, tokens, seconds, depth of delegation, live threads."""
+
+import pytest
+
+from podium import Agent, Limits, Reply, SessionLimits, Usage, call, say
+from podium.core.content import plain
+from podium.errors import CyclicRoster
+from tests.lab.cast import after, hangs
+from tests.lab.lab import Lab
+
+
+def test_sessions_turns_are_counted_over_all_threads() -> None:
+    lab = Lab(
+        lead=[[call("a", task="x"), call("a", task="y")], "never"],
+        a=[[say("half"), call("tool")], after(1, "a")],
+    )
+    a = Agent("a", model="m", tools=[lab.tool("tool")])
+
+    log = lab.run(Agent("lead", model="m", callable_agents=[a]), limits=SessionLimits(turns=3))
+
+    assert log.stop_reason == "budget_reached"
+    assert log.state.turns == 3
+    assert log.closings() == [("a", "limit"), ("a", "limit")]
+    assert plain(log.results_of("a")[0].content) == (
+        "session limit reached: 3 of 3 turns. Its last words, a partial result:\nhalf"
+    )
+    assert log.kinds()[-4:] == ["limit.reached", "session.thread_status_idle", "session.usage", "session.status_idle"]
+
+
+def test_sessions_tokens_are_counted_over_all_threads() -> None:
+    spent = Usage(input_tokens=60)
+    lab = Lab(
+        lead=[Reply((call("a", task="x"),), usage=spent), "never"],
+        a=Reply((say("a"),), usage=spent),
+    )
+
+    log = lab.run(Agent("lead", model="m", callable_agents=[Agent("a", model="m")]), limits=SessionLimits(tokens=100))
+
+    assert (log.stop_reason, log.said_to("a"), log.state.usage.total_tokens) == ("budget_reached", "a", 120)
+
+
+def test_sessions_seconds_stop_everything_under_way() -> None:
+    lab = Lab(lead=[[call("a", task="x"), call("slow")], "never"], a=[[call("slow")], "never"])
+    slow = lab.tool("slow", seconds=1e9)
+    a = Agent("a", model="m", tools=[slow])
+
+    log = lab.run(Agent("lead", model="m", tools=[slow], callable_agents=[a]), limits=SessionLimits(seconds=7))
+
+    assert (log.stop_reason, log.seconds) == ("budget_reached", 7)
+    assert log.closings() == [("a", "stopped")]
+    assert [result.is_error for result in log.results_of("slow")] == [True, True]
+
+
+def test_childs_seconds_within_the_sessions_end_only_the_child() -> None:
+    lab = Lab(lead=[[call("a", task="x")], after(1, "done")], a=hangs)
+    a = Agent("a", model="m", limits=Limits(seconds=2))
+
+    log = lab.run(Agent("lead", model="m", callable_agents=[a]), limits=SessionLimits(seconds=7))
+
+    assert (log.stop_reason, log.seconds, log.closings()) == ("end_turn", 3, [("a", "limit")])
+
+
+def test_limit_of_the_primary_ends_the_session() -> None:
+    lab = Lab(lead=[[say("working"), call("tool")]])
+
+    log = lab.run(Agent("lead", model="m", tools=[lab.tool("tool")], limits=Limits(turns=2)))
+
+    assert (log.stop_reason, log.text, len(log.effects)) == ("budget_reached", "working", 2)
+
+
+def test_time_without_a_driver_does_not_count() -> None:
+    lab = Lab(lead=[[call("slow", key="1")], after(2, "done")])
+    slow = lab.tool("slow", seconds=3, idempotent=True)
+    lead = Agent("lead", model="m", tools=[slow], limits=Limits(seconds=7))
+    lab.run(lead, acts=[(1, lambda live: live.let_go())])
+    lab.world.now_s += 3600
+
+    log = lab.resume()
+
+    assert (log.stop_reason, log.text) == ("end_turn", "done")
+
+
+def test_delegation_below_the_depth_limit_is_refused_with_the_limit_and_the_thread_goes_on() -> None:
+    lab = Lab(
+        lead=[[call("lead", task="1")], "top"],
+    )
+    lead = Agent("lead", model="m", callable_agents=["self"])
+
+    log = lab.run(lead, limits=SessionLimits(depth=2))
+
+    assert [thread.depth for thread in log.state.threads.values()] == [0, 1, 2]
+    refused, *reports = reversed(log.results_of("lead"))
+    assert refused.is_error
+    assert plain(refused.content) == (
+        "limits.depth is 2: an agent this deep cannot delegate further. Do the work yourself."
+    )
+    assert [plain(report.content) for report in reports] == ["top", "top"]
+
+
+def test_agents_that_call_each_other_in_a_circle_are_refused_with_the_circle() -> None:
+    a = Agent("a", model="m")
+    b = Agent("b", model="m", callable_agents=[a])
+    object.__setattr__(a, "callable_agents", (b,))
+
+    with pytest.raises(CyclicRoster, match="a -> b -> a"):
+        Lab(a="x", b="y").run(a)
+
+
+def test_more_live_threads_than_allowed_are_refused_while_all_work() -> None:
+    lab = Lab(lead=[[call("a", task=str(n)) for n in range(4)], "done"], a=after(1, "a"))
+
+    log = lab.run(
+        Agent("lead", model="m", callable_agents=[Agent("a", model="m")]), limits=SessionLimits(live_threads=3)
+    )
+
+    *fine, refused = log.results_of("a")
+    assert [plain(result.content) for result in fine] == ["a", "a", "a"]
+    assert plain(refused.content).startswith("limits.live_threads is 3, and all of them are working.")
+    assert refused.is_error
+
+
+def test_thread_that_ended_its_turn_gives_way_to_a_new_one() -> None:
+    lab = Lab(lead=[[call("a", task="1"), call("a", task="2")], [call("a", task="3")], "done"], a=after(1, "a"))
+
+    log = lab.run(
+        Agent("lead", model="m", callable_agents=[Agent("a", model="m")]), limits=SessionLimits(live_threads=2)
+    )
+
+    assert [plain(result.content) for result in log.results_of("a")] == ["a", "a", "a"]
+    assert [thread.status for thread in log.state.threads.values()] == ["idle", "terminated", "idle", "idle"]
