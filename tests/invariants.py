@@ -28,7 +28,7 @@ from typing import Any
 
 from podium.core.content import Message, ToolResultBlock, ToolUseBlock
 from podium.core.definitions import Definition
-from podium.core.ports import InputRow, SessionRow, Store
+from podium.core.ports import Store
 from podium.core.records import (
     AgentToolResult,
     AgentToolUse,
@@ -54,9 +54,9 @@ from podium.core.records import (
     is_queued,
     listed_id,
 )
-from podium.core.session import CallRow, SessionState, fold
+from podium.core.rows import CallRow, InputRow, SessionRow, ThreadRow
+from podium.core.session import SessionState, fold
 from podium.core.steps import Wait, next_step
-from podium.core.thread import ThreadRow
 from tests.lab.world import Effect
 
 

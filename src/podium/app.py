@@ -13,7 +13,7 @@ from typing import Any, Self
 from podium.core.content import text
 from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits, depth_of, pin
 from podium.core.moment import Moment
-from podium.core.ports import Clock, Model, Mount, NewSession, Place, Resume, Sandboxes, SessionRow, Tool
+from podium.core.ports import Clock, Model, Mount, NewSession, Place, Resume, Sandboxes, Tool
 from podium.core.records import (
     Record,
     SessionCreated,
@@ -22,6 +22,7 @@ from podium.core.records import (
     ThreadRunning,
     UserMessage,
 )
+from podium.core.rows import SessionRow
 from podium.core.session import SessionState
 from podium.engine.clock import SortedIds, SystemClock
 from podium.engine.driver import Driver, read_state

@@ -100,7 +100,7 @@ def bind(
                 definition.model,
                 models,
                 where=f"agent '{definition.name}'",
-                remedy="Pass an object for it by models={...}, or rehearse the team: rehearsal=\"FILE.py:FUNCTION\" in "
+                remedy='Pass an object for it by models={...}, or rehearse the team: rehearsal="FILE.py:FUNCTION" in '
                 "Python, 'rehearsal:' in its file, or `podium run --rehearse`, which makes replies up",
             )
         for spec in definition.tools:

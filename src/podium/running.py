@@ -8,8 +8,8 @@ from typing import Any
 
 from podium.core.ports import Interrupt
 from podium.core.records import Record, SessionError, StopReason, Usage
+from podium.core.rows import ThreadRow
 from podium.core.session import SessionState
-from podium.core.thread import ThreadRow
 from podium.engine.driver import Driver
 from podium.store.sqlite import read_log
 

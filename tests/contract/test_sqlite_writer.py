@@ -10,7 +10,7 @@ import pytest
 
 from podium.core.content import text
 from podium.core.ports import SendMessage
-from podium.core.session import Changes
+from podium.core.rows import Changes
 from podium.errors import StoreDown
 from podium.store.sqlite import FILE, SqliteStore
 from tests.contract.stores import unique

@@ -10,8 +10,7 @@ import pytest
 
 from podium.core.ports import Append, Store
 from podium.core.records import CallAnswered, DelegationClosed, Record, StopReason, encode
-from podium.core.session import CallRow, Changes, SessionFacts
-from podium.core.thread import ThreadRow
+from podium.core.rows import CallRow, Changes, SessionFacts, ThreadRow
 from podium.errors import Fenced, NotFound, Refused
 from tests.contract.stores import Disk
 from tests.contract.writing import (

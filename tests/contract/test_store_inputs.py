@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from podium.core.content import text
-from podium.core.ports import InputRequest, InputRow, Interrupt, Resume, SendMessage, Store
+from podium.core.ports import InputRequest, Interrupt, Resume, SendMessage, Store
 from podium.core.records import Record, SessionPaused, UserInterrupt, UserMessage
-from podium.core.session import SessionFacts
+from podium.core.rows import InputRow, SessionFacts
 from podium.errors import NotFound, Refused
 from tests.contract.stores import Disk
 from tests.contract.writing import (

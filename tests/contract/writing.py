@@ -21,8 +21,7 @@ from podium.core.records import (
     Usage,
     UserMessage,
 )
-from podium.core.session import CallRow, Changes, SessionFacts
-from podium.core.thread import Status, ThreadRow
+from podium.core.rows import CallRow, Changes, SessionFacts, Status, ThreadRow
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 WORKER = Definition(name="worker", model="fake")

@@ -14,19 +14,9 @@ from typing import Any, TypeVar
 from podium.core.content import text
 from podium.core.definitions import Agent, Concurrency, SessionLimits, pin
 from podium.core.moment import Moment
-from podium.core.ports import (
-    InputRequest,
-    Interrupt,
-    Model,
-    NewSession,
-    Place,
-    Resume,
-    Sandboxes,
-    SendMessage,
-    SessionRow,
-    Tool,
-)
+from podium.core.ports import InputRequest, Interrupt, Model, NewSession, Place, Resume, Sandboxes, SendMessage, Tool
 from podium.core.records import SessionCreated, SessionRunning, SessionSettings, ThreadRunning, UserMessage
+from podium.core.rows import SessionRow
 from podium.core.session import SessionState
 from podium.engine.driver import Driver, read_state
 from podium.engine.parts import Bound, Parts

@@ -11,22 +11,18 @@ from podium.core.ports import (
     Append,
     Clock,
     InputRequest,
-    InputRow,
     Model,
     ModelRequest,
     NewSession,
-    Owner,
     Reply,
     Sandbox,
-    SessionRow,
     Store,
     Tool,
     ToolCall,
     ToolOutcome,
 )
 from podium.core.records import Record
-from podium.core.session import CallRow
-from podium.core.thread import ThreadRow
+from podium.core.rows import CallRow, InputRow, Owner, SessionRow, ThreadRow
 from podium.errors import StoreDown, StoreError
 from podium.store.memory import MemoryLog, MemoryStore
 

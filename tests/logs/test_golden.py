@@ -8,8 +8,8 @@ import pytest
 
 from podium.core.definitions import Definition
 from podium.core.records import Record, Unknown, decode
-from podium.core.session import CallRow, SessionFacts, fold
-from podium.core.thread import ThreadRow
+from podium.core.rows import CallRow, SessionFacts, ThreadRow
+from podium.core.session import fold
 
 GOLDEN = sorted(Path(__file__).parent.glob("*.json"))
 

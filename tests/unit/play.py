@@ -12,7 +12,7 @@ from podium.core.content import TextBlock, ToolUseBlock, text
 from podium.core.definitions import Callee, Definition, ToolSpec, tool_name
 from podium.core.delegation import finish
 from podium.core.moment import Moment
-from podium.core.ports import InputRequest, Reply, SendMessage, SessionRow
+from podium.core.ports import InputRequest, Reply, SendMessage
 from podium.core.records import (
     AgentToolResult,
     CorrectionSent,
@@ -35,9 +35,10 @@ from podium.core.records import (
     encode,
 )
 from podium.core.reply import record_reply
-from podium.core.session import CallRow, Changes, SessionFacts, SessionState, fold
+from podium.core.rows import CallRow, Changes, SessionFacts, SessionRow, ThreadRow
+from podium.core.session import SessionState, fold
 from podium.core.steps import Correct, Ending, Finish, Interrupted, Step, next_step
-from podium.core.thread import ThreadRow, ThreadState
+from podium.core.thread import ThreadState
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 ANY_OBJECT = {"type": "object"}

@@ -12,7 +12,8 @@ from podium.core.content import TextBlock, ToolUseBlock, text
 from podium.core.definitions import SELF, Callee, Definition
 from podium.core.ports import InputRequest, Interrupt, Resume, SendMessage
 from podium.core.records import Draft, LimitMet, SessionSettings, Unknown, Usage, answers, decode, listed_id
-from podium.core.session import Changes, SessionState, fold
+from podium.core.rows import Changes
+from podium.core.session import SessionState, fold
 from podium.core.steps import CallModel, Correct, Failed, Finish, Limited, RunTools, Wait
 from podium.core.thread import ThreadState
 from tests.unit.play import COUNT_SCHEMA, Play, agent, calls, says

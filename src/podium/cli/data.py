@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from podium.app import Podium
-from podium.core.ports import Owner, SessionRow, Store
+from podium.core.ports import Store
+from podium.core.rows import Owner, SessionRow
 from podium.errors import BadInput, NotFound
 from podium.store.sqlite import FILE
 

@@ -11,7 +11,7 @@ from podium.cli.data import existing, meant
 from podium.cli.exit_codes import ExitCode, of_error
 from podium.cli.options import Data, Json
 from podium.cli.text import DATA, one_line, tell
-from podium.core.ports import SessionRow
+from podium.core.rows import SessionRow
 from podium.errors import PodiumError
 
 

@@ -12,7 +12,7 @@ from typing import assert_never
 import msgspec
 
 from podium.core.moment import Moment
-from podium.core.ports import InputRequest, Interrupt, Resume, SendMessage, SessionRow
+from podium.core.ports import InputRequest, Interrupt, Resume, SendMessage
 from podium.core.records import (
     SessionPaused,
     SessionResumed,
@@ -21,8 +21,7 @@ from podium.core.records import (
     UserInterrupt,
     UserMessage,
 )
-from podium.core.session import Changes, SessionFacts
-from podium.core.thread import ThreadRow
+from podium.core.rows import Changes, SessionFacts, SessionRow, ThreadRow
 from podium.errors import Refused
 
 

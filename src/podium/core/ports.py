@@ -15,8 +15,7 @@ from podium.core.content import Content, Message, TextBlock, ToolUseBlock
 from podium.core.definitions import Definition
 from podium.core.json import JSON
 from podium.core.records import Draft, Record, Usage
-from podium.core.session import CallRow, Changes, SessionFacts
-from podium.core.thread import ThreadRow
+from podium.core.rows import CallRow, Changes, InputRow, Owner, SessionRow, ThreadRow
 
 # --- tools and sandboxes ---------------------------------------------------------------------
 
@@ -242,42 +241,6 @@ NewId = Callable[[str], str]  # a prefix such as "sevt" in, an id that was never
 # --- the store -----------------------------------------------------------------------------------
 
 
-class SessionRow(msgspec.Struct, frozen=True, gc=False):
-    """A session as lists, claiming and admission see it: a cache of the fold, and who drives it.
-
-    Shape: `head` is the seq of its last record. `owner` the worker that drives it, or None. `needs` what a program
-    must bring to drive it: "tool:NAME", "model:NAME", "rehearsal:FILE:FUNCTION@SHA256".
-    """
-
-    id: str
-    workspace: str
-    title: str
-    agent: str
-    agent_name: str
-    created_at: datetime
-    needs: tuple[str, ...]
-    program: str
-    facts: SessionFacts
-    paused: bool
-    head: int
-    epoch: int
-    owner: str | None
-
-    @property
-    def is_unfinished(self) -> bool:
-        """Whether there is work left that needs no person's input: it runs, or was paused."""
-        return self.facts.status != "idle" or self.paused
-
-
-class InputRow(msgspec.Struct, frozen=True, gc=False):
-    """A queued input: `taken_seq` is None until the driver took it."""
-
-    id: str
-    thread: str
-    queued_seq: int
-    taken_seq: int | None
-
-
 @dataclass(frozen=True, kw_only=True)
 class NewSession:
     """A session to create, with its first records and the definitions they name."""
@@ -385,15 +348,6 @@ class Store(Protocol):
     async def close(self) -> None:
         """Finish what was handed over and let go of everything."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Owner:
-    """A process that drives sessions. `state` is "running" or "stopped" (by a signal)."""
-
-    worker: str
-    pid: int
-    state: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import assert_never
 
-import msgspec
-
 from podium.core.content import Content, TextBlock, ToolUseBlock, text
 from podium.core.definitions import SUBMIT, Definition
 from podium.core.json import digest
@@ -52,40 +50,10 @@ from podium.core.records import (
     UserMessage,
     is_queued,
 )
-from podium.core.thread import OpenCall, Status, ThreadRow, ThreadState
+from podium.core.rows import CallRow, Changes, SessionFacts, Status
+from podium.core.thread import OpenCall, ThreadState
 
 SHELL_TOOL = "bash"
-
-
-class CallRow(msgspec.Struct, frozen=True, gc=False):
-    """An open call as admission sees it: one that waits for somebody. A tool call that runs waits for nobody."""
-
-    id: str
-    thread: str
-    name: str
-    input_hash: str
-
-
-class SessionFacts(msgspec.Struct, frozen=True, gc=False):
-    """What a session's row caches of the fold, and only its driver (or, while it is idle, admission) writes."""
-
-    status: Status
-    stop_reason: StopReason | None
-    usage: Usage
-
-
-class Changes(msgspec.Struct, frozen=True, gc=False):
-    """What some records change in the projections.
-
-    Shape: `paused` None leaves it: anybody may pause a session, so a driver that has not folded the pause yet must not
-    write over it. Calls in `closed` may never have been in `opened`.
-    """
-
-    session: SessionFacts
-    paused: bool | None = None
-    threads: tuple[ThreadRow, ...] = ()
-    opened: tuple[CallRow, ...] = ()
-    closed: tuple[str, ...] = ()
 
 
 class SessionState:

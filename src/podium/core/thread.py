@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 
@@ -10,9 +9,8 @@ from podium.core.content import Block, Content, TextBlock, ToolUseBlock, plain
 from podium.core.definitions import Definition
 from podium.core.json import JSON
 from podium.core.records import CallRef, HarnessCall, ModelReplied, StopReason, TextRef, Usage
+from podium.core.rows import Status, ThreadRow
 from podium.core.transcript import Transcript
-
-Status = Literal["idle", "running", "rescheduling", "terminated"]
 
 
 @dataclass(slots=True)
@@ -27,19 +25,6 @@ class OpenCall:
     input: dict[str, JSON]
     child: str | None = None
     attempt: int = 0
-
-
-class ThreadRow(msgspec.Struct, frozen=True, gc=False):
-    """The thread as lists and admission see it. `usage` is that of its last idle, as on the wire."""
-
-    id: str
-    parent: str | None
-    agent: str
-    agent_name: str
-    status: Status
-    stop_reason: StopReason | None
-    usage: Usage | None
-    created_at: datetime
 
 
 class ThreadState:

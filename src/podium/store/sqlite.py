@@ -20,10 +20,9 @@ import msgspec
 from podium.core.admission import admit
 from podium.core.definitions import Definition
 from podium.core.moment import Moment
-from podium.core.ports import Append, Clock, InputRequest, InputRow, NewId, NewSession, Owner, SessionRow
+from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession
 from podium.core.records import Record, StopReason, Usage, decode
-from podium.core.session import CallRow, SessionFacts
-from podium.core.thread import ThreadRow
+from podium.core.rows import CallRow, InputRow, Owner, SessionFacts, SessionRow, ThreadRow
 from podium.errors import NotFound, Owned, Refused, StoreCorrupt, StoreDown, StoreError
 from podium.store.definitions import collect
 from podium.store.folder import open_folder

@@ -14,8 +14,7 @@ import msgspec
 
 from podium.core.ports import Append
 from podium.core.records import INPUTS, answers, encode, is_queued
-from podium.core.session import Changes
-from podium.core.thread import ThreadRow
+from podium.core.rows import Changes, ThreadRow
 from podium.errors import Fenced, Refused, StoreError
 from podium.store.queries import SQL
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from podium.core.ports import Owner
+from podium.core.rows import Owner
 from podium.errors import StoreDown
 
 
