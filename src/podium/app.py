@@ -10,17 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from podium.core.content import text
 from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits, depth_of, pin
 from podium.core.moment import Moment
-from podium.core.ports import Clock, Model, Mount, NewSession, Place, Resume, Sandboxes, Tool
+from podium.core.opening import open_session
+from podium.core.ports import Clock, Model, Mount, Place, Resume, Sandboxes, Tool
 from podium.core.records import (
     Record,
-    SessionCreated,
-    SessionRunning,
     SessionSettings,
-    ThreadRunning,
-    UserMessage,
 )
 from podium.core.rows import SessionRow
 from podium.core.session import SessionState
@@ -122,39 +118,18 @@ class Podium:
         settings = _settings(workdir, mounts, limits, concurrency)
         session = self._new_id("sesn")
         bound = await self._bind(definitions, needs, {**self._models, **(models or {})}, tools, settings, session)
-        at = Moment(parts.clock.now(), self._new_id)
-        primary = at.thread_id()
-        state = SessionState(session, definitions)
-        title = " ".join(task.split())[:200]
-        at.private(
-            primary,
-            SessionCreated(
-                agent=definition.version, title=title, settings=settings, needs=tuple(needs), program=program()
-            ),
+        state, new = open_session(
+            session,
+            definition,
+            definitions,
+            task,
+            settings=settings,
+            needs=needs,
+            program=program(),
+            at=Moment(parts.clock.now(), self._new_id),
         )
-        at.own(primary, UserMessage(id=at.event_id(), processed_at=None, content=text(task)))
-        at.own(primary, SessionRunning(id=at.event_id(), processed_at=at.now))
-        at.own(
-            primary,
-            ThreadRunning(id=at.event_id(), processed_at=at.now, session_thread_id=primary, agent_name=definition.name),
-        )
-        drafts = at.take()
-        for draft in drafts:
-            state.apply(draft.thread, draft.at, draft.event)
-        epoch = await parts.store.create(
-            NewSession(
-                id=session,
-                title=title,
-                agent=definition.version,
-                agent_name=definition.name,
-                needs=tuple(needs),
-                program=program(),
-                drafts=drafts,
-                changes=state.changes(),
-                definitions=definitions,
-            )
-        )
-        return self._drive(state, bound, epoch, len(drafts), schema=agent.output_schema, takes_over=False)
+        epoch = await parts.store.create(new)
+        return self._drive(state, bound, epoch, len(new.drafts), schema=agent.output_schema, takes_over=False)
 
     async def run(self, agent: Agent, task: str, **how: Any) -> RunResult:
         """Start a session (see `start`) and wait for its end."""

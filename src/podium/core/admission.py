@@ -17,7 +17,6 @@ from podium.core.records import (
     SessionPaused,
     SessionResumed,
     SessionRunning,
-    ThreadRunning,
     UserInterrupt,
     UserMessage,
 )
@@ -56,11 +55,6 @@ def admit(row: SessionRow, primary: ThreadRow, request: InputRequest, at: Moment
 
 def _wake(row: SessionRow, primary: ThreadRow, at: Moment) -> Changes:
     at.own(primary.id, SessionRunning(id=at.event_id(), processed_at=at.now))
-    at.own(
-        primary.id,
-        ThreadRunning(
-            id=at.event_id(), processed_at=at.now, session_thread_id=primary.id, agent_name=primary.agent_name
-        ),
-    )
+    at.thread_running(primary.id, primary.id, primary.agent_name)
     running = msgspec.structs.replace(primary, status="running", stop_reason=None)
     return Changes(SessionFacts("running", None, row.facts.usage), False, (running,))

@@ -17,7 +17,6 @@ from podium.core.json import JSON, canonical
 from podium.core.moment import Moment
 from podium.core.records import (
     AgentMessage,
-    AgentToolResult,
     CallAnswered,
     DelegationClosed,
     DelegationOpened,
@@ -26,7 +25,6 @@ from podium.core.records import (
     LimitReached,
     MessageReceived,
     MessageSent,
-    ModelRequestEnd,
     RetryStatus,
     SessionError,
     StopReason,
@@ -34,14 +32,14 @@ from podium.core.records import (
     ThreadIdle,
     ThreadRunning,
     ThreadTerminated,
-    Usage,
 )
 from podium.core.schema import misfit
 from podium.core.session import SessionState
 from podium.core.steps import Ending, Failed, Interrupted, Limited, Reported, Stopped
-from podium.core.thread import OpenCall, ThreadState
+from podium.core.thread import ThreadState
 
 END_TURN = StopReason("end_turn")
+CUT_TOOL = "stopped, its outcome is unknown"
 # Source: the wire's fixed text for calls that a person's interrupt closes (contract D.4).
 INTERRUPTED_TOOL = "Tool execution was interrupted before completion. Please retry."
 
@@ -200,34 +198,20 @@ def _end_primary(session: SessionState, thread: ThreadState, ending: Ending, at:
 def _close_open(session: SessionState, thread: ThreadState, ending: Ending, at: Moment) -> None:
     """Close the model call, the tool calls and the delegations that are open."""
     if thread.span is not None:
-        at.own(
-            thread.id,
-            ModelRequestEnd(
-                id=at.event_id(),
-                processed_at=at.now,
-                model_request_start_id=thread.span,
-                is_error=True,
-                model_usage=Usage(),
-            ),
-        )
+        at.model_ended(thread.id, thread.span, is_error=True)
     for call in thread.calls.values():
         if call.child is not None:
             below: Ending = ending if isinstance(ending, Interrupted) else Stopped(f"'{thread.definition.name}' ended")
             finish(session, session.threads[call.child], below, at)
         else:
-            at.own(thread.id, _cut(call, ending, at))
+            at.tool_result(thread.id, call.id, text(_cut(ending)), is_error=True)
 
 
-def _cut(call: OpenCall, ending: Ending, at: Moment) -> AgentToolResult:
+def _cut(ending: Ending) -> str:
     if isinstance(ending, Interrupted):
-        said = INTERRUPTED_TOOL
-    elif isinstance(ending, Limited):
-        said = f"stopped, its outcome is unknown: {ending.met}"
-    else:
-        said = "stopped, its outcome is unknown: the thread ended"
-    return AgentToolResult(
-        id=at.event_id(), processed_at=at.now, tool_use_id=call.id, content=text(said), is_error=True
-    )
+        return INTERRUPTED_TOOL
+    reason = str(ending.met) if isinstance(ending, Limited) else "the thread ended"
+    return f"{CUT_TOOL}: {reason}"
 
 
 def _partial(thread: ThreadState, reason: str) -> str:

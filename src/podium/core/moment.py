@@ -3,7 +3,23 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from podium.core.records import OWN, PRIMARY, PRIVATE, DelegationOpened, Draft, PrivateFact, PublicEvent
+from podium.core.content import Content
+from podium.core.records import (
+    OWN,
+    PRIMARY,
+    PRIVATE,
+    AgentToolResult,
+    AttemptFailed,
+    DelegationOpened,
+    Draft,
+    ModelRequestEnd,
+    PrivateFact,
+    PublicEvent,
+    ThreadRunning,
+    Usage,
+)
+
+NONE = Usage()
 
 
 class Moment:
@@ -46,6 +62,32 @@ class Moment:
     def private(self, thread: str, fact: PrivateFact) -> None:
         """Record a fact that no stream shows."""
         self.drafts.append(Draft(thread, PRIVATE, self.now, fact))
+
+    def model_ended(self, thread: str, span: str, usage: Usage = NONE, *, is_error: bool) -> None:
+        """Record that a model call is over."""
+        ended = ModelRequestEnd(
+            id=self.event_id(), processed_at=self.now, model_request_start_id=span, is_error=is_error, model_usage=usage
+        )
+        self.own(thread, ended)
+
+    def attempt_failed(self, thread: str, span: str, reason: str) -> None:
+        """Record that a model call is over without a reply, and why."""
+        self.private(thread, AttemptFailed(span=span, reason=reason))
+        self.model_ended(thread, span, is_error=True)
+
+    def tool_result(self, thread: str, call: str, content: Content, *, is_error: bool) -> None:
+        """Record the result of a tool call."""
+        result = AgentToolResult(
+            id=self.event_id(), processed_at=self.now, tool_use_id=call, content=content, is_error=is_error
+        )
+        self.own(thread, result)
+
+    def thread_running(self, thread: str, primary: str, agent_name: str) -> None:
+        """Record that a thread works from here on."""
+        running = ThreadRunning(
+            id=self.event_id(), processed_at=self.now, session_thread_id=thread, agent_name=agent_name
+        )
+        self.cross(thread, primary, running)
 
     def spawn(self, thread: str, fact: DelegationOpened) -> None:
         """Record that the thread opened a child."""

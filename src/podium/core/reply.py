@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from podium.core.content import Content, TextBlock, ToolUseBlock, text
+from podium.core.content import TextBlock, ToolUseBlock, text
 from podium.core.definitions import SUBMIT, Callee, Definition
 from podium.core.delegation import Spawner
 from podium.core.json import JSON
@@ -10,13 +10,11 @@ from podium.core.moment import Moment
 from podium.core.ports import Reply, ToolOffer
 from podium.core.records import (
     AgentMessage,
-    AgentToolResult,
     AgentToolUse,
     CallAnswered,
     CallRef,
     HarnessCall,
     ModelReplied,
-    ModelRequestEnd,
     ReplyPart,
     ResultSubmitted,
     TextRef,
@@ -65,16 +63,7 @@ def record_reply(session: SessionState, thread: ThreadState, reply: Reply, at: M
             tools.append(ToolUseBlock(call_id, block.name, block.input))
             parts.append(CallRef(call_id))
     at.private(thread.id, ModelReplied(parts=tuple(parts), stop_reason=reply.stop_reason))
-    at.own(
-        thread.id,
-        ModelRequestEnd(
-            id=at.event_id(),
-            processed_at=at.now,
-            model_request_start_id=thread.span,
-            is_error=False,
-            model_usage=reply.usage,
-        ),
-    )
+    at.model_ended(thread.id, thread.span, reply.usage, is_error=False)
     runnable = []
     for call in tools:
         spec = specs.get(call.name)
@@ -82,7 +71,7 @@ def record_reply(session: SessionState, thread: ThreadState, reply: Reply, at: M
         if refusal is None:
             runnable.append(call.id)
         else:
-            _refuse(thread.id, call.id, text(refusal), at)
+            at.tool_result(thread.id, call.id, text(refusal), is_error=True)
     _answer_harness(session, thread, roster, harness, at)
     for id in runnable:
         at.private(thread.id, ToolStarted(call=id))
@@ -106,11 +95,6 @@ def _answer_harness(
             at.private(thread.id, ResultSubmitted(call=call.id, output=call.input))
         else:
             at.private(thread.id, CallAnswered(call=call.id, content=text(refusal), is_error=True))
-
-
-def _refuse(thread: str, call: str, content: Content, at: Moment) -> None:
-    result = AgentToolResult(id=at.event_id(), processed_at=at.now, tool_use_id=call, content=content, is_error=True)
-    at.own(thread, result)
 
 
 def _unknown(definition: Definition, name: str) -> str:

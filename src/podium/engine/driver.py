@@ -21,7 +21,6 @@ from podium.core.records import (
     SessionIdle,
     SessionPaused,
     SessionUsage,
-    ThreadRunning,
     UserInterrupt,
     UserMessage,
     is_queued,
@@ -186,11 +185,7 @@ class Driver:
         finish(state, state.main, ending, at)
         self.fold(at)
         if state.has_message and not state.paused:
-            name = state.main.definition.name
-            running = ThreadRunning(
-                id=at.event_id(), processed_at=at.now, session_thread_id=state.primary, agent_name=name
-            )
-            at.own(state.primary, running)
+            at.thread_running(state.primary, state.primary, state.main.definition.name)
             await self.commit(at)
             self._start_threads()
             return

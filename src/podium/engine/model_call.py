@@ -4,7 +4,7 @@ import asyncio
 
 from podium.core.moment import Moment
 from podium.core.ports import Model, ModelRequest, Reply, ToolOffer
-from podium.core.records import AttemptFailed, ModelRequestEnd, ModelRequestStart, Usage
+from podium.core.records import ModelRequestStart
 from podium.core.thread import ThreadState
 from podium.engine.acceptance import accept_reply, is_cancelled, mended
 from podium.errors import ModelFailed
@@ -37,19 +37,3 @@ async def call_model(model: Model, thread: ThreadState, offers: tuple[ToolOffer,
     except (Exception, SystemExit) as error:  # the edge: a model may raise anything, and only its own thread fails
         said = str(error) if isinstance(error, ModelFailed) else f"{type(error).__name__}: {error}"
         raise ModelFailed(mended(said)) from error
-
-
-def record_failure(thread: ThreadState, error: ModelFailed, at: Moment) -> None:
-    """Record that the call gave no reply, and why."""
-    assert thread.span is not None
-    at.private(thread.id, AttemptFailed(span=thread.span, reason=str(error)))
-    at.own(
-        thread.id,
-        ModelRequestEnd(
-            id=at.event_id(),
-            processed_at=at.now,
-            model_request_start_id=thread.span,
-            is_error=True,
-            model_usage=Usage(),
-        ),
-    )

@@ -8,12 +8,8 @@ outcome is unknown. Delegations stay open: their children go on.
 from podium.core.content import text
 from podium.core.moment import Moment
 from podium.core.records import (
-    AgentToolResult,
-    AttemptFailed,
     DrivingStarted,
-    ModelRequestEnd,
     ToolStarted,
-    Usage,
 )
 from podium.core.session import SessionState
 from podium.core.thread import ThreadState
@@ -36,17 +32,7 @@ def recover(state: SessionState, epoch: int, at: Moment) -> None:
 def _recover_thread(thread: ThreadState, at: Moment) -> None:
     if thread.span is not None:
         reason = "the process that made this call ended before its reply was recorded"
-        at.private(thread.id, AttemptFailed(span=thread.span, reason=reason))
-        at.own(
-            thread.id,
-            ModelRequestEnd(
-                id=at.event_id(),
-                processed_at=at.now,
-                model_request_start_id=thread.span,
-                is_error=True,
-                model_usage=Usage(),
-            ),
-        )
+        at.attempt_failed(thread.id, thread.span, reason)
     idempotent = {spec.name for spec in thread.definition.tools if spec.idempotent}
     for call in thread.calls.values():
         if call.child is not None or call.attempt == 0:
@@ -54,13 +40,4 @@ def _recover_thread(thread: ThreadState, at: Moment) -> None:
         if call.name in idempotent and call.attempt < MOST_ATTEMPTS:
             at.private(thread.id, ToolStarted(call=call.id, attempt=call.attempt + 1))
             continue
-        at.own(
-            thread.id,
-            AgentToolResult(
-                id=at.event_id(),
-                processed_at=at.now,
-                tool_use_id=call.id,
-                content=text(UNKNOWN_OUTCOME),
-                is_error=True,
-            ),
-        )
+        at.tool_result(thread.id, call.id, text(UNKNOWN_OUTCOME), is_error=True)

@@ -14,7 +14,7 @@ from podium.core.records import CorrectionSent
 from podium.core.reply import record_reply
 from podium.core.steps import CallModel, Correct, Ending, Failed, Finish, RunTools, Wait, limit_met, next_step
 from podium.core.thread import OpenCall, ThreadState
-from podium.engine.model_call import call_model, record_failure, record_start
+from podium.engine.model_call import call_model, record_start
 from podium.engine.tool_call import record_outcome, run_tool
 from podium.errors import ModelFailed
 
@@ -47,7 +47,8 @@ class ThreadTask:
                         at = await self._call_model(at)
                     except ModelFailed as error:
                         at = driver.moment()
-                        record_failure(thread, error, at)
+                        assert thread.span is not None
+                        at.attempt_failed(thread.id, thread.span, str(error))
                         driver.fold(at)
                         return await self._finish(Failed(str(error)), at)
                 case RunTools(calls):

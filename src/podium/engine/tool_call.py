@@ -6,7 +6,7 @@ from collections.abc import Callable
 from podium.core.content import TextBlock, text
 from podium.core.moment import Moment
 from podium.core.ports import Sandbox, Tool, ToolCall, ToolOutcome
-from podium.core.records import AgentToolResult, FilesSeen, SandboxRestarted
+from podium.core.records import FilesSeen, SandboxRestarted
 from podium.core.thread import OpenCall, ThreadState
 from podium.engine.acceptance import accept_outcome, is_cancelled, mended
 from podium.errors import PodiumError
@@ -58,9 +58,4 @@ def record_outcome(thread: ThreadState, call: OpenCall, outcome: ToolOutcome, at
         content = (*text(NEW_SHELL), *content)
     if outcome.seen:
         at.private(thread.id, FilesSeen(seen=dict(outcome.seen)))
-    at.own(
-        thread.id,
-        AgentToolResult(
-            id=at.event_id(), processed_at=at.now, tool_use_id=call.id, content=content, is_error=outcome.is_error
-        ),
-    )
+    at.tool_result(thread.id, call.id, content, is_error=outcome.is_error)

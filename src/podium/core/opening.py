@@ -1,0 +1,49 @@
+"""The first records of a session."""
+
+from collections.abc import Mapping, Sequence
+
+from podium.core.content import text
+from podium.core.definitions import Definition
+from podium.core.moment import Moment
+from podium.core.ports import NewSession
+from podium.core.records import SessionCreated, SessionRunning, SessionSettings, UserMessage
+from podium.core.session import SessionState
+
+MOST_TITLE = 200  # characters
+
+
+def open_session(
+    id: str,
+    definition: Definition,
+    definitions: Mapping[str, Definition],
+    task: str,
+    *,
+    settings: SessionSettings,
+    needs: Sequence[str],
+    program: str,
+    at: Moment,
+) -> tuple[SessionState, NewSession]:
+    """A session whose primary thread has the task queued and works: its state, and what a store is to create."""
+    primary, title = at.thread_id(), " ".join(task.split())[:MOST_TITLE]
+    created = SessionCreated(
+        agent=definition.version, title=title, settings=settings, needs=tuple(needs), program=program
+    )
+    at.private(primary, created)
+    at.own(primary, UserMessage(id=at.event_id(), processed_at=None, content=text(task)))
+    at.own(primary, SessionRunning(id=at.event_id(), processed_at=at.now))
+    at.thread_running(primary, primary, definition.name)
+    state, drafts = SessionState(id, definitions), at.take()
+    for draft in drafts:
+        state.apply(draft.thread, draft.at, draft.event)
+    new = NewSession(
+        id=id,
+        title=title,
+        agent=definition.version,
+        agent_name=definition.name,
+        needs=tuple(needs),
+        program=program,
+        drafts=drafts,
+        changes=state.changes(),
+        definitions=definitions,
+    )
+    return state, new
