@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 from podium.core.content import text
 from podium.core.definitions import Agent, Concurrency, SessionLimits, pin
 from podium.core.moment import Moment
-from podium.core.ports import InputRequest, Interrupt, Model, NewSession, Place, Resume, Sandboxes, SendMessage, Tool
-from podium.core.records import SessionCreated, SessionRunning, SessionSettings, ThreadRunning, UserMessage
+from podium.core.opening import open_session
+from podium.core.ports import InputRequest, Interrupt, Model, Place, Resume, Sandboxes, SendMessage, Tool
+from podium.core.records import SessionSettings
 from podium.core.rows import SessionRow
 from podium.core.session import SessionState
 from podium.engine.driver import Driver, read_state
@@ -145,32 +146,12 @@ class Process:
         tools: dict[tuple[str, str], Tool] = {}
         definition, definitions = pin(agent, lambda tool, where: describe(tool, where, tools))
         at = Moment(self.clock.now(), self.world.new_id)
-        primary = at.thread_id()
-        state = SessionState(SESSION, definitions)
-        at.private(primary, SessionCreated(agent=definition.version, title=task, settings=settings))
-        at.own(primary, UserMessage(id=at.event_id(), processed_at=None, content=text(task)))
-        at.own(primary, SessionRunning(id=at.event_id(), processed_at=at.now))
-        running = ThreadRunning(
-            id=at.event_id(), processed_at=at.now, session_thread_id=primary, agent_name=definition.name
-        )
-        at.own(primary, running)
-        drafts = at.take()
-        for draft in drafts:
-            state.apply(draft.thread, draft.at, draft.event)
-        new = NewSession(
-            id=SESSION,
-            title=task,
-            agent=definition.version,
-            agent_name=definition.name,
-            needs=(),
-            program="",
-            drafts=drafts,
-            changes=state.changes(),
-            definitions=definitions,
+        state, new = open_session(
+            SESSION, definition, definitions, task, settings=settings, needs=(), program="", at=at
         )
         self._lab.tools = tools
         epoch = await self.store.create(new)
-        return self._drive(state, epoch, len(drafts), takes_over=False)
+        return self._drive(state, epoch, len(new.drafts), takes_over=False)
 
     async def resume(self, *, looks: bool = True) -> Live | None:
         """As the library does it: None if the session is finished; it `looks` before it claims."""

@@ -11,7 +11,7 @@ from typing import Literal
 
 from podium.analysis.intervals import Interval
 from podium.core.content import plain
-from podium.core.delegation import INTERRUPTED_TOOL
+from podium.core.delegation import CUT_TOOL, INTERRUPTED_TOOL
 from podium.core.json import JSON
 from podium.core.records import (
     AgentToolResult,
@@ -39,8 +39,6 @@ from podium.core.records import (
     ToolStarted,
     Usage,
 )
-
-_CUT = "stopped, its outcome is unknown"  # how the engine's answer to a call that a limit cut short begins
 
 Outcome = Literal["open", "ok", "error", "lost", "unknown", "interrupted"]
 
@@ -251,7 +249,7 @@ class Trace:
         said: Outcome = "error" if event.is_error else "ok"
         if event.is_error and plain(event.content) == INTERRUPTED_TOOL:
             said = "interrupted"
-        elif event.is_error and plain(event.content).startswith(_CUT):
+        elif event.is_error and plain(event.content).startswith(CUT_TOOL):
             said = "unknown"
         if event.tool_use_id in thread.open:
             _end(thread, event.tool_use_id, at, said)
