@@ -4,7 +4,7 @@ Which test holds which (numbers as in the design's list):
 
     1   seq has no gap and equals commit order            check: seqs; tests/lab/watch.py at every append
     2   an older driver cannot append                     tests/contract/test_store_claims.py,
-                                                          tests/scenario/test_fencing.py
+                                                          tests/scenario/test_letting_go.py
     3   one result a call, effects after tool.started     check: calls, effects
     4   fold = memory = projections, at every record      check: prefixes, projections; tests/lab/watch.py at every
                                                           append, and the driver's own state at the end

@@ -1,13 +1,13 @@
 """Kills a session at the boundaries of its ports, and plays it to its end in new processes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from podium.core.content import Message, TextBlock, ToolResultBlock, ToolUseBlock
 from podium.core.records import SessionIdle
 from podium.core.session import SessionState
 from tests.crash.plays import Play
-from tests.lab.lab import SESSION
+from tests.lab.lab import SESSION, Act
 from tests.lab.log import Played
 from tests.lab.world import Fuse, Killed
 
@@ -36,11 +36,11 @@ def killed_at(build: Callable[[], Play], *points: int) -> tuple[Play, Played, li
     raise AssertionError(f"after {MOST_PROCESSES} processes the session has not come to its end: {deaths}")
 
 
-def live(play: Play, fuse: Fuse) -> Played:
-    """One process of the play."""
+def live(play: Play, fuse: Fuse, acts: Sequence[Act] | None = None) -> Played:
+    """One process of the play; `acts` come in place of the play's own."""
     if SESSION not in play.lab.world.log.sessions:
-        return play.lab.run(play.lead, acts=play.acts, limits=play.limits, fuse=fuse)
-    return play.lab.resume(fuse=fuse)
+        return play.lab.run(play.lead, acts=play.acts if acts is None else acts, limits=play.limits, fuse=fuse)
+    return play.lab.resume(fuse=fuse, acts=acts or [])
 
 
 def essence(state: SessionState) -> dict[str, Any]:

@@ -143,24 +143,48 @@ def test_message_after_a_pause_wakes_the_session() -> None:
 
 
 @pytest.mark.parametrize(
-    "acts",
+    ("acts", "count"),
     [
-        [(3.0, interrupted(pause=True)), (3.0, interrupted())],
-        [(3.0, interrupted()), (3.0, interrupted_elsewhere())],
-        [(3.0, interrupted_elsewhere()), (3.0, said_elsewhere("so?")), (3.0, interrupted(pause=True))],
+        ([(3.0, interrupted(pause=True)), (3.0, interrupted())], 2),
+        ([(3.0, interrupted()), (3.0, interrupted_elsewhere(pause=True))], 2),
+        ([(3.0, interrupted_elsewhere()), (3.0, said_elsewhere("so?")), (3.0, interrupted(pause=True))], 2),
     ],
     ids=["twice", "from two processes", "with a message between"],
 )
-def test_several_interrupts_at_once_are_all_taken(acts: list[Act]) -> None:
+def test_several_interrupts_at_once_are_all_taken_and_a_pause_among_them_stands(acts: list[Act], count: int) -> None:
     lab = Lab(lead=[[call("slow", key="1")], hangs], commit_s=0.5)
     lead = Agent("lead", model="m", tools=[lab.tool("slow", seconds=100)])
 
     log = lab.run(lead, acts=acts)
 
     inputs = [record.event for record in log.records if isinstance(record.event, UserInterrupt)]
-    taken = [event for event in inputs if event.processed_at is not None]
-    assert len(taken) == sum("interrupt" in str(act) for _, act in acts)
+    assert len([event for event in inputs if event.processed_at is not None]) == count
     assert log.kinds()[-2:] == ENDS
+    assert log.state.paused
+    assert lab.result is not None
+    assert lab.result.paused
+
+
+def test_interrupt_that_comes_while_a_paused_session_goes_idle_does_not_stop_it_again_when_it_is_resumed() -> None:
+    lab = Lab(lead=[[call("slow", key="1")], "done"], commit_s=0.5)
+    lead = Agent("lead", model="m", tools=[lab.tool("slow", seconds=100)])
+    log = lab.run(lead, acts=[(3, interrupted(pause=True)), (3.2, interrupted_elsewhere())])
+    assert (log.state.paused, len(log.state.queue)) == (True, 1)
+
+    log = lab.resume()
+
+    assert (log.text, log.state.queue) == ("done", {})
+
+
+def test_old_pause_is_not_taken_for_a_new_one() -> None:
+    """An interrupt is noticed while the driver that resumes the session still commits that it took an old one."""
+    lab = Lab(lead=[[call("slow", key="1")], "done"], commit_s=0.5)
+    lead = Agent("lead", model="m", tools=[lab.tool("slow", seconds=100)])
+    lab.run(lead, acts=[(3, interrupted(pause=True)), (3.2, interrupted_elsewhere(pause=True))])
+
+    log = lab.resume(acts=[(0, interrupted())])
+
+    assert (log.stop_reason, log.state.paused, lab.row().paused) == ("end_turn", False, False)
 
 
 def test_interrupt_left_by_a_dead_process_is_taken_first() -> None:

@@ -43,6 +43,19 @@ def test_cancelled_run_lets_go_in_good_order_and_can_be_resumed() -> None:
     assert after_start[:4] == ["driving.started", "agent.tool_result", "tool.started", "agent.tool_result"]
 
 
+def test_idempotent_call_that_ended_three_processes_is_not_run_a_fourth_time() -> None:
+    lab = Lab(lead=[[call("again", key="1")], "done"])
+    lead = Agent("lead", model="m", tools=[lab.tool("again", seconds=9, idempotent=True)])
+    lab.run(lead, acts=[(1, lambda live: live.let_go())])
+    lab.resume(acts=[(1, lambda live: live.let_go())])
+    log = lab.resume(acts=[(1, lambda live: live.let_go())])
+    assert log.kinds().count("tool.started") == 3
+
+    log = lab.resume()
+
+    assert (log.said_to("again"), log.text, log.effects) == (UNKNOWN_OUTCOME, "done", [])
+
+
 def test_session_let_go_is_free_for_another_process_at_once() -> None:
     lab, lead = lab_with_tools()
 

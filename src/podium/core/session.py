@@ -79,6 +79,7 @@ class SessionState:
         self.usage = Usage()
         self.turns = 0
         self.queue: dict[str, UserMessage | UserInterrupt] = {}
+        self._moot: set[str] = set()  # inputs that waited when the session went idle: such an interrupt stops nothing
         self._last_at: datetime | None = None  # of the last record of a driver, or of what woke the session
         self._changed: dict[str, None] = {}
         self._opened: dict[str, tuple[str, OpenCall]] = {}  # by call: its thread's id, and the call
@@ -97,8 +98,8 @@ class SessionState:
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether a person's interrupt waits to be taken."""
-        return any(isinstance(event, UserInterrupt) for event in self.queue.values())
+        """Whether a person's interrupt waits to be taken, and something may be left for it to stop."""
+        return any(isinstance(event, UserInterrupt) and id not in self._moot for id, event in self.queue.items())
 
     def changes(self) -> Changes:
         """What changed in the projections since the last call of this."""
@@ -194,6 +195,7 @@ class SessionState:
                 self.paused = self._set_paused = False
             case SessionIdle():
                 self.status, self.stop_reason = "idle", event.stop_reason
+                self._moot = set(self.queue)
             case SessionPaused():
                 self.paused = self._set_paused = True
             case UserMessage() | UserInterrupt():

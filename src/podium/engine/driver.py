@@ -23,7 +23,6 @@ from podium.core.records import (
     SessionUsage,
     UserInterrupt,
     UserMessage,
-    is_queued,
 )
 from podium.core.reply import offers
 from podium.core.session import SessionState
@@ -84,6 +83,8 @@ class Driver:
             at = self.moment()
             if takes_over:
                 recover(self.state, self._epoch, at)
+            if not self.state.is_interrupted:
+                self._take(UserInterrupt, at)  # those that came too late to stop anything
             if self.bound.sandbox_promises:
                 promises = dict(self.bound.sandbox_promises)
                 at.private(self.state.primary, SandboxTested(backend=self.bound.sandbox_backend, promises=promises))
@@ -154,15 +155,20 @@ class Driver:
     async def notice(self) -> None:
         """Fold what others have queued. It may be folded late: nothing of ours depends on it before it is taken."""
         for row in await self.parts.store.inputs(self.state.id):
-            if row.taken_seq is not None or row.id in self.state.queue:
+            if row.taken_seq is not None or self._knows(row.id):
                 continue
-            for record in await self.parts.store.records(self.state.id, after=row.queued_seq - 1, limit=2):
-                is_new = is_queued(record.event) and record.event.id not in self._taken
-                if is_new or isinstance(record.event, SessionPaused):
+            page = await self.parts.store.records(self.state.id, after=row.queued_seq - 1, limit=2)
+            if self._knows(row.id):  # noticed twice at once
+                continue
+            for record in page:
+                if record.seq == row.queued_seq or isinstance(record.event, SessionPaused):  # which stands right behind
                     self.state.apply(record.thread, record.at, record.event)
         self.parts.hub.moved(self.state.id)
         if self.state.is_interrupted:
             self._turn.set()
+
+    def _knows(self, input: str) -> bool:
+        return input in self.state.queue or input in self._taken
 
     def take_messages(self, thread: ThreadState, at: Moment) -> None:
         """Record that the primary takes all queued messages, in order."""

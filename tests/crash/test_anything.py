@@ -1,0 +1,54 @@
+"""Persons, kills and a slow store together, as Hypothesis likes: each session comes to its end, whole."""
+
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from podium.core.content import text
+from podium.core.ports import SendMessage
+from tests.crash.plays import PLAYS, Play
+from tests.crash.points import live
+from tests.crash.test_points import verify
+from tests.lab.lab import SESSION, Act, interrupted, interrupted_elsewhere, said, said_elsewhere
+from tests.lab.world import Fuse, Killed
+
+HAPPENINGS = [
+    interrupted(),
+    interrupted(pause=True),
+    interrupted_elsewhere(),
+    interrupted_elsewhere(pause=True),
+    said("more"),
+    said_elsewhere("and more"),
+    lambda live: live.let_go(),
+]
+acts: st.SearchStrategy[list[Act]] = st.lists(
+    st.tuples(st.integers(0, 80).map(lambda tenths: tenths / 10), st.sampled_from(HAPPENINGS)), max_size=4
+)
+
+
+@given(
+    build=st.sampled_from([PLAYS[name] for name in sorted(PLAYS)]),
+    commit_s=st.sampled_from([0.0, 0.1, 0.3]),
+    lives=st.lists(st.tuples(st.none() | st.integers(0, 120), acts), min_size=1, max_size=4),
+    words=st.booleans(),
+)
+def test_whatever_happens_the_session_comes_to_its_end(
+    build: Callable[[], Play], commit_s: float, lives: list[tuple[int | None, list[Act]]], words: bool
+) -> None:
+    play = build()
+    play.lab.commit_s = commit_s
+    deaths: list[str] = []
+    for fuse, happens in lives:
+        try:
+            live(play, Fuse(fuse), acts=happens)
+        except Killed as death:
+            deaths.append(str(death))
+    if words and SESSION in play.lab.world.log.sessions:
+        play.lab.tell(SendMessage(content=text("last words")))
+    for _ in range(8):
+        played = live(play, Fuse(), acts=[])
+        if played.state.status == "idle" and not played.state.paused:
+            break
+    assert (played.state.status, played.state.paused, played.state.queue) == ("idle", False, {})
+    verify(play, played, ["somehow"])
