@@ -26,6 +26,8 @@ def test_result_goes_to_stdout_and_everything_else_to_stderr(folder: Folder) -> 
 
     assert (done.code, done.out) == (0, "all done\n")
     assert "lead: calls alpha" in done.err
+    assert "alpha: says alpha is done" in done.err
+    assert "all done" not in done.err
     assert "    alpha: reported (1 turn, " in done.err
     assert "done · 3 threads, 4 turns, " in done.err
     assert "no model was called" in done.err
@@ -36,8 +38,9 @@ def test_json_prints_every_record_as_it_is_in_the_log_and_then_the_result(folder
     folder.team_that_waits()
     folder.go()
 
-    *records, result = folder.run("run", "team.yaml", "do both", "--json").lines()
+    session, *records, result = folder.run("run", "team.yaml", "do both", "--json").lines()
 
+    assert session == {"type": "session", "id": folder.trace()["session"]}
     assert [line["seq"] for line in records] == list(range(1, len(records) + 1))
     assert [line["type"] for line in records] == folder.log()
     assert {line["type"] for line in records if line.get("private")} >= {"session.created", "delegation.opened"}

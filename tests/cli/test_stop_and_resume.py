@@ -1,5 +1,6 @@
 """Interrupted, killed and beside a live process: nothing is lost, nothing is taken away."""
 
+import shlex
 import signal
 
 import pytest
@@ -75,6 +76,14 @@ def test_killed_run_is_finished_by_resume_without_argument(folder: Folder) -> No
     run.end()
 
     assert "unfinished" in folder.run("sessions").out
+    *_, under_way = folder.run("show").out.split("\n\n")[-2:-1]
+    assert [line.split(", since")[0] for line in under_way.splitlines()] == [
+        "under way when its process ended:",
+        "  lead waits for alpha (count)",
+        "  lead waits for beta (measure)",
+        "  alpha asks its model",
+        "  beta asks its model",
+    ]
     folder.go()
     resumed = folder.run("resume")
     shown = folder.run("show").out
@@ -102,11 +111,52 @@ def test_other_commands_beside_a_live_run_change_nothing_in_it(folder: Folder) -
     assert f"driven by process {run.process.pid}" in refused.err
     assert f"running (process {run.process.pid})" in listed.out
     assert "works" in shown.out
+    assert "\nunder way:\n  lead waits for alpha (count), since +" in shown.out
+    assert shown.out.splitlines()[-1] == f"process {run.process.pid} drives it"
     assert all_of_them.code == 0
     assert folder.log() == before
     folder.go()
     assert run.end().out == "all done\n"
     assert "driving.started" not in folder.log()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_show_of_what_was_left_ends_with_the_command_that_finishes_it(folder: Folder, number: signal.Signals) -> None:
+    folder.team_that_waits()
+    run = folder.start("run", "team.yaml", "do both", "--data", "my data")
+    run.until_both_work()
+    run.signal(number)
+    run.end()
+    folder.go()
+
+    last = folder.run("show", "--data", "my data").out.splitlines()[-1]
+    words = shlex.split(last.removeprefix("go on with it: "))
+
+    assert words[:2] == ["podium", "resume"]
+    assert folder.run(*words[1:]).out == "all done\n"
+    assert "go on" not in folder.run("show", "--data", "my data").out
+
+
+def test_show_names_the_process_that_is_stopped_and_how_it_goes_on(folder: Folder) -> None:
+    folder.team_that_waits()
+    run = folder.start("run", "team.yaml", "do both")
+    run.until_both_work()
+    run.signal(signal.SIGSTOP)
+
+    last = folder.run("show").out.splitlines()[-1]
+
+    assert last.startswith(f"process {run.process.pid} drives it, and is stopped: 'kill -CONT {run.process.pid}'")
+    folder.go()
+    run.signal(signal.SIGCONT)
+    assert run.end().out == "all done\n"
+
+
+def test_show_names_the_program_that_alone_can_go_on(folder: Folder) -> None:
+    program = folder.program(LIBRARY)
+
+    last = folder.run("show").out.splitlines()[-1]
+
+    assert last.startswith(f"go on with it in the program that started it ({program}): podium.resume('sesn_")
 
 
 def test_changed_rehearsal_is_refused_unless_accepted(folder: Folder) -> None:

@@ -55,3 +55,9 @@ def test_call_is_told_by_the_argument_that_says_most() -> None:
     assert told_call("bash", {"timeout": 5, "command": "ls\n-l"}) == "bash (ls -l)"
     assert told_call("weigh", {"thing": "a stone"}) == 'weigh ({"thing": "a stone"})'
     assert told_call("now", {}) == "now"
+    assert told_call("read", {"path": "/source/a.py"}) == "read (/source/a.py)"
+
+
+def test_search_is_told_by_its_pattern_first_and_then_its_place() -> None:
+    assert told_call("grep", {"path": "/source", "pattern": "def .*"}) == "grep (def .* in /source)"
+    assert told_call("glob", {"pattern": "**/*.py"}) == "glob (**/*.py)"

@@ -154,6 +154,41 @@ async def test_grep_skips_binary_files_fifos_and_links_out(begun: Begun, place: 
         assert "No such" in await thread.fails("bash", command=f"cat {outside}/canary")
 
 
+async def test_grep_searches_text_that_is_no_utf8_and_marks_its_bytes(begun: Begun, place: Place) -> None:
+    (place.workdir / "a utf8").write_text("café needle\n")
+    (place.workdir / "b latin").write_bytes(b"first\ncaf\xe9 needle\n")
+    (place.workdir / "c utf8").write_text("café needle\n")
+    (place.workdir / "late binary").write_bytes(b"x\n" * 99_000 + b"\0needle\n")
+    async with begun(place) as thread:
+        assert await thread.does("grep", pattern="^caf. needle$") == (
+            "/workspace/a utf8:1:café needle\n/workspace/b latin:2:caf\ufffd needle\n/workspace/c utf8:1:café needle\n"
+            "[bytes that are not UTF-8 are shown as \ufffd]"
+        )
+        assert await thread.does("grep", pattern="CAFÉ", ignore_case=True, output_mode="files") == (
+            "/workspace/a utf8\n/workspace/c utf8"
+        )
+        assert await thread.does("grep", pattern="f.*needle", output_mode="count") == (
+            "/workspace/a utf8:1\n/workspace/b latin:1\n/workspace/c utf8:1"
+        )
+
+
+async def test_grep_of_more_files_than_one_batch_finds_them_all_in_order(begun: Begun, place: Place) -> None:
+    names = [f"f{n:04}" for n in range(search.BATCH * 2 + 1)]
+    for n, name in enumerate(names):
+        (place.workdir / name).write_bytes(b"needle\xe9\n" if n % 9 == 0 else b"needle\n")
+    async with begun(place) as thread:
+        told = await thread.does("grep", pattern="needle", output_mode="files")
+
+        assert told.splitlines() == [f"/workspace/{name}" for name in names]
+
+
+async def test_grep_of_binary_files_alone_still_says_what_is_wrong_with_a_pattern(begun: Begun, place: Place) -> None:
+    (place.workdir / "binary").write_bytes(b"\0needle\n")
+    async with begun(place) as thread:
+        assert "grep failed: " in await thread.fails("grep", pattern="(")
+        assert await thread.does("grep", pattern="needle") == "(no matches)"
+
+
 async def test_grep_cuts_long_lines_and_long_results(begun: Begun, place: Place) -> None:
     (place.workdir / "long").write_text("needle" + "x" * 10_000 + "\n")
     async with begun(place) as thread:

@@ -1,8 +1,5 @@
 """Traces: what hand-made logs say about time, attempts and overlap."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,108 +7,11 @@ from hypothesis import strategies as st
 from podium.analysis.intervals import Interval, total
 from podium.analysis.report import report
 from podium.analysis.siblings import batches
-from podium.analysis.trace import Trace, trace
+from podium.analysis.trace import Trace
 from podium.cli.timeline import Axis, bar
 from podium.core import records as r
-from podium.core.content import text
 from podium.core.delegation import INTERRUPTED_TOOL
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def at(second: float) -> datetime:
-    return START + timedelta(seconds=second)
-
-
-class Log:
-    """A log under way: each step is recorded at a second of its own."""
-
-    def __init__(self) -> None:
-        self.records: list[r.Record] = []
-        self._ids = 0
-        created = r.SessionCreated(agent="hash", title="a task", settings=r.SessionSettings())
-        self.add(0, "lead", created)
-        self.add(0, "lead", r.SessionRunning(id=self.id(), processed_at=at(0)))
-        self.add(0, "lead", self._status(r.ThreadRunning, "lead", 0))
-
-    def id(self) -> str:
-        self._ids += 1
-        return f"sevt_{self._ids}"
-
-    def add(self, second: float, thread: str, event: r.KnownEvent) -> None:
-        seq = len(self.records) + 1
-        self.records.append(r.Record("sesn_1", seq, thread, r.OWN, at(second), r.encode(event), event))
-
-    def _status(self, kind: Any, thread: str, second: float, **more: Any) -> Any:
-        return kind(id=self.id(), processed_at=at(second), session_thread_id=thread, agent_name=thread, **more)
-
-    def model(self, thread: str, start: float, end: float | None, tokens: int = 10) -> str:
-        """A call of the model; without an end it is under way."""
-        span = self.id()
-        self.add(start, thread, r.ModelRequestStart(id=span, processed_at=at(start)))
-        if end is not None:
-            self.add(end, thread, r.ModelReplied(parts=(), stop_reason="end_turn"))
-            self.end_model(thread, span, end, tokens)
-        return span
-
-    def end_model(self, thread: str, span: str, second: float, tokens: int = 0, *, failed: str = "") -> None:
-        if failed:
-            self.add(second, thread, r.AttemptFailed(span=span, reason=failed))
-        usage = r.Usage(input_tokens=tokens)
-        is_error = bool(failed) or not tokens
-        fields = {"model_request_start_id": span, "is_error": is_error, "model_usage": usage}
-        self.add(second, thread, r.ModelRequestEnd(id=self.id(), processed_at=at(second), **fields))  # type: ignore[arg-type]
-
-    def tool(self, thread: str, start: float, end: float | None) -> str:
-        """A call of bash; without an end it is under way."""
-        call = self.id()
-        event = r.AgentToolUse(id=call, processed_at=at(start), name="bash", input={"command": "ls"})
-        self.add(start, thread, event)
-        self.add(start, thread, r.ToolStarted(call=call))
-        if end is not None:
-            self.answer(thread, call, end)
-        return call
-
-    def answer(self, thread: str, call: str, second: float, said: str = "fine", *, is_error: bool = False) -> None:
-        self.add(
-            second,
-            thread,
-            r.AgentToolResult(
-                id=self.id(), processed_at=at(second), tool_use_id=call, content=text(said), is_error=is_error
-            ),
-        )
-
-    def delegate(self, second: float, *children: str, parent: str = "lead") -> None:
-        """One reply that opens these children."""
-        self.add(second, parent, r.ModelReplied(parts=(), stop_reason="tool_use"))
-        for child in children:
-            opened = r.DelegationOpened(call=f"c{child}", thread=child, agent="h", agent_name=child, depth=1, input={})
-            self.add(second, parent, opened)
-            self.add(second, child, self._status(r.ThreadRunning, child, second))
-
-    def report(self, second: float, child: str, outcome: Any = "reported", parent: str = "lead") -> None:
-        closed = r.DelegationClosed(call=f"c{child}", thread=child, outcome=outcome, content=text(f"{outcome}!"))
-        self.add(second, parent, closed)
-        self.rest(second, child)
-
-    def rest(self, second: float, thread: str, reason: Any = "end_turn") -> None:
-        self.add(second, thread, self._status(r.ThreadIdle, thread, second, stop_reason=r.StopReason(reason)))
-
-    def idle(self, second: float, reason: Any = "end_turn") -> None:
-        self.rest(second, "lead", reason)
-        event = r.SessionIdle(id=self.id(), processed_at=at(second), stop_reason=r.StopReason(reason))
-        self.add(second, "lead", event)
-
-    def wake(self, second: float) -> None:
-        self.add(second, "lead", r.SessionRunning(id=self.id(), processed_at=at(second)))
-        self.add(second, "lead", self._status(r.ThreadRunning, "lead", second))
-
-    def take_over(self, second: float, epoch: int = 2) -> None:
-        self.add(second, "lead", r.DrivingStarted(epoch=epoch))
-
-    @property
-    def trace(self) -> Trace:
-        return trace(self.records)
+from tests.unit.hand_log import Log, at
 
 
 def outcomes(made: Trace, thread: str) -> list[tuple[str, int, float]]:
@@ -226,6 +126,32 @@ def test_tool_that_runs_again_is_a_second_attempt() -> None:
 
     assert outcomes(made, "lead") == [("lost", 1, 0), ("ok", 2, 2)]
     assert made.threads["lead"].retried == 1
+
+
+def test_shell_that_a_take_over_took_is_told_from_one_that_was_lost_otherwise() -> None:
+    log = Log()
+    log.tool("lead", 1, 2)
+    log.take_over(10)
+    log.tool("lead", 11, 12, new_shell=True)  # the first after the take-over
+    log.tool("lead", 13, 14, new_shell=True)  # after a timeout, say
+
+    made = log.trace
+
+    assert [takeover.took_shells for takeover in made.takeovers] == [True]
+    assert made.threads["lead"].shells_lost == 1
+
+
+def test_first_shell_after_a_take_over_replaces_none() -> None:
+    log = Log()
+    log.model("lead", 1, 2)
+    log.take_over(10)
+    log.tool("lead", 11, 12)
+    log.tool("lead", 13, 14, new_shell=True)
+
+    made = log.trace
+
+    assert [takeover.took_shells for takeover in made.takeovers] == [False]
+    assert made.threads["lead"].shells_lost == 1
 
 
 def test_model_call_that_was_lost_is_tried_again() -> None:

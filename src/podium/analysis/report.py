@@ -74,7 +74,13 @@ def report(trace: Trace, until: datetime) -> dict[str, JSON]:
             for batch in batches(trace, until)
         ],
         "takeovers": [
-            {"after": it.after, "epoch": it.epoch, "start": s(it.gap.start), "end": s(it.gap.end)}
+            {
+                "after": it.after,
+                "epoch": it.epoch,
+                "start": s(it.gap.start),
+                "end": s(it.gap.end),
+                "took_shells": it.took_shells,
+            }
             for it in trace.takeovers
         ],
         "rests": [stretch(interval) for interval in trace.rests],

@@ -39,6 +39,7 @@ from podium.core.records import (
     ToolStarted,
     Usage,
 )
+from podium.core.session import SHELL_TOOL
 
 Outcome = Literal["open", "ok", "error", "lost", "unknown", "interrupted"]
 
@@ -72,6 +73,7 @@ class ThreadTrace:
 
     Shape: `number` counts the threads of the same agent, from 1. `ended` is how its turn ended, a delegation's outcome
     or the primary's stop reason; "" while it works. `open` are the effects under way; a call to another agent is none.
+    `given` is what its parent called it with. `shells_lost` counts those that a take-over did not take.
     """
 
     id: str
@@ -85,7 +87,9 @@ class ThreadTrace:
     reason: str = ""
     turns: int = 0
     usage: Usage = field(default_factory=Usage)
+    shell: Literal["none", "live", "taken"] = "none"  # taken: by a take-over, and there is no new one yet
     shells_lost: int = 0
+    given: dict[str, JSON] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
     since: datetime | None = None
     stretches: list[Interval] = field(default_factory=list)
@@ -116,12 +120,13 @@ class ThreadTrace:
 class Takeover:
     """A driver took the session up: after a crash, after one that let go before the end, or woken from idleness.
 
-    Shape: nobody drove it in `gap`.
+    Shape: nobody drove it in `gap`. `took_shells`: threads had shells, and all of them are gone.
     """
 
     gap: Interval
     epoch: int
     after: Literal["crash", "letting_go", "rest"]
+    took_shells: bool
 
 
 class Trace:
@@ -190,15 +195,18 @@ class Trace:
                 call = thread.calls.get(event.call)
                 name, given = (call.name, call.input) if call is not None else ("?", {})
                 _begin(thread, Effect(event.call, name, at, attempt=event.attempt, input=given))
+                if name == SHELL_TOOL and thread.shell == "none":
+                    thread.shell = "live"
             case AgentToolResult():
                 self._answer(thread, event, at)
             case SandboxRestarted():
-                thread.shells_lost += 1
+                thread.shells_lost += thread.shell != "taken"
+                thread.shell = "live"
             case DelegationOpened():
                 self._names[event.agent_name] = number = self._names.get(event.agent_name, 0) + 1
-                self.threads[event.thread] = ThreadTrace(
-                    event.thread, event.agent_name, at, number=number, parent=thread.id, depth=event.depth
-                )
+                child = ThreadTrace(event.thread, event.agent_name, at, number=number, given=event.input)
+                child.parent, child.depth = thread.id, event.depth
+                self.threads[child.id] = child
                 self.batches.setdefault((thread.id, thread.turns), []).append(event.thread)
             case DelegationClosed():
                 if (closed := self.threads.get(event.thread)) is not None:
@@ -236,9 +244,12 @@ class Trace:
 
     def _take_over(self, event: DrivingStarted, at: datetime) -> None:
         last = self.last_at or at
-        self.takeovers.append(Takeover(Interval(last, at), event.epoch, self._before))
+        took_shells = any(thread.shell == "live" for thread in self.threads.values())
+        self.takeovers.append(Takeover(Interval(last, at), event.epoch, self._before, took_shells))
         self._before = "crash"
         for thread in self.threads.values():
+            if thread.shell == "live":
+                thread.shell = "taken"
             if thread.since is not None:
                 thread.stretches.append(Interval(thread.since, last))
                 thread.since = at

@@ -1,7 +1,7 @@
 """Drives a session while a person watches: what happens goes to stderr, the result to stdout.
 
-With `--json` every record goes to stdout as a line, and a last one of type "result". The first Ctrl-C (or SIGTERM)
-interrupts and pauses the session, the second quits at once; either way it can be resumed.
+With `--json` stdout gets lines: one of type "session", every record, and one of type "result". The first Ctrl-C (or
+SIGTERM) interrupts and pauses the session, the second quits at once; either way it can be resumed.
 """
 
 import asyncio
@@ -75,6 +75,8 @@ async def follow(run: Run, trace: Trace, data: Path, *, json: bool, is_rehearsed
     Shape: the trace has taken in what was recorded before.
     """
     shown = view(trace, json=json)
+    if isinstance(shown, JsonLines):
+        shown.write({"type": "session", "id": run.id})
     shown.say(f"session {run.id}" + (", rehearsed: no model is called" if is_rehearsed else ""))
     with _stopping(run, shown, data) as stop:
         async with shown:

@@ -14,7 +14,9 @@ from podium.core.records import (
     DelegationClosed,
     DelegationOpened,
     DrivingStarted,
+    ModelRequestStart,
     Record,
+    ResultSubmitted,
     SessionPaused,
     ThreadIdle,
     ThreadRunning,
@@ -33,26 +35,52 @@ ENDED = {
 }
 
 
+_PRINTED = ("end_turn", "budget_reached")  # the primary's endings whose result is printed by itself
+
+
 class Lines:
-    """Writes to `out` what each record tells, after the trace has taken it in."""
+    """Writes to `out` what each record tells, after the trace has taken it in.
+
+    What the primary says waits until something else happens: if that is its end, its words are the result, which is
+    printed by itself.
+    """
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
+        self._waiting: list[str] = []
 
     async def __aenter__(self) -> "Lines":
         return self
 
-    async def __aexit__(self, *_: object) -> None: ...
+    async def __aexit__(self, *_: object) -> None:
+        self._write([])
 
     def show(self, trace: Trace, record: Record) -> None:
         """Write the record's line, if it has one."""
-        for thread, said in told(trace, record):
-            since = (record.at - (trace.started_at or record.at)).total_seconds()
-            print(printable(f"{seconds(since):>9}  {'  ' * thread.depth}{thread.label}: {said}"), file=self._out)
+        since = seconds((record.at - (trace.started_at or record.at)).total_seconds())
+        lines = [f"{since:>9}  {'  ' * it.depth}{it.label}: {said}" for it, said in told(trace, record)]
+        if record.thread == trace.primary:
+            match record.event:
+                case AgentMessage():
+                    self._waiting += lines
+                    return
+                case ThreadIdle() if not trace.paused and trace.threads[record.thread].ended in _PRINTED:
+                    self._waiting.clear()
+                case ModelRequestStart() | ResultSubmitted():  # so what was said before is not the result
+                    self._write([])
+                case _:
+                    pass
+        if lines:
+            self._write(lines)
 
     def say(self, text: str) -> None:
         """Write a line of our own."""
-        print(printable(text), file=self._out)
+        self._write([text])
+
+    def _write(self, lines: list[str]) -> None:
+        for line in [*self._waiting, *lines]:
+            print(printable(line), file=self._out)
+        self._waiting.clear()
 
 
 def told(trace: Trace, record: Record) -> list[tuple[ThreadTrace, str]]:

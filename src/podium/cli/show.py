@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,25 +15,27 @@ from podium.analysis.siblings import Batch, batches
 from podium.analysis.trace import ThreadTrace, Trace
 from podium.cli.data import LAST, existing, meant, standing
 from podium.cli.options import Data
-from podium.cli.text import DATA, age, count, one_line, seconds, told_call
-from podium.cli.tree import NAME_WIDTH, branches
+from podium.cli.text import DATA, age, command, count, one_line, seconds, told_call
+from podium.cli.tree import MOST, NAME_WIDTH, WELL, shown, state
+from podium.cli.under_way import how_it_goes_on, under_way
 
 WIDTH = 120  # where there is no terminal
 
 
 def show(
     session: Annotated[str, typer.Argument(help="An id, its beginning or end, or 'last'.")] = LAST,
+    all: Annotated[bool, typer.Option("--all", help=f"Show every thread, also of more than {MOST}.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")] = False,
     data: Data = DATA,
 ) -> None:
     """Show what a session did when.
 
-    Its threads with their times, turns, tokens and attempts, and how far siblings overlapped.
+    Its threads with their times, turns, tokens and attempts, how far siblings overlapped, and what is under way.
     """
-    asyncio.run(_show(session, json, data))
+    asyncio.run(_show(session, all, json, data))
 
 
-async def _show(name: str, json: bool, data: Path) -> None:
+async def _show(name: str, everything: bool, json: bool, data: Path) -> None:
     async with existing(data) as podium:
         row = await meant(podium.parts.store, name)
         owner = await podium.parts.store.owner(row.id)
@@ -53,25 +55,42 @@ async def _show(name: str, json: bool, data: Path) -> None:
         print(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH
-    for line in picture(made, standing(row, owner), until, width):
+    most, for_all = None if everything else MOST, f"{command('show', made.id, data)} --all"
+    for line in picture(made, standing(row, owner), until, width, most=most, for_all=for_all):
         print(line)
+    if made.status != "idle":
+        print("\nunder way:" if owner is not None else "\nunder way when its process ended:")
+        for line in _bounded(under_way(made), most, for_all):
+            print(f"  {line}")
+    if goes_on := how_it_goes_on(row, owner, data):
+        print(f"\n{goes_on}")
 
 
-def picture(made: Trace, stands: str, until: datetime, width: int) -> Iterator[str]:
-    """The lines of the whole picture."""
+def picture(made: Trace, stands: str, until: datetime, width: int, *, most: int | None, for_all: str) -> Iterator[str]:
+    """The lines of the whole picture; of each kind `most`, where `for_all` is the command that shows all."""
+    rows, left_out = shown(made, most)
     yield from _head(made, stands, until)
     yield ""
-    yield from _tree(made, until)
+    yield from _tree(made, rows, until)
+    if left_out:
+        yield f"… {left_out} ({for_all})"
     yield ""
-    yield from _lanes(made, until, width)
+    yield from _lanes(made, rows, until, width)
     told = batches(made, until)
     if told:
         yield ""
-        yield from _overlaps(made, told)
+        yield from _bounded(_overlaps(made, told), most, for_all)
     troubles = list(_troubles(made))
     if troubles:
         yield ""
-        yield from troubles
+        yield from _bounded(troubles, most, for_all)
+
+
+def _bounded(lines: Iterable[str], most: int | None, for_all: str) -> Iterator[str]:
+    found = list(lines)
+    yield from found[:most]
+    if most is not None and len(found) > most:
+        yield f"… {len(found) - most:,} more lines ({for_all})"
 
 
 def _head(made: Trace, stands: str, until: datetime) -> Iterator[str]:
@@ -93,16 +112,16 @@ def _head(made: Trace, stands: str, until: datetime) -> Iterator[str]:
         yield f"error: {one_line(made.error)}"
 
 
-def _tree(made: Trace, until: datetime) -> Iterator[str]:
+def _tree(made: Trace, threads: Sequence[tuple[ThreadTrace, str]], until: datetime) -> Iterator[str]:
     rows = [("thread", "ended", "start", "works", "turns", "tokens", "tools", "attempts")]
     start = made.started_at or until
-    for thread, name in branches(made):
+    for thread, name in threads:
         worked = total(thread.worked(until)).total_seconds()
         tools = len({effect.id for effect in thread.effects if not effect.is_model})
         rows.append(
             (
                 name,
-                thread.ended or ("works" if thread.status == "running" else thread.status),
+                state(thread),
                 f"+{seconds((thread.opened_at - start).total_seconds())}",
                 seconds(worked),
                 f"{thread.turns:,}",
@@ -130,16 +149,15 @@ def attempts(thread: ThreadTrace) -> str:
     return ", ".join(told) or "first"
 
 
-def _lanes(made: Trace, until: datetime, width: int) -> Iterator[str]:
+def _lanes(made: Trace, threads: Sequence[tuple[ThreadTrace, str]], until: datetime, width: int) -> Iterator[str]:
     from podium.cli.timeline import GAP, LEGEND, Axis, bar
 
-    named = list(branches(made))
-    names = max(len(name) for _, name in named)
+    names = max(len(name) for _, name in threads)
     axis = Axis(made, until, max(20, width - names - 2))
     end = seconds(axis.length_s)
     legend = LEGEND + (f"  {GAP} nobody at work" if axis.gaps else "")
     yield f"{'':{names}}  {'0 s':<{axis.columns - len(end)}}{end}"
-    for thread, name in named:
+    for thread, name in threads:
         yield f"{name:{names}}  {bar(thread, axis, until)}".rstrip()
     yield f"{'':{names}}  {legend}"
 
@@ -165,12 +183,14 @@ def _troubles(made: Trace) -> Iterator[str]:
             continue
         at = seconds((takeover.gap.end - start).total_seconds())
         why = "its process had died" if takeover.after == "crash" else "its process had let go"
-        yield f"taken over at +{at}: {why}, {seconds(takeover.gap.length.total_seconds())} without a driver"
+        undriven = seconds(takeover.gap.length.total_seconds())
+        shells = "; every shell of before is gone" if takeover.took_shells else ""
+        yield f"taken over at +{at}: {why}, {undriven} without a driver{shells}"
     for thread in made.threads.values():
         for effect in thread.effects:
             if effect.outcome == "unknown":
                 yield f"unknown outcome: {thread.label} ran {told_call(effect.name, effect.input, 100)}"
         if thread.shells_lost:
             yield f"{thread.label} lost its shell {count(thread.shells_lost, 'time')}"
-        if thread.reason and thread.parent is not None:
+        if thread.reason and thread.parent is not None and state(thread) not in WELL:
             yield f"{thread.label} {thread.ended}: {one_line(thread.reason)}"

@@ -61,13 +61,16 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-_TELLING = ("command", "path", "file_path", "pattern")  # the argument that says most, where a tool has it
+_TELLING = ("command", "pattern", "path", "file_path", "task")  # the argument that says most, where a call has it
 
 
 def told_call(name: str, given: Mapping[str, JSON], width: int = 60) -> str:
-    """A tool call in one line: bash (grep -rn import src)."""
-    about = next((given[key] for key in _TELLING if isinstance(given.get(key), str)), None)
-    about = about if about is not None else (json.dumps(dict(given), ensure_ascii=False) if given else "")
+    """A call in one line: bash (grep -rn import src), grep (import in src)."""
+    about = next((str(given[key]) for key in _TELLING if isinstance(given.get(key), str)), None)
+    if about is None:
+        about = json.dumps(dict(given), ensure_ascii=False) if given else ""
+    elif "pattern" in given and isinstance(place := given.get("path"), str) and place:
+        about = f"{about} in {place}"
     return one_line(f"{name} ({about})" if about else name, width)
 
 

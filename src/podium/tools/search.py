@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Sequence
+from operator import itemgetter
 
 from podium.core.content import text
 from podium.core.json import JSON
@@ -17,6 +18,21 @@ LINE_CHARACTERS = 500
 FOUND_BYTES = 4 << 20
 MISSING = 3  # exit code of the script if the path is not there
 PARTIAL = b"podium: partial"
+BATCH = 500  # files that are searched together; what was found in them is there before the next are read
+# Searches the files "$@". One with NUL bytes is binary and is skipped. One that is no UTF-8 is searched as bytes: under
+# UTF-8, grep takes it for binary and passes over it in silence. 255 ends the outer xargs: nobody reads any more.
+SEARCH = """
+mapfile -d '' -t text < <(LC_ALL=C grep -lIZs -e '' -- "$@")
+mapfile -d '' -t bytes < <(grep -alZsxv -e '.*' -- /dev/null "${{text[@]}}")
+utf8=() next=0
+for file in "${{text[@]}}"; do
+  if [ "$file" = "${{bytes[next]}}" ]; then next=$((next + 1)); else utf8+=("$file"); fi
+done
+printf '%s\\0' /dev/null "${{utf8[@]}}" | xargs -0 {grep}
+[ $? -ne 125 ] || exit 255
+[ ${{#bytes[@]}} -eq 0 ] || printf '%s\\0' "${{bytes[@]}}" | LC_ALL=C xargs -0 {grep}
+[ $? -ne 125 ] || exit 255
+"""
 LISTED = re.compile(rb"([^\0]*)\0(\d+):([^\n]*)\n?")
 
 GLOB_INPUT: dict[str, JSON] = {
@@ -99,6 +115,8 @@ class Grep:
         except Unusable as error:
             return ToolOutcome(content=text(str(error)), is_error=True)
         lines = _matches(ran.output, mode)
+        if any("\ufffd" in line for line in lines):
+            lines.append("[bytes that are not UTF-8 are shown as \ufffd]")
         if ran.dropped_bytes:
             lines.append(f"[only the first {GREP_BYTES >> 10} KiB are shown. Use a narrower pattern, path or glob]")
         if complaint := _complaint(ran):
@@ -119,7 +137,8 @@ async def _grep(sandbox: Sandbox, root: str, call: ToolCall, mode: str) -> Ran:
     flags = {"content": "-nHZ", "files": "-lZ", "count": "-cH"}[mode] + ("i" if call.input.get("ignore_case") else "")
     ran: Ran
     for syntax in ("-P", "-E"):
-        search = ["xargs", "-0", "-r", "grep", "-Is", flags, syntax, "-e", pattern, "--"]
+        grep = shlex.join(["grep", "-Is", flags, syntax, "-e", pattern, "--"])
+        search = ["xargs", "-0", "-r", "-n", str(BATCH), "/bin/bash", "-c", SEARCH.format(grep=grep), "bash"]
         script = _script(root, files, search, only_files=True)
         if mode == "count":
             script += " | grep -v ':0$'"
@@ -207,12 +226,13 @@ def _refuse_missing(root: str, ran: Ran) -> None:
 
 def _matches(output: bytes, mode: str) -> list[str]:
     if mode == "files":
-        return [_name(path) for path in output.split(b"\0")[:-1]]
+        return [_name(path) for path in sorted(output.split(b"\0")[:-1])]
     if mode == "count":
         # A name with a line end in it comes in pieces; the last has the count.
-        return [_name(line) for line in output.split(b"\n") if re.search(rb":\d+$", line)]
+        counts = [line.rpartition(b":") for line in output.split(b"\n") if re.search(rb":\d+$", line)]
+        return [f"{_name(path)}:{int(count)}" for path, _, count in sorted(counts)]
     lines = []
-    for path, number, line in LISTED.findall(output):
+    for path, number, line in sorted(LISTED.findall(output), key=itemgetter(0)):
         shown_line = line.decode(errors="replace")
         if len(shown_line) > LINE_CHARACTERS:
             shown_line = f"{shown_line[:LINE_CHARACTERS]} [... cut, {len(shown_line)} characters]"
@@ -222,7 +242,7 @@ def _matches(output: bytes, mode: str) -> list[str]:
 
 def _complaint(ran: Ran) -> str:
     lines = [line for line in ran.errors.decode(errors="replace").splitlines() if line.startswith("grep: ")]
-    return "; ".join(line.removeprefix("grep: ") for line in lines[:3])
+    return "; ".join(line.removeprefix("grep: ") for line in list(dict.fromkeys(lines))[:3])
 
 
 def _outcome(lines: list[str], ran: Ran, nothing: str) -> ToolOutcome:

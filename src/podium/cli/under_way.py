@@ -1,0 +1,57 @@
+"""What an unfinished session has under way, and how it goes on."""
+
+import shlex
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from podium.analysis.trace import ThreadTrace, Trace
+from podium.cli.text import command, one_line, seconds, told_call
+from podium.cli.tree import NAME_WIDTH
+from podium.core.rows import Owner, SessionRow
+
+CALL_WIDTH = 100
+
+
+def under_way(made: Trace) -> Iterator[str]:
+    """A line for each open call: of a model, of a tool, of another agent."""
+    start = made.started_at or made.last_at
+    working: dict[str | None, list[ThreadTrace]] = {}
+    for thread in made.threads.values():
+        if thread.status == "running":
+            working.setdefault(thread.parent, []).append(thread)
+    for thread in (it for threads in working.values() for it in threads):
+        calls = [(effect.start, _told(effect.name, effect.input, effect.attempt)) for effect in thread.open.values()]
+        calls += [
+            (child.opened_at, f"waits for {told_call(child.label, child.given, CALL_WIDTH)}")
+            for child in working.get(thread.id, [])
+        ]
+        name = one_line(thread.label, NAME_WIDTH)
+        for since, call in calls:
+            yield f"{name} {call}, since {_offset(since, start)}"
+        if not calls:
+            yield f"{name} waits for its turn"
+
+
+def _told(tool: str, given: dict[str, object], attempt: int) -> str:
+    again = f", attempt {attempt}" if attempt > 1 else ""
+    return (f"runs {told_call(tool, given, CALL_WIDTH)}" if tool else "asks its model") + again
+
+
+def _offset(at: datetime, start: datetime | None) -> str:
+    return f"+{seconds((at - (start or at)).total_seconds())}"
+
+
+def how_it_goes_on(row: SessionRow, owner: Owner | None, data: Path) -> str:
+    """Who drives an unfinished session, or what resumes it; "" for a finished one."""
+    if not row.is_unfinished:
+        return ""
+    if owner is not None and row.facts.status != "idle":
+        stopped = f", and is stopped: 'kill -CONT {owner.pid}' lets it go on" if owner.state == "stopped" else ""
+        return f"process {owner.pid} drives it{stopped}"
+    is_rehearsed = any(need.startswith("rehearsal:") for need in row.needs)
+    own = [need for need in row.needs if need.startswith("tool:") or (need.startswith("model:") and not is_rehearsed)]
+    if own:
+        where = f" ({shlex.quote(row.program)})" if row.program else ""
+        return f"go on with it in the program that started it{where}: podium.resume({row.id!r}, agents=, models=)"
+    return f"go on with it: {command('resume', row.id, data)}"
