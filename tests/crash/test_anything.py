@@ -46,9 +46,10 @@ def test_whatever_happens_the_session_comes_to_its_end(
             deaths.append(str(death))
     if words and SESSION in play.lab.world.log.sessions:
         play.lab.tell(SendMessage(content=text("last words")))
-    for _ in range(8):
-        played = live(play, Fuse(), acts=[])
+    played = live(play, Fuse(), acts=[])
+    for _ in range(7):
         if played.state.status == "idle" and not played.state.paused:
             break
+        played = live(play, Fuse(), acts=[])
     assert (played.state.status, played.state.paused, played.state.queue) == ("idle", False, {})
     verify(play, played, ["somehow"])
