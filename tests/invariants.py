@@ -11,7 +11,7 @@ Which test holds which (numbers as in the design's list):
     5   spend is the sum over all model calls             check: usage
     6   a child has a parent and a task; an open
         delegation ends                                   check: family, idle
-    7   nothing acknowledged is missing                   tests/crash/test_points.py, tests/crash/test_kills.py
+    7   nothing acknowledged is missing                   tests/crash/test_kills.py
     8   an approval is consumed once                      there are no approvals yet
     9   idle means nothing can move                       check: idle
     10  core imports no asyncio and no I/O                import-linter, in `make check`

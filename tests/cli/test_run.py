@@ -1,5 +1,7 @@
 """`podium run`: what it prints where, and its exit codes."""
 
+import os
+
 import msgspec
 import pytest
 
@@ -108,6 +110,16 @@ def test_text_of_a_model_cannot_drive_the_terminal(folder: Folder) -> None:
     assert done.out == "red \\x1b[31m and \\x9b2J and \\u202e back\n"
     assert "[bold]it[/bold]" in shown
     assert not set("\x1b\x07\x9b\u202e") & set(done.out + done.err + shown)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is warned")
+def test_warning_of_the_library_comes_first_and_as_our_own_line(folder: Folder) -> None:
+    one_agent(folder, "return 'here'", ", tools: [read]")
+
+    done = folder.run("run", "team.yaml", "work", "--json")
+
+    assert done.err.splitlines()[0].startswith("podium: running as root: ")
+    assert done.lines()[0]["type"] == "session"
 
 
 def test_data_folder_comes_from_the_option_or_the_environment(folder: Folder) -> None:

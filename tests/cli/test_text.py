@@ -1,5 +1,11 @@
 """Text for terminals."""
 
+import fcntl
+import os
+import struct
+import subprocess
+import sys
+import termios
 import unicodedata
 
 import pytest
@@ -61,3 +67,35 @@ def test_call_is_told_by_the_argument_that_says_most() -> None:
 def test_search_is_told_by_its_pattern_first_and_then_its_place() -> None:
     assert told_call("grep", {"path": "/source", "pattern": "def .*"}) == "grep (def .* in /source)"
     assert told_call("glob", {"pattern": "**/*.py"}) == "glob (**/*.py)"
+
+
+WARN = """
+import logging
+from podium.cli.text import Told
+logging.getLogger("podium").addHandler(Told())
+logging.getLogger("podium.app").warning("what agents run is not bounded, \x1b[31m see docs/sandbox.md, on page 14 s")
+"""
+
+
+def test_warning_is_broken_between_words_on_a_narrow_terminal() -> None:
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+
+    subprocess.run([sys.executable, "-c", WARN], stdin=theirs, stdout=theirs, stderr=theirs, check=True)
+    told = os.read(ours, 4096).decode()
+    os.close(ours)
+    os.close(theirs)
+
+    assert told.splitlines() == [
+        "podium: what agents run is not bounded,",
+        "\\x1b[31m see docs/sandbox.md, on page",
+        "14 s",
+    ]
+
+
+def test_warning_is_one_line_where_there_is_no_terminal() -> None:
+    done = subprocess.run([sys.executable, "-c", WARN], capture_output=True, check=True)
+
+    assert done.stderr.decode() == (
+        "podium: what agents run is not bounded, \\x1b[31m see docs/sandbox.md, on page 14 s\n"
+    )

@@ -1,5 +1,6 @@
 """The command line: `main` is `podium`. One file per command; what only one of them needs is imported when it runs."""
 
+import logging
 import os
 import sys
 import traceback
@@ -10,7 +11,7 @@ import typer
 
 from podium.cli import check, doctor, resume, run, sessions, show
 from podium.cli.exit_codes import ExitCode, of_error
-from podium.cli.text import one_line, tell
+from podium.cli.text import Told, one_line, tell
 from podium.errors import PodiumError
 
 app = typer.Typer(
@@ -46,6 +47,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show must not end the program
             stream.reconfigure(errors="backslashreplace")
+    logging.getLogger("podium").addHandler(Told(logging.WARNING))
     try:
         app(prog_name="podium")
     except PodiumError as error:

@@ -21,7 +21,7 @@ from podium.analysis.trace import Trace
 from podium.cli.exit_codes import ExitCode, of_session
 from podium.cli.lines import Lines
 from podium.cli.live import LiveTable
-from podium.cli.text import command, count, printable, seconds, tell
+from podium.cli.text import command, count, printable, seconds, tell, unbroken
 from podium.core.records import PRIVATE, Record
 from podium.errors import PodiumError
 from podium.running import Run, RunResult
@@ -155,7 +155,7 @@ def conclude(result: RunResult, trace: Trace, data: Path, *, json: bool, is_rehe
         count(trace.usage.total_tokens, "token") + (" (estimated; no model was called)" if is_rehearsed else ""),
         seconds(wall),
     ]
-    tell(f"{said} · {', '.join(figures)}")
+    tell(unbroken(f"{said} · {', '.join(figures)}"))
     tell(command("resume" if result.paused else "show", result.session_id, data))
     return code
 

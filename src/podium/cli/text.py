@@ -1,9 +1,12 @@
 """Text for terminals: foreign text made harmless, times and counts in words."""
 
 import json
+import logging
 import os
+import re
 import shlex
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -83,3 +86,22 @@ def command(verb: str, session: str, data: Path) -> str:
 def tell(text: str) -> None:
     """A line of our own, beside the result: on stderr."""
     print(printable(text), file=sys.stderr, flush=True)
+
+
+def unbroken(text: str) -> str:
+    """The text for stderr, in lines that break no word if that is a terminal too narrow for it."""
+    if not sys.stderr.isatty():
+        return text
+    wrap = textwrap.TextWrapper(
+        os.get_terminal_size(sys.stderr.fileno()).columns or 80, break_on_hyphens=False, break_long_words=False
+    ).wrap
+    joined = re.sub(r"(?<=\d) (?=\w)", "\xa0", printable(text))  # a number stays with what it counts
+    return "\n".join("\n".join(wrap(line)) for line in joined.splitlines()).replace("\xa0", " ")
+
+
+class Told(logging.Handler):
+    """Tells warnings of the library as lines of our own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell it."""
+        tell(unbroken(f"podium: {self.format(record)}"))

@@ -10,7 +10,7 @@ from podium.cli.text import command, one_line, seconds, told_call
 from podium.cli.tree import NAME_WIDTH
 from podium.core.rows import Owner, SessionRow
 
-CALL_WIDTH = 100
+CALL_WIDTH = 60
 
 
 def under_way(made: Trace) -> Iterator[str]:
