@@ -12,7 +12,7 @@ export PYTHON
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-demo: venv ## watch a team audit a small codebase; no key, no network
+demo: venv ## watch a team audit this code base; no key, no network
 	$(BIN)/python examples/codebase-audit/demo.py $(ARGS)
 
 test: venv ## run every test but the crash suites

@@ -24,9 +24,8 @@ from podium.engine.clock import SortedIds, SystemClock
 from podium.engine.driver import Driver, read_state
 from podium.engine.parts import Bound, Parts
 from podium.errors import BadInput
-from podium.needs import bind, describe, need_of_rehearsal, needs_of, program
+from podium.needs import bind, check_models, describe, need_of_rehearsal, needs_of, program
 from podium.running import Run, RunResult
-from podium.sandbox.layout import check as check_place
 from podium.store.sqlite import SqliteStore
 
 logger = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ class Podium:
         clock: Clock | None = None,
     ) -> None:
         self._data = Path(data)
-        self._models = dict(models or {})
+        self._models = check_models(models or {})
         self._sandboxes = sandboxes
         self._clock = clock or SystemClock()
         self._new_id = SortedIds()
@@ -105,7 +104,8 @@ class Podium:
         Errors: BadInput, SandboxUnavailable, StoreError; nothing was created then.
         """
         parts, limits, concurrency = self.parts, limits or SessionLimits(), concurrency or Concurrency()
-        if not isinstance(task, str) or not task.strip():
+        _check_kinds(task, mounts, limits, concurrency)
+        if not task.strip():
             raise BadInput("the task is empty; say what the team is to do")
         if not task.isprintable() and task.encode("utf-8", "replace").decode() != task:
             raise BadInput("the task holds bytes that are not UTF-8")
@@ -117,7 +117,8 @@ class Podium:
             needs.append(need_of_rehearsal(rehearsal, rehearsal_folder or Path.cwd()))
         settings = _settings(workdir, mounts, limits, concurrency)
         session = self._new_id("sesn")
-        bound = await self._bind(definitions, needs, {**self._models, **(models or {})}, tools, settings, session)
+        given = {**self._models, **check_models(models or {})}
+        bound = await self._bind(definitions, needs, given, tools, settings, session)
         state, new = open_session(
             session,
             definition,
@@ -154,20 +155,27 @@ class Podium:
         row = await parts.store.session(session)
         if not row.is_unfinished:
             raise BadInput(f"session {session} is finished; there is nothing to resume")
-        tools: dict[tuple[str, str], Tool] = {}
+        agents, tools = tuple(agents), dict[tuple[str, str], Tool]()
         for agent in agents:
             pin(agent, lambda tool, where: describe(tool, where, tools))
         definitions = await parts.store.definitions(row.agent)
         state, _ = await read_state(parts, session)
-        given = {**self._models, **(models or {})}
+        given = {**self._models, **check_models(models or {})}
         bound = await self._bind(
             definitions, row.needs, given, tools, state.settings, session, resumer=row.program, changed=accept_changed
         )
-        if row.paused and row.facts.status == "idle":
-            await parts.store.admit(session, Resume())
-        epoch = await parts.store.claim(session)
-        state, head = await read_state(parts, session)
         schema = next((agent.output_schema for agent in agents if agent.name == row.agent_name), None)
+        if row.paused and row.facts.status != "idle":
+            # The process before did not live to take its interrupt: that comes first, and then it goes on.
+            await (await self._take_up(session, bound, schema)).result()
+            row = await parts.store.session(session)
+        if row.paused:
+            await parts.store.admit(session, Resume())
+        return await self._take_up(session, bound, schema)
+
+    async def _take_up(self, session: str, bound: Bound, schema: Any) -> Run:
+        epoch = await self.parts.store.claim(session)
+        state, head = await read_state(self.parts, session)
         return self._drive(state, bound, epoch, head, schema=schema, takes_over=True)
 
     async def unfinished(self) -> list[SessionRow]:
@@ -185,10 +193,17 @@ class Podium:
         caps |= {f"provider:{name}": most for name, most in settings.provider_calls.items()}
         self.parts.limiter.cap(caps)
         driver = Driver(self.parts, bound, state, epoch=epoch, head=head)
-        run = Run(driver, self.folder, schema=schema, takes_over=takes_over)
+        run = Run(driver, self.folder, schema=schema, caps=caps, takes_over=takes_over)
+        run.when_over(lambda: self._uncap(run))
         self._runs = [other for other in self._runs if not other.is_over]
         self._runs.append(run)
         return run
+
+    def _uncap(self, run: Run) -> None:
+        """Forget the caps that the run brought, where no other run brought them too."""
+        kept = {key for other in self._runs if not other.is_over for key in other.caps}
+        for key in run.caps.keys() - kept:
+            self.parts.limiter.uncap(key)
 
     async def _bind(
         self,
@@ -207,8 +222,10 @@ class Podium:
         has_sandbox = any(tool.needs_sandbox for tool in bound.tools.values())
         if not has_sandbox and not settings.mounts:
             return bound
+        from podium.sandbox.layout import check  # only who shows folders pays for it
+
         place = self._make_place(settings, session, "check")
-        check_place(place)
+        check(place)
         if not has_sandbox:
             return bound
         sandboxes = self.parts.sandboxes()
@@ -264,6 +281,18 @@ def pinned(
             f"{limits.depth}. Raise it, or flatten the team"
         )
     return definition, definitions
+
+
+def _check_kinds(task: Any, mounts: Any, limits: Any, concurrency: Any) -> None:
+    """What a program passes may be anything."""
+    if not isinstance(task, str):
+        raise BadInput(f"the task must be a text, not {type(task).__name__}")
+    if not isinstance(mounts, list | tuple) or not all(isinstance(mount, Mount) for mount in mounts):
+        raise BadInput(f"mounts is a list of Mount(path, at='/source'), not {mounts!r:.80}")
+    if not isinstance(limits, SessionLimits):
+        raise BadInput(f"limits of a session are SessionLimits(turns=..., seconds=..., tokens=...), not {limits!r:.80}")
+    if not isinstance(concurrency, Concurrency):
+        raise BadInput(f"concurrency is Concurrency(session=..., models=...), not {concurrency!r:.80}")
 
 
 def _settings(

@@ -95,4 +95,8 @@ class SandboxUnavailable(PodiumError):
 
 
 class ModelFailed(PodiumError):
-    """A model call gave no reply."""
+    """A model call gave no reply. `place` is where in the model's code, for people and not for other models."""
+
+    def __init__(self, reason: str, place: str = "") -> None:
+        super().__init__(reason)
+        self.place = place

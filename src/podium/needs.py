@@ -11,6 +11,7 @@ from typing import Any
 
 from podium.core.definitions import Definition, ToolSpec
 from podium.core.ports import Model, Tool
+from podium.core.schema import check_schema
 from podium.engine.parts import Bound
 from podium.errors import BadInput, NeedsUnmet, UnknownName
 from podium.models.rehearsal import Generated
@@ -45,10 +46,41 @@ def describe(entry: Any, where: str, found: dict[tuple[str, str], Tool]) -> Tool
             tool = FunctionTool(entry, where)
         else:
             raise BadInput(f"{where}: a tool is a name, a Python function or a Tool object, not {entry!r:.80}")
+        _check_tool(tool, where)
         source = "function"
         agent = where.removeprefix("agent '").removesuffix("'")
         found[agent, tool.name] = tool
     return ToolSpec(tool.name, tool.description, tool.input_schema, source, tool.idempotent)
+
+
+def _check_tool(tool: Tool, where: str) -> None:
+    for name, kind in (("name", str), ("description", str), ("idempotent", bool), ("needs_sandbox", bool)):
+        if not isinstance(getattr(tool, name, None), kind):
+            raise BadInput(f"{where}: tool {tool!r:.80} must have '{name}', a {kind.__name__}; see podium.Tool")
+    if not callable(tool.run):
+        raise BadInput(f"{where}: tool '{tool.name}' must have 'async def run(self, call, sandbox)'; see podium.Tool")
+    check_schema(tool.input_schema, where=f"{where}, input_schema of tool '{tool.name}'")
+
+
+def check_models(models: Any) -> dict[str, Model]:
+    """The models a program passed, by name.
+
+    Errors: BadInput for what is none, with the remedy.
+    """
+    if not isinstance(models, Mapping):
+        raise BadInput(f"models must map names to model objects, as in models={{'fake': model}}, not {models!r:.80}")
+    for name, model in models.items():
+        if isinstance(model, type):
+            raise BadInput(f"models['{name}'] is a class; pass an object of it")
+        if callable(getattr(model, "reply", None)) and isinstance(getattr(model, "provider", None), str):
+            continue
+        if callable(model):
+            raise BadInput(f"models['{name}'] is a function; wrap it: Rehearsal({getattr(model, '__name__', 'it')})")
+        raise BadInput(
+            f"models['{name}'] must have 'provider', a text, and 'async def reply(self, request)'; "
+            f"{type(model).__name__} has not. See podium.Model"
+        )
+    return dict(models)
 
 
 def needs_of(definitions: Iterable[Definition]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """A session under way in this process, and how it ended."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,12 @@ class RunResult:
         self.text = main.result_text()
         self.output: Any = self.text
         if main.submitted:
-            self.output = schema.model_validate(main.output) if hasattr(schema, "model_validate") else main.output
+            self.output = main.output
+            if hasattr(schema, "model_validate"):
+                try:
+                    self.output = schema.model_validate(main.output)
+                except ValueError as refusal:  # a validator of its own, which the JSON Schema does not say
+                    self.error = f"the output fits the schema, but not {schema.__name__}: {refusal}"
         self.usage: Usage = state.usage
         self.threads: tuple[ThreadRow, ...] = tuple(thread.row() for thread in state.threads.values())
         self._folder = folder
@@ -49,11 +54,12 @@ class RunResult:
 class Run:
     """A session under way in this process."""
 
-    def __init__(self, driver: Driver, folder: Path, *, schema: Any, takes_over: bool) -> None:
+    def __init__(self, driver: Driver, folder: Path, *, schema: Any, caps: Mapping[str, int], takes_over: bool) -> None:
         self.id = driver.state.id
         self._driver = driver
         self._parts = driver.parts
         self._folder = folder
+        self.caps = caps
         self._schema = schema
         self._is_over = asyncio.Event()
         self._first_seq = driver.head + 1 if takes_over else 1
@@ -70,6 +76,10 @@ class Run:
     def is_over(self) -> bool:
         """Whether nothing of it runs here any more."""
         return self._is_over.is_set()
+
+    def when_over(self, then: Callable[[], None]) -> None:
+        """Call this when nothing of it runs here any more."""
+        self._work.add_done_callback(lambda _: then())
 
     async def result(self) -> RunResult:
         """Wait until the session is idle. Cancelled, the session is let go in good order and can be resumed."""
@@ -98,6 +108,7 @@ class Run:
 
     async def close(self) -> None:
         """Let the session go, unfinished if it is; open calls count as interrupted by a crash."""
+        await asyncio.sleep(0)  # a task that is cancelled before its first step would never let go of the session
         self._work.cancel()
         await asyncio.wait([self._work])
 

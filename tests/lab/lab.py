@@ -176,7 +176,7 @@ class Process:
             caps[f"session:{state.id}"] = state.settings.session_calls
         self.parts.limiter.cap(caps)
         driver = Driver(self.parts, bound, state, epoch=epoch, head=head)
-        return Live(self, Run(driver, Path(), schema=None, takes_over=takes_over), driver)
+        return Live(self, Run(driver, Path(), schema=None, caps=caps, takes_over=takes_over), driver)
 
 
 class Lab:

@@ -62,12 +62,7 @@ async def _go_on(
     from podium.store.sqlite import read_log
 
     is_rehearsed = any(need.startswith("rehearsal:") for need in row.needs)
-    # An interrupt that the process before did not live to take is taken first; then it goes on.
-    is_stopping = row.paused and row.facts.status != "idle"
-    while True:
-        run = await podium.resume(row.id, accept_changed=accept_changed)
-        past = trace(read_log(podium.folder, row.id))
-        result, is_asked = await follow(run, past, data, json=json, is_rehearsed=is_rehearsed)
-        if is_asked or not (result.paused and is_stopping):
-            return conclude(result, past, data, json=json, is_rehearsed=is_rehearsed), is_asked
-        is_stopping = False
+    run = await podium.resume(row.id, accept_changed=accept_changed)
+    past = trace(read_log(podium.folder, row.id))
+    result, is_asked = await follow(run, past, data, json=json, is_rehearsed=is_rehearsed)
+    return conclude(result, past, data, json=json, is_rehearsed=is_rehearsed), is_asked

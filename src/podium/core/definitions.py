@@ -124,9 +124,12 @@ class Agent:
             raise BadInput(f"{where}: model must be the name of a model, not {self.model!r:.80}")
         if not isinstance(self.system, str) or len(self.system) > MAX_SYSTEM:
             raise BadInput(f"{where}: system must be a text of at most {MAX_SYSTEM:,} characters")
-        if isinstance(self.tools, str) or isinstance(self.callable_agents, str | Agent):
+        for text in (self.name, self.model, self.description, self.system):
+            if not isinstance(text, str) or text.encode("utf-8", "replace").decode() != text:
+                raise BadInput(f"{where}: name, model, description and system are texts, in characters that UTF-8 has")
+        if not isinstance(self.tools, list | tuple) or not isinstance(self.callable_agents, list | tuple):
             raise BadInput(f"{where}: tools and callable_agents are lists")
-        if not isinstance(self.limits, Limits):
+        if type(self.limits) is not Limits:
             raise BadInput(f"{where}: limits must be Limits(turns=..., seconds=..., tokens=...)")
         object.__setattr__(self, "tools", tuple(self.tools))
         object.__setattr__(self, "callable_agents", tuple(self.callable_agents))

@@ -152,7 +152,7 @@ def finish(session: SessionState, thread: ThreadState, ending: Ending, at: Momen
     """Record how a thread ends, with all it has open and everyone below it.
 
     Shape: after these records nothing of the thread or of its descendants can move. For the primary thread the
-    session's own idle records come on top, from `idle`.
+    session's own idle records come on top, from the driver.
     """
     _close_open(session, thread, ending, at)
     if isinstance(ending, Limited):

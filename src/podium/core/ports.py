@@ -4,7 +4,7 @@ Each Protocol's docstring is its contract.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -16,11 +16,12 @@ from podium.core.definitions import Definition
 from podium.core.json import JSON
 from podium.core.records import Draft, Record, Usage
 from podium.core.rows import CallRow, Changes, InputRow, Owner, SessionRow, ThreadRow
+from podium.errors import BadInput
 
 # --- tools and sandboxes ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Mount:
     """A folder of the host, shown to every thread of a session at `at`.
 
@@ -28,8 +29,16 @@ class Mount:
     """
 
     path: Path
-    at: str
-    read_only: bool = True
+    at: str = field(kw_only=True)
+    read_only: bool = field(kw_only=True, default=True)
+
+    def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "path", Path(self.path))
+        except TypeError:
+            raise BadInput(f"Mount takes the path of a folder, not {self.path!r:.80}") from None
+        if not isinstance(self.at, str):
+            raise BadInput(f"Mount(at=...) is a path inside the sandbox, such as '/source', not {self.at!r:.80}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ class SessionRow(msgspec.Struct, frozen=True, gc=False):
     """A session as lists, claiming and admission see it: a cache of the fold, and who drives it.
 
     Shape: `head` is the seq of its last record. `owner` the worker that drives it, or None. `needs` what a program
-    must bring to drive it: "tool:NAME", "model:NAME", "rehearsal:FILE:FUNCTION@SHA256".
+    must bring to drive it: "tool:AGENT/NAME", "model:NAME", "rehearsal:FILE:FUNCTION@SHA256".
     """
 
     id: str

@@ -34,6 +34,7 @@ from podium.engine.thread_task import ThreadTask
 from podium.errors import Refused, StoreError
 
 logger = logging.getLogger(__name__)
+GRACE_S = 5.0  # how long a cancelled thread may take to clean up
 
 
 async def read_state(parts: Parts, session: str) -> tuple[SessionState, int]:
@@ -186,7 +187,7 @@ class Driver:
         self._ending = None
         state, at = self.state, self.moment()
         self._take(UserInterrupt, at)
-        if isinstance(ending, Limited):  # no model call will take them: the limit still stands
+        if isinstance(ending, Limited | Failed):  # no model call will take them: what stopped this one still stands
             self._take(UserMessage, at)
         finish(state, state.main, ending, at)
         self.fold(at)
@@ -322,7 +323,9 @@ class Driver:
         tasks = [self._tasks[id] for id in ids]
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+        _, stubborn = await asyncio.wait(tasks, timeout=GRACE_S)
+        for task in stubborn:  # it swallows cancellation. What it still returns is dropped: see `is_cancelled`
+            logger.warning("thread %s of session %s does not let itself be stopped", task.get_name(), self.state.id)
         for id in ids:
             self._forget(id)  # a task that was cancelled before its first step has not done it
 

@@ -23,10 +23,12 @@ class Limiter:
     def cap(self, caps: Mapping[str, int]) -> None:
         """Set caps by key: "session:ID", "model:NAME", "provider:NAME". A cap for a model holds for all sessions."""
         self._caps.update(caps)
+        self._serve(set(caps))
 
     def uncap(self, key: str) -> None:
         """Forget a cap, such as that of a session that is over."""
         self._caps.pop(key, None)
+        self._serve({key})
 
     def slot(self, session: str, model: str, provider: str) -> Slot:
         """What a call of this session to this model needs: the keys that are capped."""
@@ -66,7 +68,10 @@ class Limiter:
         if not slot:
             return
         self._taken.subtract(slot)
-        free = set(slot)
+        self._serve(set(slot))
+
+    def _serve(self, free: set[str]) -> None:
+        """Give places of these keys to those who wait, in their order."""
         passed: list[tuple[Slot, asyncio.Future[None]]] = []
         while self._waiting and free:
             waiting, turn = self._waiting.popleft()

@@ -1,6 +1,7 @@
 """One model call: its place in the queue, the request, the reply or why there is none."""
 
 import asyncio
+import traceback
 
 from podium.core.moment import Moment
 from podium.core.ports import Model, ModelRequest, Reply, ToolOffer
@@ -29,11 +30,20 @@ async def call_model(model: Model, thread: ThreadState, offers: tuple[ToolOffer,
         messages=thread.transcript.sent(),
     )
     try:
-        return accept_reply(await model.reply(request))
+        said = await model.reply(request)
+        if is_cancelled():  # the model swallowed it
+            raise asyncio.CancelledError
+        return accept_reply(said)
     except asyncio.CancelledError as error:
         if is_cancelled():
             raise
         raise ModelFailed("CancelledError: the model cancelled its own call") from error
     except (Exception, SystemExit) as error:  # the edge: a model may raise anything, and only its own thread fails
-        said = str(error) if isinstance(error, ModelFailed) else f"{type(error).__name__}: {error}"
-        raise ModelFailed(mended(said)) from error
+        reason = str(error) if isinstance(error, ModelFailed) else f"{type(error).__name__}: {error}"
+        raise ModelFailed(mended(reason), _place(error)) from error
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised: in a script, that is the line to look at."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f" ({last.filename}:{last.lineno})"

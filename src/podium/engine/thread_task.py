@@ -48,7 +48,7 @@ class ThreadTask:
                     except ModelFailed as error:
                         at = driver.moment()
                         assert thread.span is not None
-                        at.attempt_failed(thread.id, thread.span, str(error))
+                        at.attempt_failed(thread.id, thread.span, f"{error}{error.place}")
                         driver.fold(at)
                         return await self._finish(Failed(str(error)), at)
                 case RunTools(calls):

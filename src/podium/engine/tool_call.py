@@ -23,6 +23,8 @@ async def run_tool(
     try:
         sandbox = sandbox_of(thread) if tool.needs_sandbox else None
         outcome = await tool.run(ToolCall(id=call.id, name=call.name, input=call.input, seen=thread.seen), sandbox)
+        if is_cancelled():  # the tool swallowed it
+            raise asyncio.CancelledError
     except PodiumError as error:
         return _failed(str(error))
     except asyncio.CancelledError:

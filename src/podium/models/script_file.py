@@ -30,12 +30,17 @@ def load(place: str, folder: Path) -> tuple[Rehearsal, str]:
         source = file.read_bytes()
     except OSError as error:
         raise BadInput(f"rehearsal file {file} cannot be read: {error.strerror}") from None
-    if str(file.parent) not in sys.path:
-        sys.path.insert(0, str(file.parent))
+    folder_first = str(file.parent)
+    if folder_first in sys.path:
+        sys.path.remove(folder_first)
+    sys.path.insert(0, folder_first)
     try:
-        digest = _digest(file)
+        digest, modules = _digest(file)
+        for other in modules:  # another script's, of the same name, or an earlier state of this one's
+            sys.modules.pop(other, None)
         module = ModuleType(f"podium_rehearsal_{digest[:12]}")
         module.__file__ = str(file)
+        sys.modules[module.__name__] = module  # where dataclasses and pickle look for it
         exec(compile(source, str(file), "exec"), module.__dict__)
     except Exception as error:  # the edge: the user's file may hold and raise anything
         raise BadInput(f"rehearsal file {file} cannot be run: {type(error).__name__}: {error}") from error
@@ -46,8 +51,8 @@ def load(place: str, folder: Path) -> tuple[Rehearsal, str]:
     return Rehearsal(script), f"rehearsal:{file}:{function}@{digest}"
 
 
-def _digest(file: Path) -> str:
-    """SHA-256 over the script and what it imports from its own folder, by name and content."""
+def _digest(file: Path) -> tuple[str, list[str]]:
+    """SHA-256 over the script and what it imports from its own folder, and the names of those modules."""
     finder = ModuleFinder(path=[str(file.parent)])  # this path alone: libraries are not the script's
     finder.run_script(str(file))
     found = [getattr(module, "__file__", None) for module in finder.modules.values()]
@@ -56,4 +61,4 @@ def _digest(file: Path) -> str:
     for source in sorted({file, *sources}):
         content = source.read_bytes()
         digest.update(f"{source.relative_to(file.parent)} {len(content)}\n".encode() + content)
-    return digest.hexdigest()
+    return digest.hexdigest(), [name for name in finder.modules if name != "__main__"]

@@ -7,8 +7,10 @@ finish the statement before anything is awaited.
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -193,6 +195,8 @@ class SqliteStore:
 
     async def owner(self, session: str) -> Owner | None:
         row = await self.session(session)
+        if row.owner == self._workers.id and session not in self._driven:
+            return None  # a driver of this process that ended in trouble
         return None if row.owner is None else self._workers.owner(row.owner)
 
     async def close(self) -> None:
@@ -217,7 +221,9 @@ class SqliteStore:
         return await asyncio.get_running_loop().run_in_executor(self._reads, job)
 
     def _explain(self, error: Exception) -> StoreError:
-        live = [f"process {owner.pid} ({owner.state})" for owner in self._workers.live()]
+        live: list[str] = []
+        with suppress(OSError):  # the error at hand matters more
+            live = [f"process {owner.pid} ({owner.state})" for owner in self._workers.live()]
         return explain(error, self.folder / FILE, live, self._busy_s)
 
 
@@ -233,7 +239,7 @@ def connect(file: Path, explain: Callable[[sqlite3.Error], StoreError], busy_s: 
             db.execute("BEGIN")
             _version(db, file, len(steps))  # before the first write: what is not ours stays as it is
             db.execute("COMMIT")
-            db.execute("PRAGMA journal_mode = WAL")
+            _patiently(lambda: db.execute("PRAGMA journal_mode = WAL"), busy_s)
             db.execute("PRAGMA synchronous = FULL")
             # 16 MB: the pages that every commit touches are copied back a few times less.
             db.execute("PRAGMA wal_autocheckpoint = 4000")
@@ -284,6 +290,20 @@ def _version(db: sqlite3.Connection, file: Path, known: int) -> int:
             "Update Podium, or name another data folder with --data"
         )
     return version
+
+
+def _patiently(change: Callable[[], object], busy_s: float) -> None:
+    """Change the journal mode. SQLite does not wait for others that do the same at that moment, so this does."""
+    until = time.monotonic() + busy_s
+    while True:
+        try:
+            change()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _statements(script: str) -> list[str]:

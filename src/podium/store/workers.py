@@ -52,6 +52,8 @@ class Workers:
             fd = os.open(self._path(id), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
+        except OSError:  # it cannot be looked at: no reason to rob it
+            return True
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

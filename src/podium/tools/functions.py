@@ -2,7 +2,10 @@
 
 import asyncio
 import inspect
+import threading
 from collections.abc import Callable
+from contextlib import suppress
+from contextvars import copy_context
 from typing import Any, TypeVar, get_type_hints, overload
 
 import msgspec
@@ -40,7 +43,7 @@ class FunctionTool:
     """The Tool port on a Python function, which runs in this process and not in a sandbox.
 
     Shape: the function's parameters, with their type hints, become the input schema; what it returns becomes text as it
-    is, or JSON. A plain function runs in a thread, which a cancelled call cannot stop.
+    is, or JSON. A plain function runs in a thread of its own, which a cancelled call cannot stop.
     Errors: BadInput for a signature that cannot become a schema.
     """
 
@@ -70,10 +73,39 @@ class FunctionTool:
         if self._is_async:
             result = await self._function(**given)
         else:
-            result = await asyncio.to_thread(self._function, **given)
+            result = await _in_thread(lambda: self._function(**given), self.name)
             if inspect.isawaitable(result):
                 result = await result
         return ToolOutcome(content=text(_as_text(result)))
+
+
+async def _in_thread(function: Callable[[], Any], name: str) -> Any:
+    """What the function returns, from a thread of its own.
+
+    Not from a pool: one that hangs would take the place of others, and keep the program from ending.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+
+    def settle(result: Any, error: BaseException | None) -> None:
+        if done.done():  # the call was cancelled
+            return
+        if error is None:
+            done.set_result(result)
+        else:
+            done.set_exception(RuntimeError("StopIteration") if isinstance(error, StopIteration) else error)
+
+    def work() -> None:
+        result, error = None, None
+        try:
+            result = function()
+        except BaseException as raised:
+            error = raised
+        with suppress(RuntimeError):  # the loop may be closed by now
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=copy_context().run, args=(work,), name=f"tool {name}", daemon=True).start()
+    return await done
 
 
 def _arguments(function: Callable[..., Any], name: str, where: str) -> Any:
