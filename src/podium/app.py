@@ -324,6 +324,8 @@ def existing_folder(path: Path, what: str) -> Path:
 
     Errors: BadInput naming it, and the remedy, if it is none or cannot be read.
     """
+    if os.fsencode(path).decode(errors="replace") != str(path):
+        raise BadInput(f"{what}: the path {str(path)!a} is not UTF-8; rename the folder")
     try:
         folder = path.expanduser().resolve(strict=True)
         next(folder.iterdir(), None)

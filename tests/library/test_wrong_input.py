@@ -36,6 +36,7 @@ class NoProvider:
         ({"mounts": [Mount(Path("/tmp"), at="/usr")]}, "/usr is the sandbox's own"),
         ({"mounts": [Mount(Path("/nowhere"), at="/x")]}, "does not exist"),
         ({"workdir": "/nowhere"}, "does not exist; create it first"),
+        ({"workdir": "/tmp/d\udce9"}, "is not UTF-8; rename the folder"),
     ],
 )
 async def test_what_start_cannot_use_is_refused_and_nothing_is_created(
