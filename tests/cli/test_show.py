@@ -10,7 +10,8 @@ import pytest
 
 from podium.core.definitions import Definition
 from podium.core.session import fold
-from podium.store.sqlite import FILE, read_log
+from podium.store.sqlite import read_log
+from podium.store.sqlite_file import FILE
 from tests.cli.podium import Folder
 
 

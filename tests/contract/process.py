@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 from podium.errors import PodiumError
-from podium.store.sqlite import FILE, SqliteStore
+from podium.store.sqlite import SqliteStore
+from podium.store.sqlite_file import FILE
 from tests.contract.stores import unique
 from tests.contract.writing import TickingClock, new_session, said, writes
 

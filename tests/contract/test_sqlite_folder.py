@@ -12,7 +12,8 @@ import pytest
 from podium.core.ports import Interrupt
 from podium.errors import StoreCorrupt, StoreDown, StoreError
 from podium.store.folder import open_folder
-from podium.store.sqlite import FILE, SqliteStore
+from podium.store.sqlite import SqliteStore
+from podium.store.sqlite_file import FILE
 from tests.contract.processes import another_user, mounted, process
 from tests.contract.stores import unique
 from tests.contract.writing import LEAD, TickingClock, new_session, said, writes

@@ -12,7 +12,8 @@ from podium.core.content import text
 from podium.core.ports import SendMessage
 from podium.core.rows import Changes
 from podium.errors import StoreDown
-from podium.store.sqlite import FILE, SqliteStore
+from podium.store.sqlite import SqliteStore
+from podium.store.sqlite_file import FILE
 from tests.contract.stores import unique
 from tests.contract.writing import RUNNING, TickingClock, new_session, said, thread_row, writes
 

@@ -8,7 +8,7 @@ from podium.app import Podium
 from podium.core.ports import Store
 from podium.core.rows import Owner, SessionRow
 from podium.errors import BadInput, NotFound
-from podium.store.sqlite import FILE
+from podium.store.sqlite_file import FILE
 
 LAST = "last"
 

@@ -17,7 +17,7 @@ from podium.cli.exit_codes import ExitCode
 from podium.cli.options import Data
 from podium.cli.text import DATA, count, printable
 from podium.errors import PodiumError
-from podium.store.sqlite import FILE
+from podium.store.sqlite_file import FILE
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_SQLITE = (3, 37)  # STRICT tables
