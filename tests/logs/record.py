@@ -100,7 +100,8 @@ async def record() -> bytes:
                 "threads": await store.threads(run.id),
                 "open_calls": await store.open_calls(run.id),
             }
-    return msgspec.json.format(msgspec.json.encode(golden), indent=1)
+    # Where this checkout lies is nobody's business.
+    return msgspec.json.format(msgspec.json.encode(golden), indent=1).replace(f"{Path.cwd()}/".encode(), b"")
 
 
 if __name__ == "__main__":
