@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits, depth_of, pin
 from podium.core.moment import Moment
-from podium.core.opening import open_session
+from podium.core.opening import open_session, settings_of
 from podium.core.ports import Clock, Model, Mount, Place, Resume, Sandboxes, Tool
 from podium.core.records import (
     Record,
@@ -298,7 +298,9 @@ def _check_kinds(task: Any, mounts: Any, limits: Any, concurrency: Any) -> None:
 def _settings(
     workdir: Path | str | None, mounts: Sequence[Mount], limits: SessionLimits, concurrency: Concurrency
 ) -> SessionSettings:
-    return SessionSettings(
+    return settings_of(
+        limits,
+        concurrency,
         workdir="" if workdir is None else str(existing_folder(Path(workdir), "workdir")),
         mounts=tuple(
             {
@@ -308,14 +310,6 @@ def _settings(
             }
             for mount in mounts
         ),
-        turns=limits.turns,
-        seconds=limits.seconds,
-        tokens=limits.tokens,
-        depth=limits.depth,
-        live_threads=limits.live_threads,
-        session_calls=concurrency.session,
-        model_calls=dict(concurrency.models),
-        provider_calls=dict(concurrency.providers),
     )
 
 

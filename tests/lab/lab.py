@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from podium.core.content import text
 from podium.core.definitions import Agent, Concurrency, SessionLimits, pin
 from podium.core.moment import Moment
-from podium.core.opening import open_session
+from podium.core.opening import open_session, settings_of
 from podium.core.ports import InputRequest, Interrupt, Model, Place, Resume, Sandboxes, SendMessage, Tool
 from podium.core.records import SessionSettings
 from podium.core.rows import SessionRow
@@ -219,16 +219,7 @@ class Lab:
     ) -> Played:
         """Start the session and play it until it is idle, or its process ends; acts come at their seconds."""
         limits, concurrency = limits or SessionLimits(), concurrency or Concurrency()
-        settings = SessionSettings(
-            turns=limits.turns,
-            seconds=limits.seconds,
-            tokens=limits.tokens,
-            depth=limits.depth,
-            live_threads=limits.live_threads,
-            session_calls=concurrency.session,
-            model_calls=dict(concurrency.models),
-            provider_calls=dict(concurrency.providers),
-        )
+        settings = settings_of(limits, concurrency)
         process = Process(self, fuse or Fuse())
         return self._play(process, process.start(agent, task, settings), acts)
 

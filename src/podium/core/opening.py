@@ -3,13 +3,36 @@
 from collections.abc import Mapping, Sequence
 
 from podium.core.content import text
-from podium.core.definitions import Definition
+from podium.core.definitions import Concurrency, Definition, SessionLimits
+from podium.core.json import JSON
 from podium.core.moment import Moment
 from podium.core.ports import NewSession
 from podium.core.records import SessionCreated, SessionRunning, SessionSettings, UserMessage
 from podium.core.session import SessionState
 
 MOST_TITLE = 200  # characters
+
+
+def settings_of(
+    limits: SessionLimits,
+    concurrency: Concurrency,
+    *,
+    workdir: str = "",
+    mounts: tuple[dict[str, JSON], ...] = (),
+) -> SessionSettings:
+    """What a session is started with, as its log holds it."""
+    return SessionSettings(
+        workdir=workdir,
+        mounts=mounts,
+        turns=limits.turns,
+        seconds=limits.seconds,
+        tokens=limits.tokens,
+        depth=limits.depth,
+        live_threads=limits.live_threads,
+        session_calls=concurrency.session,
+        model_calls=dict(concurrency.models),
+        provider_calls=dict(concurrency.providers),
+    )
 
 
 def open_session(

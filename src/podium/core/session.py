@@ -182,8 +182,6 @@ class SessionState:
             case CorrectionSent():
                 thread.corrections += 1
                 thread.transcript.tell(text(event.text))
-            case AttemptFailed():
-                thread.attempts_failed += 1
             case ThreadRunning():
                 self._set_status(thread, "running", at, None)
             case ThreadIdle():
@@ -204,7 +202,7 @@ class SessionState:
                 self._skip_dead_time(at)
             case SessionResumed() | SessionError() | SessionUsage() | DrivingStopped() | SandboxRestarted():
                 pass
-            case MessageSent() | ThreadCreated() | LimitReached() | SandboxTested() | Unknown():
+            case MessageSent() | ThreadCreated() | LimitReached() | AttemptFailed() | SandboxTested() | Unknown():
                 pass
             case _:
                 assert_never(event)

@@ -32,7 +32,6 @@ class ThreadState:
 
     __slots__ = (
         "agent",
-        "attempts_failed",
         "call",
         "calls",
         "corrections",
@@ -89,7 +88,6 @@ class ThreadState:
         self.idle_usage: Usage | None = None
         self.turns = 0
         self.corrections = 0
-        self.attempts_failed = 0
         self.seen: dict[str, str] = {}
         self.has_shell = False
         self.worked_s = 0.0
