@@ -28,32 +28,22 @@ from typing import Any
 
 from podium.core.content import Message, ToolResultBlock, ToolUseBlock
 from podium.core.definitions import Definition
-from podium.core.ports import Store
-from podium.core.records import (
+from podium.core.events import (
     AgentToolResult,
     AgentToolUse,
-    CallRef,
-    DelegationClosed,
-    DelegationOpened,
-    HarnessCall,
     MessageReceived,
-    ModelReplied,
     ModelRequestEnd,
     ModelRequestStart,
-    Record,
     SessionIdle,
     SessionRunning,
     SessionUsage,
-    ToolStarted,
-    Unknown,
     Usage,
     UserInterrupt,
     UserMessage,
-    answers,
-    decode,
-    is_queued,
-    listed_id,
 )
+from podium.core.facts import CallRef, DelegationClosed, DelegationOpened, HarnessCall, ModelReplied, ToolStarted
+from podium.core.ports import Store
+from podium.core.records import Record, Unknown, answers, decode, is_queued, listed_id
 from podium.core.rows import CallRow, InputRow, SessionRow, ThreadRow
 from podium.core.session import SessionState, fold
 from podium.core.steps import Wait, next_step

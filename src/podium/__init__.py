@@ -3,8 +3,9 @@
 from podium.app import Podium, resume, run, run_sync, stream
 from podium.core.content import Message, TextBlock, ToolResultBlock, ToolUseBlock
 from podium.core.definitions import Agent, Concurrency, Limits, SessionLimits
+from podium.core.events import Usage
 from podium.core.ports import Model, ModelRequest, Mount, Reply, Tool
-from podium.core.records import Record, Usage
+from podium.core.records import Record
 from podium.errors import PodiumError
 from podium.models.rehearsal import Generated, Rehearsal, call, say
 from podium.running import Run, RunResult

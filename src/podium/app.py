@@ -11,13 +11,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits, depth_of, pin
+from podium.core.facts import SessionSettings
 from podium.core.moment import Moment
 from podium.core.opening import open_session, settings_of
 from podium.core.ports import Clock, Model, Mount, Place, Resume, Sandboxes, Tool
-from podium.core.records import (
-    Record,
-    SessionSettings,
-)
+from podium.core.records import Record
 from podium.core.rows import SessionRow
 from podium.core.session import SessionState
 from podium.engine.clock import SortedIds, SystemClock

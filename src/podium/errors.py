@@ -20,6 +20,11 @@ Why a session stopped is data (a stop reason), not an exception.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from podium.core.events import Usage
+    from podium.core.ports import Rates
 
 
 class PodiumError(Exception):
@@ -94,9 +99,32 @@ class SandboxUnavailable(PodiumError):
     """No sandbox kept its promises on this machine. Tools that need one are refused; the text has the remedy."""
 
 
-class ModelFailed(PodiumError):
-    """A model call gave no reply. `place` is where in the model's code, for people and not for other models."""
+ModelFailure = Literal["failed", "refused", "rate_limited", "overloaded", "transient", "too_long"]
 
-    def __init__(self, reason: str, place: str = "") -> None:
+
+class ModelFailed(PodiumError):
+    """A model call gave no reply. `place` is where in the model's code, for people and not for other models.
+
+    Shape: `kind` is "rate_limited" (429), "overloaded" (529), "transient" (a broken connection or answer, a server's
+    trouble, a deadline): these are tried again; "too_long" for the model's context; "refused" (the request is wrong or
+    not allowed) and "failed": these are not. `usage` is what was used up all the same, as far as it is known; `rates`
+    what the provider said of its limits.
+    Units: `retry_after_s` seconds, as the provider asked.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        place: str = "",
+        *,
+        kind: ModelFailure = "failed",
+        retry_after_s: float | None = None,
+        usage: "Usage | None" = None,
+        rates: "Rates | None" = None,
+    ) -> None:
         super().__init__(reason)
         self.place = place
+        self.kind: ModelFailure = kind
+        self.retry_after_s = retry_after_s
+        self.usage = usage
+        self.rates = rates

@@ -6,8 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from podium.core.events import SessionError, StopReason, Usage
 from podium.core.ports import Interrupt
-from podium.core.records import Record, SessionError, StopReason, Usage
+from podium.core.records import Record
 from podium.core.rows import ThreadRow
 from podium.core.session import SessionState
 from podium.engine.driver import Driver

@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from podium.core.events import StopReason
+from podium.core.facts import CallAnswered, DelegationClosed
 from podium.core.ports import Append, Store
-from podium.core.records import CallAnswered, DelegationClosed, Record, StopReason, encode
+from podium.core.records import Record, encode
 from podium.core.rows import CallRow, Changes, SessionFacts, ThreadRow
 from podium.errors import Fenced, NotFound, Refused
 from tests.contract.stores import Disk

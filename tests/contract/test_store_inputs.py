@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 from podium.core.content import text
+from podium.core.events import UserInterrupt, UserMessage
+from podium.core.facts import SessionPaused
 from podium.core.ports import InputRequest, Interrupt, Resume, SendMessage, Store
-from podium.core.records import Record, SessionPaused, UserInterrupt, UserMessage
+from podium.core.records import Record
 from podium.core.rows import InputRow, SessionFacts
 from podium.errors import NotFound, Refused
 from tests.contract.stores import Disk

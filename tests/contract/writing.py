@@ -5,22 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 from podium.core.content import text
 from podium.core.definitions import Callee, Definition
+from podium.core.events import AgentMessage, AgentToolResult, SessionIdle, StopReason, Usage, UserMessage
+from podium.core.facts import ModelReplied, SessionCreated, SessionSettings
 from podium.core.ports import Append, NewSession
-from podium.core.records import (
-    OWN,
-    PRIVATE,
-    AgentMessage,
-    AgentToolResult,
-    Draft,
-    KnownEvent,
-    ModelReplied,
-    SessionCreated,
-    SessionIdle,
-    SessionSettings,
-    StopReason,
-    Usage,
-    UserMessage,
-)
+from podium.core.records import OWN, PRIVATE, Draft, KnownEvent
 from podium.core.rows import CallRow, Changes, SessionFacts, Status, ThreadRow
 
 START = datetime(2025, 1, 1, tzinfo=UTC)

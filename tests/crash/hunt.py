@@ -24,18 +24,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from podium.core.records import (
+from podium.core.events import (
     AgentToolResult,
     AgentToolUse,
-    DelegationOpened,
     MessageReceived,
-    ModelReplied,
     ModelRequestEnd,
     ModelRequestStart,
-    Record,
-    ToolStarted,
     UserMessage,
 )
+from podium.core.facts import DelegationOpened, ModelReplied, ToolStarted
+from podium.core.records import Record
 from podium.engine.clock import SortedIds, SystemClock
 from podium.errors import StoreDown
 from podium.store.sqlite import SqliteStore, read_log

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from podium.core.content import Message, TextBlock, ToolResultBlock, ToolUseBlock
-from podium.core.records import SessionIdle
+from podium.core.events import SessionIdle
 from podium.core.session import SessionState
 from tests.crash.plays import Play
 from tests.lab.lab import SESSION, Act

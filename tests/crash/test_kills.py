@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from podium.core.records import AgentToolResult, AgentToolUse, Record, SessionIdle, ToolStarted
+from podium.core.events import AgentToolResult, AgentToolUse, SessionIdle
+from podium.core.facts import ToolStarted
+from podium.core.records import Record
 from podium.engine.recover import UNKNOWN_OUTCOME
 from podium.tools import BUILT_IN
 from tests.crash.hunt import CLASSES, Hunt

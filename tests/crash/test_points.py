@@ -10,7 +10,9 @@ from collections.abc import Callable
 
 import pytest
 
-from podium.core.records import AgentToolResult, AgentToolUse, ToolStarted, answers
+from podium.core.events import AgentToolResult, AgentToolUse
+from podium.core.facts import ToolStarted
+from podium.core.records import answers
 from podium.engine.recover import MOST_ATTEMPTS, UNKNOWN_OUTCOME
 from tests.crash.plays import PLAYS, Play, interrupt, slowly, small
 from tests.crash.points import essence, killed_at

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from podium.core.records import AgentToolResult, Record
+from podium.core.events import AgentToolResult
+from podium.core.records import Record
 from podium.engine.recover import UNKNOWN_OUTCOME
 from podium.store.sqlite import read_log
 from tests.crash.hunt import Victim, sandboxes_of

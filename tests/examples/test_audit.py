@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from podium import ModelRequest, Record, Reply
-from podium.core.records import AgentToolResult, ThreadCreated, ToolStarted
+from podium.core.events import AgentToolResult, ThreadCreated
+from podium.core.facts import ToolStarted
 from podium.models.rehearsal import Rehearsal
 from podium.models.script_file import load
 from tests.examples import trees

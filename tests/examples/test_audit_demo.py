@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from podium import Record
-from podium.core.records import AgentToolResult, DrivingStarted, ToolStarted
+from podium.core.events import AgentToolResult
+from podium.core.facts import DrivingStarted, ToolStarted
 from podium.store.sqlite import read_log
 from tests.examples import trees
 from tests.examples.auditing import EXAMPLE, figures_of

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 from podium.core.content import text
 from podium.core.definitions import Agent, Concurrency, SessionLimits, pin
+from podium.core.facts import SessionSettings
 from podium.core.moment import Moment
 from podium.core.opening import open_session, settings_of
 from podium.core.ports import InputRequest, Interrupt, Model, Place, Resume, Sandboxes, SendMessage, Tool
-from podium.core.records import SessionSettings
 from podium.core.rows import SessionRow
 from podium.core.session import SessionState
 from podium.engine.driver import Driver, read_state

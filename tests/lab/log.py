@@ -4,17 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from podium.core.content import TextBlock, ToolResultBlock, ToolUseBlock, plain
 from podium.core.definitions import Definition
+from podium.core.events import AgentToolResult, AgentToolUse, UserInterrupt
+from podium.core.facts import DelegationClosed, DelegationOpened, ToolStarted
 from podium.core.ports import ModelRequest
-from podium.core.records import (
-    AgentToolResult,
-    AgentToolUse,
-    DelegationClosed,
-    DelegationOpened,
-    Record,
-    ToolStarted,
-    UserInterrupt,
-    is_queued,
-)
+from podium.core.records import Record, is_queued
 from podium.core.session import SessionState, fold
 from podium.core.thread import ThreadState
 from tests.lab.world import Effect, World

@@ -3,8 +3,8 @@
 import pytest
 
 from podium import Agent, call, say
+from podium.core.events import UserInterrupt
 from podium.core.ports import Interrupt
-from podium.core.records import UserInterrupt
 from tests.lab.cast import after, hangs
 from tests.lab.lab import Act, Lab, interrupted, interrupted_elsewhere, said, said_elsewhere
 from tests.lab.log import Played

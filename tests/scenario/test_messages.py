@@ -4,7 +4,7 @@ import pytest
 
 from podium import Agent, Limits, call
 from podium.core.content import plain
-from podium.core.records import UserMessage
+from podium.core.events import UserMessage
 from tests.lab.cast import after
 from tests.lab.lab import Happening, Lab, said, said_elsewhere
 from tests.lab.log import Played

@@ -11,29 +11,23 @@ from podium.core.admission import admit
 from podium.core.content import TextBlock, ToolUseBlock, text
 from podium.core.definitions import Callee, Definition, ToolSpec, tool_name
 from podium.core.delegation import finish
-from podium.core.moment import Moment
-from podium.core.ports import InputRequest, Reply, SendMessage
-from podium.core.records import (
+from podium.core.events import (
     AgentToolResult,
-    CorrectionSent,
-    Draft,
-    DrivingStarted,
-    Event,
     ModelRequestEnd,
     ModelRequestStart,
-    Record,
-    SessionCreated,
     SessionIdle,
     SessionRunning,
-    SessionSettings,
     SessionUsage,
     StopReason,
     ThreadRunning,
     Usage,
     UserInterrupt,
     UserMessage,
-    encode,
 )
+from podium.core.facts import CorrectionSent, DrivingStarted, SessionCreated, SessionSettings
+from podium.core.moment import Moment
+from podium.core.ports import InputRequest, Reply, SendMessage
+from podium.core.records import Draft, Event, Record, encode
 from podium.core.reply import record_reply
 from podium.core.rows import CallRow, Changes, SessionFacts, SessionRow, ThreadRow
 from podium.core.session import SessionState, fold

@@ -4,19 +4,10 @@ import pytest
 
 from podium.core.content import ToolResultBlock, plain, text
 from podium.core.delegation import INTERRUPTED_TOOL
+from podium.core.events import AgentMessage, AgentToolResult, SessionError, StopReason, ThreadIdle, ThreadTerminated
+from podium.core.facts import DelegationClosed, LimitMet
 from podium.core.ports import Interrupt, Resume
-from podium.core.records import (
-    AgentMessage,
-    AgentToolResult,
-    DelegationClosed,
-    Event,
-    LimitMet,
-    SessionError,
-    StopReason,
-    ThreadIdle,
-    ThreadTerminated,
-    type_of,
-)
+from podium.core.records import Event, type_of
 from podium.core.steps import CallModel, Ending, Failed, Interrupted, Limited, Reported, Wait
 from podium.core.thread import ThreadState
 from tests.unit.play import COUNT_SCHEMA, Play, agent, calls, says

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from podium.core.content import TextBlock, ToolUseBlock, text
 from podium.core.definitions import SELF, Callee, Definition
+from podium.core.events import Usage
+from podium.core.facts import LimitMet, SessionSettings
 from podium.core.ports import InputRequest, Interrupt, Resume, SendMessage
-from podium.core.records import Draft, LimitMet, SessionSettings, Unknown, Usage, answers, decode, listed_id
+from podium.core.records import Draft, Unknown, answers, decode, listed_id
 from podium.core.rows import Changes
 from podium.core.session import SessionState, fold
 from podium.core.steps import CallModel, Correct, Failed, Finish, Limited, RunTools, Wait

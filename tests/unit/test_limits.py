@@ -3,8 +3,9 @@
 import pytest
 
 from podium.core.content import plain, text
+from podium.core.events import Usage
+from podium.core.facts import LimitMet, SessionSettings
 from podium.core.ports import Interrupt, SendMessage
-from podium.core.records import LimitMet, SessionSettings, Usage
 from podium.core.steps import CallModel, Finish, Limited, RunTools, Step, overdue, seconds_left
 from tests.unit.play import Play, agent, calls, says
 

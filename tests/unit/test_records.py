@@ -9,26 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podium.core.content import text
-from podium.core.records import (
-    AgentMessage,
-    AgentToolUse,
-    DelegationClosed,
-    Draft,
-    Public,
-    SessionCreated,
-    SessionSettings,
-    StopReason,
-    ThreadIdle,
-    ToolStarted,
-    Unknown,
-    Usage,
-    UserInterrupt,
-    decode,
-    encode,
-    is_queued,
-    listed_id,
-    type_of,
-)
+from podium.core.events import AgentMessage, AgentToolUse, Public, StopReason, ThreadIdle, Usage, UserInterrupt
+from podium.core.facts import DelegationClosed, SessionCreated, SessionSettings, ToolStarted
+from podium.core.records import Draft, Unknown, decode, encode, is_queued, listed_id, type_of
 from tests.unit.building import EVENT_TYPES, events, json_values, structs
 
 AT = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)

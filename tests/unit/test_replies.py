@@ -2,19 +2,9 @@
 
 from podium.core.content import TextBlock, ToolResultBlock, plain
 from podium.core.definitions import SELF, Callee, Definition
-from podium.core.records import (
-    AgentToolResult,
-    CallAnswered,
-    DelegationOpened,
-    Event,
-    MessageReceived,
-    ResultSubmitted,
-    SessionSettings,
-    ThreadTerminated,
-    ToolStarted,
-    Usage,
-    type_of,
-)
+from podium.core.events import AgentToolResult, MessageReceived, ThreadTerminated, Usage
+from podium.core.facts import CallAnswered, DelegationOpened, ResultSubmitted, SessionSettings, ToolStarted
+from podium.core.records import Event, type_of
 from podium.core.reply import offers
 from podium.core.steps import CallModel, Correct, Failed, Finish, Reported, RunTools, Wait
 from podium.core.thread import ThreadState

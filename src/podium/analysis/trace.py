@@ -12,33 +12,34 @@ from typing import Literal
 from podium.analysis.intervals import Interval
 from podium.core.content import plain
 from podium.core.delegation import CUT_TOOL, INTERRUPTED_TOOL
-from podium.core.json import JSON
-from podium.core.records import (
+from podium.core.events import (
     AgentToolResult,
     AgentToolUse,
+    ModelRequestEnd,
+    ModelRequestStart,
+    SessionError,
+    SessionIdle,
+    SessionRunning,
+    ThreadIdle,
+    ThreadRunning,
+    ThreadTerminated,
+    Usage,
+)
+from podium.core.facts import (
     AttemptFailed,
     DelegationClosed,
     DelegationOpened,
     DrivingStarted,
     DrivingStopped,
-    Event,
     LimitReached,
     ModelReplied,
-    ModelRequestEnd,
-    ModelRequestStart,
-    Record,
     SandboxRestarted,
     SessionCreated,
-    SessionError,
-    SessionIdle,
     SessionPaused,
-    SessionRunning,
-    ThreadIdle,
-    ThreadRunning,
-    ThreadTerminated,
     ToolStarted,
-    Usage,
 )
+from podium.core.json import JSON
+from podium.core.records import Event, Record
 from podium.core.session import SHELL_TOOL
 
 Outcome = Literal["open", "ok", "error", "lost", "unknown", "interrupted"]

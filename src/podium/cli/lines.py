@@ -6,22 +6,18 @@ from typing import TextIO
 from podium.analysis.trace import ThreadTrace, Trace
 from podium.cli.text import count, one_line, printable, seconds, told_call
 from podium.core.content import plain
-from podium.core.records import (
-    AgentMessage,
-    AgentToolResult,
+from podium.core.events import AgentMessage, AgentToolResult, ModelRequestStart, ThreadIdle, ThreadRunning
+from podium.core.facts import (
     AttemptFailed,
     CorrectionSent,
     DelegationClosed,
     DelegationOpened,
     DrivingStarted,
-    ModelRequestStart,
-    Record,
     ResultSubmitted,
     SessionPaused,
-    ThreadIdle,
-    ThreadRunning,
     ToolStarted,
 )
+from podium.core.records import Record
 
 ENDED = {
     "end_turn": "is done",

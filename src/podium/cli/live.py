@@ -14,7 +14,8 @@ from podium.analysis.trace import ThreadTrace, Trace
 from podium.cli.lines import ENDED, taken_over
 from podium.cli.text import one_line, printable, seconds, told_call
 from podium.cli.tree import branches
-from podium.core.records import DrivingStarted, Record
+from podium.core.facts import DrivingStarted
+from podium.core.records import Record
 
 REFRESH_S = 0.125
 _STYLES = {"works": "cyan", "waits": "dim", "is done": "green", "reported": "green", "failed": "red"}

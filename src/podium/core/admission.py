@@ -11,15 +11,10 @@ from typing import assert_never
 
 import msgspec
 
+from podium.core.events import SessionRunning, UserInterrupt, UserMessage
+from podium.core.facts import SessionPaused, SessionResumed
 from podium.core.moment import Moment
 from podium.core.ports import InputRequest, Interrupt, Resume, SendMessage
-from podium.core.records import (
-    SessionPaused,
-    SessionResumed,
-    SessionRunning,
-    UserInterrupt,
-    UserMessage,
-)
 from podium.core.rows import Changes, SessionFacts, SessionRow, ThreadRow
 from podium.errors import Refused
 

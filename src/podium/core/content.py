@@ -1,5 +1,9 @@
-"""Content blocks: what messages and tool results are made of, in the wire's own shape."""
+"""Content blocks: what messages and tool results are made of, in the wire's own shape.
 
+Source: Messages API and Managed Agents API, content blocks.
+"""
+
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -13,6 +17,20 @@ class TextBlock(msgspec.Struct, frozen=True, gc=False, tag="text"):
     text: str
 
 
+class ImageBlock(msgspec.Struct, frozen=True, tag="image"):
+    """An image. Shape: `source` is {type: base64, media_type, data}, {type: url, url} or {type: file, file_id}."""
+
+    source: dict[str, JSON]
+
+
+class DocumentBlock(msgspec.Struct, frozen=True, tag="document", omit_defaults=True):
+    """A document. Shape: `source` as an image's, or {type: text, media_type, data}."""
+
+    source: dict[str, JSON]
+    title: str | None = None
+    context: str | None = None
+
+
 class ToolUseBlock(msgspec.Struct, frozen=True, gc=False, tag="tool_use"):
     """A call the model asks for."""
 
@@ -21,16 +39,33 @@ class ToolUseBlock(msgspec.Struct, frozen=True, gc=False, tag="tool_use"):
     input: dict[str, JSON]
 
 
+class ThinkingBlock(msgspec.Struct, frozen=True, gc=False, tag="thinking"):
+    """What the model thought, with the provider's signature, which must come back as it was."""
+
+    thinking: str
+    signature: str = ""
+
+
+class RawBlock(msgspec.Struct, frozen=True, tag="raw"):
+    """A block of a reply that Podium only hands back: redacted thinking, a text with citations, an unknown kind."""
+
+    block: dict[str, JSON]
+
+
+ContentBlock = TextBlock | ImageBlock | DocumentBlock
+Content = tuple[ContentBlock, ...]
+ReplyBlock = TextBlock | ToolUseBlock | ThinkingBlock | RawBlock
+
+
 class ToolResultBlock(msgspec.Struct, frozen=True, gc=False, tag="tool_result", omit_defaults=True):
     """What a call gave back."""
 
     tool_use_id: str
-    content: tuple[TextBlock, ...]
+    content: Content
     is_error: bool = False
 
 
-Content = tuple[TextBlock, ...]
-Block = TextBlock | ToolUseBlock | ToolResultBlock
+Block = ContentBlock | ToolUseBlock | ToolResultBlock | ThinkingBlock | RawBlock
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -45,6 +80,12 @@ def text(value: str) -> Content:
     return (TextBlock(value),)
 
 
-def plain(content: Content) -> str:
-    """The text of all blocks, joined by newlines."""
-    return content[0].text if len(content) == 1 else "\n".join(block.text for block in content)
+def plain(content: Iterable[ContentBlock]) -> str:
+    """The text of all blocks, joined by newlines; what is no text is named, as in "[image]"."""
+    return "\n".join(block.text if isinstance(block, TextBlock) else f"[{_kind(block)}]" for block in content)
+
+
+def _kind(block: ImageBlock | DocumentBlock) -> str:
+    if isinstance(block, ImageBlock):
+        return "image"
+    return f"document {block.title}" if block.title else "document"

@@ -7,16 +7,19 @@ An `Agent` may hold Python functions and Pydantic models. `Definition` is its pu
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from math import isfinite
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from podium.core.json import JSON, digest
 from podium.core.schema import check_schema
-from podium.errors import BadInput, CyclicRoster
+from podium.errors import BadInput, CyclicRoster, UnknownName
 
 SELF = "self"
+Permission = Literal["always_allow", "always_ask"]
+PERMISSIONS: tuple[Permission, ...] = ("always_allow", "always_ask")
 SUBMIT = "submit_result"
 HARNESS_TOOLS = frozenset(
     ["start_agent", "send_to_agent", "list_agents", "wait_for_agents", "stop_agent", "create_agent", "send_to_parent"]
@@ -43,14 +46,17 @@ class Limits:
     """Where a thread of this agent is stopped; None is no limit.
 
     Units: `turns` model replies; `seconds` of working time (waiting for a person does not count); `tokens` read and
-    written by the thread's model calls.
+    written by the thread's model calls; `usd` US dollars at list price, of the thread and of those below it.
     """
 
     turns: int | None = None
     seconds: float | None = None
     tokens: int | None = None
+    usd: Decimal | float | str | None = None
 
     def __post_init__(self) -> None:
+        if self.usd is not None:
+            object.__setattr__(self, "usd", dollars("limits.usd", self.usd))
         _check_whole("limits.turns", self.turns)
         _check_whole("limits.tokens", self.tokens)
         is_number = isinstance(self.seconds, int | float) and not isinstance(self.seconds, bool)
@@ -73,6 +79,20 @@ class SessionLimits(Limits):
         super().__post_init__()
         _check_whole("limits.depth", self.depth)
         _check_whole("limits.live_threads", self.live_threads)
+
+
+def dollars(name: str, value: Any) -> Decimal:
+    """The amount, exactly as it was written: 0.1 is a tenth of a dollar.
+
+    Errors: BadInput unless it is a number above 0.
+    """
+    try:
+        amount = Decimal(str(value)) if not isinstance(value, bool) else Decimal(0)
+    except InvalidOperation:
+        amount = Decimal(0)
+    if not amount.is_finite() or amount <= 0:
+        raise BadInput(f"{name} must be an amount of US dollars above 0, not {value!r:.40}; leave it out for no limit")
+    return amount
 
 
 def _check_whole(name: str, value: int | None) -> None:
@@ -102,7 +122,8 @@ class Agent:
 
     Shape: `tools` are names of built-in tools ("bash", "read", "write", "edit", "glob", "grep"), Python functions, or
     objects of the Tool port. `callable_agents` are agents, or "self". Schemas are Pydantic models or JSON Schemas of an
-    object. `description` tells a coordinator when to call this agent.
+    object. `description` tells a coordinator when to call this agent. `permissions` says of tools by name whether a
+    person is asked before each call: "always_ask", or "always_allow", which holds where nothing is said.
     Errors: BadInput for what cannot be used, with the agent's name and the remedy.
     """
 
@@ -115,6 +136,7 @@ class Agent:
     input_schema: Any = field(kw_only=True, default=None)
     output_schema: Any = field(kw_only=True, default=None)
     limits: Limits = field(kw_only=True, default_factory=Limits)
+    permissions: Mapping[str, str] = field(kw_only=True, default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip() or len(self.name) > MAX_NAME:
@@ -130,7 +152,12 @@ class Agent:
         if not isinstance(self.tools, list | tuple) or not isinstance(self.callable_agents, list | tuple):
             raise BadInput(f"{where}: tools and callable_agents are lists")
         if type(self.limits) is not Limits:
-            raise BadInput(f"{where}: limits must be Limits(turns=..., seconds=..., tokens=...)")
+            raise BadInput(f"{where}: limits must be Limits(turns=..., seconds=..., tokens=..., usd=...)")
+        if not isinstance(self.permissions, Mapping):
+            raise BadInput(f"{where}: permissions maps names of tools to 'always_ask' or 'always_allow'")
+        for tool, permission in self.permissions.items():
+            if permission not in PERMISSIONS:
+                raise BadInput(f"{where}: permissions of '{tool}' must be one of {', '.join(PERMISSIONS)}")
         object.__setattr__(self, "tools", tuple(self.tools))
         object.__setattr__(self, "callable_agents", tuple(self.callable_agents))
         for callee in self.callable_agents:
@@ -149,6 +176,7 @@ class ToolSpec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     input_schema: dict[str, JSON]
     source: str = "built_in"
     idempotent: bool = False
+    permission: Permission = "always_allow"
 
 
 class Callee(msgspec.Struct, frozen=True, gc=False):
@@ -176,6 +204,7 @@ class Definition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     turns: int | None = None
     seconds: float | None = None
     tokens: int | None = None
+    usd: Decimal | None = None
 
     @property
     def version(self) -> str:
@@ -209,7 +238,7 @@ def pin(agent: Agent, tool_spec: Callable[[Any, str], ToolSpec]) -> tuple[Defini
         if id(agent) in done:
             return done[id(agent)]
         where = f"agent '{agent.name}'"
-        specs = tuple(tool_spec(tool, where) for tool in agent.tools)
+        specs = _permitted(where, tuple(tool_spec(tool, where) for tool in agent.tools), agent.permissions)
         roster = []
         for callee in agent.callable_agents:
             if isinstance(callee, Agent):
@@ -230,6 +259,7 @@ def pin(agent: Agent, tool_spec: Callable[[Any, str], ToolSpec]) -> tuple[Defini
             # A float: what is read back from the store must have the same version.
             seconds=float(agent.limits.seconds) if agent.limits.seconds is not None else None,
             tokens=agent.limits.tokens,
+            usd=agent.limits.usd if isinstance(agent.limits.usd, Decimal) else None,
         )
         if named.setdefault(agent.name, definition) != definition:
             raise BadInput(f"two different agents are called '{agent.name}'; rename one of them")
@@ -238,6 +268,16 @@ def pin(agent: Agent, tool_spec: Callable[[Any, str], ToolSpec]) -> tuple[Defini
         return definition
 
     return visit(agent, ()), known
+
+
+def _permitted(where: str, specs: tuple[ToolSpec, ...], permissions: Mapping[str, str]) -> tuple[ToolSpec, ...]:
+    if not permissions:
+        return specs
+    names = [spec.name for spec in specs]
+    for name in permissions:
+        if name not in names:
+            raise UnknownName("tool", name, names, where=f"{where}, permissions")
+    return tuple(msgspec.structs.replace(spec, permission=permissions.get(spec.name, "always_allow")) for spec in specs)
 
 
 def _check_names(where: str, specs: Iterable[ToolSpec], roster: Iterable[Callee]) -> None:

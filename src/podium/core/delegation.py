@@ -13,16 +13,9 @@ from typing import Literal, assert_never
 
 from podium.core.content import Content, text
 from podium.core.definitions import SELF, Definition
-from podium.core.json import JSON, canonical
-from podium.core.moment import Moment
-from podium.core.records import (
+from podium.core.events import (
     AgentMessage,
-    CallAnswered,
-    DelegationClosed,
-    DelegationOpened,
     ErrorDetail,
-    HarnessCall,
-    LimitReached,
     MessageReceived,
     MessageSent,
     RetryStatus,
@@ -33,6 +26,9 @@ from podium.core.records import (
     ThreadRunning,
     ThreadTerminated,
 )
+from podium.core.facts import CallAnswered, DelegationClosed, DelegationOpened, HarnessCall, LimitReached
+from podium.core.json import JSON, canonical
+from podium.core.moment import Moment
 from podium.core.schema import misfit
 from podium.core.session import SessionState
 from podium.core.steps import Ending, Failed, Interrupted, Limited, Reported, Stopped

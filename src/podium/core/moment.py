@@ -4,20 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from podium.core.content import Content
-from podium.core.records import (
-    OWN,
-    PRIMARY,
-    PRIVATE,
-    AgentToolResult,
-    AttemptFailed,
-    DelegationOpened,
-    Draft,
-    ModelRequestEnd,
-    PrivateFact,
-    PublicEvent,
-    ThreadRunning,
-    Usage,
-)
+from podium.core.events import AgentToolResult, ModelRequestEnd, PublicEvent, ThreadRunning, Usage
+from podium.core.facts import AttemptFailed, DelegationOpened, PrivateFact
+from podium.core.records import OWN, PRIMARY, PRIVATE, Draft
 
 NONE = Usage()
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from podium.core.content import text
 from podium.core.definitions import Concurrency, Definition, SessionLimits
+from podium.core.events import SessionRunning, UserMessage
+from podium.core.facts import SessionCreated, SessionSettings
 from podium.core.json import JSON
 from podium.core.moment import Moment
 from podium.core.ports import NewSession
-from podium.core.records import SessionCreated, SessionRunning, SessionSettings, UserMessage
 from podium.core.session import SessionState
 
 MOST_TITLE = 200  # characters

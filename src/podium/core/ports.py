@@ -7,14 +7,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
-from podium.core.content import Content, Message, TextBlock, ToolUseBlock
+from podium.core.content import Content, Message, ReplyBlock
 from podium.core.definitions import Definition
+from podium.core.events import StopDetails, Usage
+from podium.core.facts import Purpose
 from podium.core.json import JSON
-from podium.core.records import Draft, Record, Usage
+from podium.core.records import Draft, Record
 from podium.core.rows import CallRow, Changes, InputRow, Owner, SessionRow, ThreadRow
 from podium.errors import BadInput
 
@@ -190,12 +192,24 @@ class ToolOffer(msgspec.Struct, frozen=True, gc=False):
     is_agent: bool = False
 
 
+class Delta(msgspec.Struct, frozen=True, gc=False):
+    """A piece of a reply as it comes. Shape: `index` is its block's place in the reply; what thinks sends no text."""
+
+    index: int
+    kind: Literal["text", "thinking", "tool_use"]
+    text: str = ""
+
+
+def _ignore(delta: Delta) -> None: ...
+
+
 class ModelRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One call of a model.
 
     Shape: `agent` is the name of the agent whose turn it is. `messages` alternate from a user's; every call of a reply
     has its result at the head of the next message. Nothing in it tells one thread from another of the same agent with
-    the same messages.
+    the same messages. `max_tokens` caps the output; None leaves it to the model. With `may_call` False the tools are
+    there to be read about only. A model that streams tells `on_delta`.
     """
 
     agent: str
@@ -203,14 +217,43 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     system: str
     tools: tuple[ToolOffer, ...]
     messages: Sequence[Message]
+    purpose: Purpose = "turn"
+    may_call: bool = True
+    max_tokens: int | None = None
+    on_delta: Callable[[Delta], None] = _ignore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """What a provider said of its rate limits with an answer; None is not said.
+
+    Units: requests and tokens, `*_reset_s` seconds until they are full again.
+    """
+
+    requests_limit: int | None = None
+    requests_left: int | None = None
+    requests_reset_s: float | None = None
+    tokens_limit: int | None = None
+    tokens_left: int | None = None
+    tokens_reset_s: float | None = None
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
-    """What a model answered, whole. The ids of its calls are the provider's; the log has its own."""
+    """What a model answered, whole. The ids of its calls are the provider's; the log has its own.
 
-    content: tuple[TextBlock | ToolUseBlock, ...]
+    Shape: `cut` are the ids of calls whose input was cut off by the limit of output tokens. `message`, `model` and
+    `raw_usage` are the provider's own; `stop_details` what it said of a refusal.
+    """
+
+    content: tuple[ReplyBlock, ...]
     stop_reason: str = "end_turn"
     usage: Usage = Usage()
+    cut: tuple[str, ...] = ()
+    stop_details: StopDetails | None = None
+    message: str = ""
+    model: str = ""
+    raw_usage: dict[str, JSON] = {}
+    rates: Rates | None = None
 
 
 class Model(Protocol):
@@ -354,9 +397,20 @@ class Store(Protocol):
         """Who drives the session now, or None. Errors: NotFound."""
         ...
 
+    async def moved_elsewhere(self) -> list[str]:
+        """The sessions to which other processes have committed since this was last asked (first: since opening).
+
+        Cheap where nothing happened: it is asked 40 times a second. Sessions that only this process wrote to may be
+        among them if another one wrote as well.
+        """
+        ...
+
     async def close(self) -> None:
         """Finish what was handed over and let go of everything."""
         ...
+
+
+# --- inputs ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -368,8 +422,9 @@ class SendMessage:
 
 @dataclass(frozen=True, kw_only=True)
 class Interrupt:
-    """Stop all threads at once; with `pause`, no worker takes the session up again on its own."""
+    """Stop all threads at once, or one; with `pause`, no worker takes the session up again on its own."""
 
+    thread: str | None = None
     pause: bool = False
 
 
@@ -378,4 +433,17 @@ class Resume:
     """Let a paused session go on."""
 
 
-InputRequest = SendMessage | Interrupt | Resume
+@dataclass(frozen=True, kw_only=True)
+class Confirm:
+    """A person's answer to a call that asks.
+
+    Shape: `input_hash` is of the input the person saw; None checks nothing.
+    """
+
+    call: str
+    allow: bool
+    reason: str = ""
+    input_hash: str | None = None
+
+
+InputRequest = SendMessage | Interrupt | Resume | Confirm

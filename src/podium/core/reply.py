@@ -5,12 +5,8 @@ from collections.abc import Mapping
 from podium.core.content import TextBlock, ToolUseBlock, text
 from podium.core.definitions import SUBMIT, Callee, Definition
 from podium.core.delegation import Spawner
-from podium.core.json import JSON
-from podium.core.moment import Moment
-from podium.core.ports import Reply, ToolOffer
-from podium.core.records import (
-    AgentMessage,
-    AgentToolUse,
+from podium.core.events import AgentMessage, AgentToolUse
+from podium.core.facts import (
     CallAnswered,
     CallRef,
     HarnessCall,
@@ -20,6 +16,9 @@ from podium.core.records import (
     TextRef,
     ToolStarted,
 )
+from podium.core.json import JSON
+from podium.core.moment import Moment
+from podium.core.ports import Reply, ToolOffer
 from podium.core.schema import misfit
 from podium.core.session import SessionState
 from podium.core.thread import ThreadState

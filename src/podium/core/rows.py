@@ -5,21 +5,29 @@ They are written in the transaction of the records they follow from, and can be 
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
 
-from podium.core.records import StopReason, Usage
+from podium.core.events import StopReason, Usage
 
 Status = Literal["idle", "running", "rescheduling", "terminated"]
+ZERO = Decimal(0)
 
 
 class SessionFacts(msgspec.Struct, frozen=True, gc=False):
-    """What a session's row caches of the fold, and only its driver (or, while it is idle, admission) writes."""
+    """What a session's row caches of the fold, and only its driver (or, while it is idle, admission) writes.
+
+    Shape: `wake_at` is when the first thread that waits for a time goes on.
+    Units: `usd` what its model calls cost at list price, as far as prices are known.
+    """
 
     status: Status
     stop_reason: StopReason | None
     usage: Usage
+    usd: Decimal = ZERO
+    wake_at: datetime | None = None
 
 
 class SessionRow(msgspec.Struct, frozen=True, gc=False):
@@ -62,13 +70,22 @@ class ThreadRow(msgspec.Struct, frozen=True, gc=False):
     created_at: datetime
 
 
+CallState = Literal["asks", "answered", "delegated", "waits"]
+
+
 class CallRow(msgspec.Struct, frozen=True, gc=False):
-    """An open call as admission sees it: one that waits for somebody. A tool call that runs waits for nobody."""
+    """An open call as admission sees it: one that waits for somebody. A tool call that runs waits for nobody.
+
+    Shape: it "asks" a person for approval, and is "answered" once that was accepted; it is "delegated" to the thread
+    `child`; or it "waits" for the thread's children in the background.
+    """
 
     id: str
     thread: str
     name: str
     input_hash: str
+    state: CallState
+    child: str = ""
 
 
 class InputRow(msgspec.Struct, frozen=True, gc=False):
@@ -84,13 +101,14 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     """What some records change in the projections.
 
     Shape: `paused` None leaves it: anybody may pause a session, so a driver that has not folded the pause yet must not
-    write over it. Calls in `closed` may never have been in `opened`.
+    write over it. Calls in `closed` may never have been in `opened`; `answered` calls no longer ask.
     """
 
     session: SessionFacts
     paused: bool | None = None
     threads: tuple[ThreadRow, ...] = ()
     opened: tuple[CallRow, ...] = ()
+    answered: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
 
 

@@ -6,11 +6,28 @@ from typing import assert_never
 
 from podium.core.content import Content, TextBlock, ToolUseBlock, text
 from podium.core.definitions import SUBMIT, Definition
-from podium.core.json import digest
-from podium.core.records import (
+from podium.core.events import (
     AgentMessage,
     AgentToolResult,
     AgentToolUse,
+    MessageReceived,
+    MessageSent,
+    ModelRequestEnd,
+    ModelRequestStart,
+    SessionError,
+    SessionIdle,
+    SessionRunning,
+    SessionUsage,
+    StopReason,
+    ThreadCreated,
+    ThreadIdle,
+    ThreadRunning,
+    ThreadTerminated,
+    Usage,
+    UserInterrupt,
+    UserMessage,
+)
+from podium.core.facts import (
     AttemptFailed,
     CallAnswered,
     CorrectionSent,
@@ -18,38 +35,20 @@ from podium.core.records import (
     DelegationOpened,
     DrivingStarted,
     DrivingStopped,
-    Event,
     FilesSeen,
     LimitReached,
-    MessageReceived,
-    MessageSent,
     ModelReplied,
-    ModelRequestEnd,
-    ModelRequestStart,
-    Record,
     ResultSubmitted,
     SandboxRestarted,
     SandboxTested,
     SessionCreated,
-    SessionError,
-    SessionIdle,
     SessionPaused,
     SessionResumed,
-    SessionRunning,
     SessionSettings,
-    SessionUsage,
-    StopReason,
-    ThreadCreated,
-    ThreadIdle,
-    ThreadRunning,
-    ThreadTerminated,
     ToolStarted,
-    Unknown,
-    Usage,
-    UserInterrupt,
-    UserMessage,
-    is_queued,
 )
+from podium.core.json import digest
+from podium.core.records import Event, Record, Unknown, is_queued
 from podium.core.rows import CallRow, Changes, SessionFacts, Status
 from podium.core.thread import OpenCall, ThreadState
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from podium.core.content import Content, text
-from podium.core.records import LimitMet
+from podium.core.facts import LimitMet
 from podium.core.session import SessionState
 from podium.core.thread import OpenCall, ThreadState
 

@@ -7,8 +7,9 @@ import msgspec
 
 from podium.core.content import Block, Content, TextBlock, ToolUseBlock, plain
 from podium.core.definitions import Definition
+from podium.core.events import StopReason, Usage
+from podium.core.facts import CallRef, HarnessCall, ModelReplied, TextRef
 from podium.core.json import JSON
-from podium.core.records import CallRef, HarnessCall, ModelReplied, StopReason, TextRef, Usage
 from podium.core.rows import Status, ThreadRow
 from podium.core.transcript import Transcript
 

@@ -11,19 +11,11 @@ from contextlib import suppress
 import msgspec
 
 from podium.core.delegation import finish
+from podium.core.events import SessionIdle, SessionUsage, UserInterrupt, UserMessage
+from podium.core.facts import DelegationOpened, DrivingStopped, SandboxTested, SessionPaused
 from podium.core.moment import Moment
 from podium.core.ports import Append, Sandbox, ToolOffer
-from podium.core.records import (
-    DelegationOpened,
-    Draft,
-    DrivingStopped,
-    SandboxTested,
-    SessionIdle,
-    SessionPaused,
-    SessionUsage,
-    UserInterrupt,
-    UserMessage,
-)
+from podium.core.records import Draft
 from podium.core.reply import offers
 from podium.core.session import SessionState
 from podium.core.steps import Ending, Failed, Interrupted, Limited, overdue, seconds_left

@@ -3,9 +3,9 @@
 import asyncio
 import traceback
 
+from podium.core.events import ModelRequestStart
 from podium.core.moment import Moment
 from podium.core.ports import Model, ModelRequest, Reply, ToolOffer
-from podium.core.records import ModelRequestStart
 from podium.core.thread import ThreadState
 from podium.engine.acceptance import accept_reply, is_cancelled, mended
 from podium.errors import ModelFailed

@@ -6,11 +6,8 @@ outcome is unknown. Delegations stay open: their children go on.
 """
 
 from podium.core.content import text
+from podium.core.facts import DrivingStarted, ToolStarted
 from podium.core.moment import Moment
-from podium.core.records import (
-    DrivingStarted,
-    ToolStarted,
-)
 from podium.core.session import SessionState
 from podium.core.thread import ThreadState
 

@@ -9,8 +9,8 @@ import asyncio
 from typing import TYPE_CHECKING, assert_never
 
 from podium.core.delegation import finish
+from podium.core.facts import CorrectionSent
 from podium.core.moment import Moment
-from podium.core.records import CorrectionSent
 from podium.core.reply import record_reply
 from podium.core.steps import CallModel, Correct, Ending, Failed, Finish, RunTools, Wait, limit_met, next_step
 from podium.core.thread import OpenCall, ThreadState

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 
 from podium.core.content import TextBlock, text
+from podium.core.facts import FilesSeen, SandboxRestarted
 from podium.core.moment import Moment
 from podium.core.ports import Sandbox, Tool, ToolCall, ToolOutcome
-from podium.core.records import FilesSeen, SandboxRestarted
 from podium.core.thread import OpenCall, ThreadState
 from podium.engine.acceptance import accept_outcome, is_cancelled, mended
 from podium.errors import PodiumError

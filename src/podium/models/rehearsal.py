@@ -11,9 +11,9 @@ import msgspec
 
 from podium.core.content import TextBlock, ToolUseBlock
 from podium.core.definitions import SUBMIT
+from podium.core.events import Usage
 from podium.core.json import JSON
 from podium.core.ports import ModelRequest, Reply
-from podium.core.records import Usage
 from podium.errors import ModelFailed
 from podium.models.generate import generate
 

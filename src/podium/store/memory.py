@@ -11,9 +11,10 @@ import msgspec
 
 from podium.core.admission import admit
 from podium.core.definitions import Definition
+from podium.core.events import UserInterrupt, UserMessage
 from podium.core.moment import Moment
 from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession
-from podium.core.records import Record, UserInterrupt, UserMessage, answers, encode, is_queued, listed_id
+from podium.core.records import Record, answers, encode, is_queued, listed_id
 from podium.core.rows import CallRow, Changes, InputRow, Owner, SessionFacts, SessionRow, ThreadRow
 from podium.errors import Fenced, NotFound, Owned, Refused, StoreDown, StoreError
 from podium.store.definitions import collect

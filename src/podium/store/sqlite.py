@@ -19,9 +19,10 @@ import msgspec
 
 from podium.core.admission import admit
 from podium.core.definitions import Definition
+from podium.core.events import StopReason, Usage
 from podium.core.moment import Moment
 from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession
-from podium.core.records import Record, StopReason, Usage, decode
+from podium.core.records import Record, decode
 from podium.core.rows import CallRow, InputRow, Owner, SessionFacts, SessionRow, ThreadRow
 from podium.errors import NotFound, Owned, Refused, StoreError
 from podium.store.definitions import collect

@@ -1,0 +1,225 @@
+"""Public events: exactly what the Managed Agents API sends.
+
+Source: the Managed Agents API, event kinds and fields (sections C.1 to C.5 of its contract).
+"""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from podium.core.content import Content
+from podium.core.json import JSON
+
+# --- values inside events ----------------------------------------------------------------------
+
+
+class Usage(msgspec.Struct, frozen=True, gc=False):
+    """Tokens of model calls; sums of usages are usages."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    cache_read_input_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cache_creation_input_tokens + other.cache_creation_input_tokens,
+            self.cache_read_input_tokens + other.cache_read_input_tokens,
+        )
+
+    @property
+    def total_tokens(self) -> int:
+        """Everything that was read or written, cached or not."""
+        return self.input_tokens + self.output_tokens + self.cache_creation_input_tokens + self.cache_read_input_tokens
+
+
+class StopReason(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Why a thread or a session went idle. Shape: `event_ids` are the calls that wait for the client."""
+
+    type: Literal["end_turn", "requires_action", "retries_exhausted", "budget_reached", "refusal"]
+    event_ids: tuple[str, ...] = ()
+
+
+class StopDetails(msgspec.Struct, frozen=True, gc=False):
+    """What a model said of its refusal."""
+
+    type: Literal["refusal"] = "refusal"
+    category: str | None = None
+    explanation: str | None = None
+
+
+class RetryStatus(msgspec.Struct, frozen=True, gc=False):
+    """Whether the server goes on trying after an error."""
+
+    type: Literal["retrying", "exhausted", "terminal"]
+
+
+class ErrorDetail(msgspec.Struct, frozen=True, gc=False):
+    """What went wrong, for people and programs."""
+
+    type: str
+    message: str
+    retry_status: RetryStatus
+
+
+class AlwaysAllow(msgspec.Struct, frozen=True, gc=False, tag="always_allow"):
+    """The policy that let a call through."""
+
+
+class AlwaysAsk(msgspec.Struct, frozen=True, gc=False, tag="always_ask"):
+    """The policy that has a person asked first."""
+
+
+# --- sent by clients ------------------------------------------------------------------------------
+
+
+class Public(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="type"):
+    """A wire event. `processed_at` is None only for an input that waits to be taken."""
+
+    id: str
+    processed_at: datetime | None
+
+
+class UserMessage(Public, frozen=True, kw_only=True, tag="user.message"):
+    content: Content
+
+
+class UserInterrupt(Public, frozen=True, kw_only=True, omit_defaults=True, tag="user.interrupt"):
+    session_thread_id: str | None = None  # all threads, without it
+
+
+class UserToolConfirmation(Public, frozen=True, kw_only=True, omit_defaults=True, tag="user.tool_confirmation"):
+    tool_use_id: str
+    result: Literal["allow", "deny"]
+    deny_message: str | None = None
+    session_thread_id: str | None = None  # of the child that waits for it
+
+
+# --- of agents ------------------------------------------------------------------------------------
+
+
+class AgentMessage(Public, frozen=True, kw_only=True, tag="agent.message"):
+    content: Content
+
+
+class AgentThinking(Public, frozen=True, kw_only=True, tag="agent.thinking"):
+    pass
+
+
+class AgentToolUse(Public, frozen=True, kw_only=True, tag="agent.tool_use"):
+    name: str
+    input: dict[str, JSON]
+    evaluated_permission: Literal["allow", "ask", "deny"] = "allow"
+    evaluation: AlwaysAllow | AlwaysAsk = AlwaysAllow()
+
+
+class AgentToolResult(Public, frozen=True, kw_only=True, tag="agent.tool_result"):
+    tool_use_id: str
+    content: Content
+    is_error: bool = False
+
+
+class MessageSent(Public, frozen=True, kw_only=True, tag="agent.thread_message_sent"):
+    to_session_thread_id: str
+    to_agent_name: str
+    content: Content
+
+
+class MessageReceived(Public, frozen=True, kw_only=True, tag="agent.thread_message_received"):
+    from_session_thread_id: str
+    from_agent_name: str
+    content: Content
+
+
+class ContextCompacted(Public, frozen=True, kw_only=True, tag="agent.thread_context_compacted"):
+    pass
+
+
+# --- of the session and its threads ---------------------------------------------------------------
+
+
+class SessionRunning(Public, frozen=True, kw_only=True, tag="session.status_running"):
+    pass
+
+
+class SessionRescheduled(Public, frozen=True, kw_only=True, tag="session.status_rescheduled"):
+    pass
+
+
+class SessionIdle(Public, frozen=True, kw_only=True, omit_defaults=True, tag="session.status_idle"):
+    stop_reason: StopReason
+    stop_details: StopDetails | None = None
+
+
+class SessionError(Public, frozen=True, kw_only=True, tag="session.error"):
+    error: ErrorDetail
+
+
+class SessionUsage(Public, frozen=True, kw_only=True, tag="session.usage"):
+    usage: Usage
+
+
+class ThreadCreated(Public, frozen=True, kw_only=True, tag="session.thread_created"):
+    session_thread_id: str
+    agent_name: str
+
+
+class ThreadRunning(Public, frozen=True, kw_only=True, tag="session.thread_status_running"):
+    session_thread_id: str
+    agent_name: str
+
+
+class ThreadRescheduled(Public, frozen=True, kw_only=True, tag="session.thread_status_rescheduled"):
+    session_thread_id: str
+    agent_name: str
+
+
+class ThreadIdle(Public, frozen=True, kw_only=True, omit_defaults=True, tag="session.thread_status_idle"):
+    session_thread_id: str
+    agent_name: str
+    stop_reason: StopReason
+    stop_details: StopDetails | None = None
+
+
+class ThreadTerminated(Public, frozen=True, kw_only=True, tag="session.thread_status_terminated"):
+    session_thread_id: str
+    agent_name: str
+
+
+class ModelRequestStart(Public, frozen=True, kw_only=True, tag="span.model_request_start"):
+    pass
+
+
+class ModelRequestEnd(Public, frozen=True, kw_only=True, tag="span.model_request_end"):
+    model_request_start_id: str
+    is_error: bool
+    model_usage: Usage
+
+
+PublicEvent = (
+    UserMessage
+    | UserInterrupt
+    | UserToolConfirmation
+    | AgentMessage
+    | AgentThinking
+    | AgentToolUse
+    | AgentToolResult
+    | MessageSent
+    | MessageReceived
+    | ContextCompacted
+    | SessionRunning
+    | SessionRescheduled
+    | SessionIdle
+    | SessionError
+    | SessionUsage
+    | ThreadCreated
+    | ThreadRunning
+    | ThreadRescheduled
+    | ThreadIdle
+    | ThreadTerminated
+    | ModelRequestStart
+    | ModelRequestEnd
+)

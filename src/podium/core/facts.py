@@ -1,0 +1,330 @@
+"""Private facts, named `noun.past`: what the log must know beside the public events. No stream shows them."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar, Literal
+
+import msgspec
+
+from podium.core.content import Content
+from podium.core.json import JSON
+
+# --- values inside facts ------------------------------------------------------------------------
+
+
+class TextRef(msgspec.Struct, frozen=True, gc=False, tag="message", omit_defaults=True):
+    """A text of a reply, stored in the agent.message with this id; `extra` are the block's other keys (citations)."""
+
+    event: str
+    extra: dict[str, JSON] = {}
+
+
+class CallRef(msgspec.Struct, frozen=True, gc=False, tag="call", omit_defaults=True):
+    """A call of a reply, stored in the agent.tool_use with this id; `provider_id` is what the provider called it."""
+
+    event: str
+    provider_id: str = ""
+
+
+class HarnessCall(msgspec.Struct, frozen=True, gc=False, tag="harness", omit_defaults=True):
+    """A call of a reply that the engine answers itself (a delegation, submit_result): no agent.tool_use shows it."""
+
+    id: str
+    name: str
+    input: dict[str, JSON]
+    provider_id: str = ""
+
+
+class Thought(msgspec.Struct, frozen=True, gc=False, tag="thinking"):
+    """What the model thought, as it must come back to it; the agent.thinking with this id shows that it did."""
+
+    event: str
+    thinking: str
+    signature: str = ""
+
+
+class RawPart(msgspec.Struct, frozen=True, tag="raw"):
+    """A block that is only handed back: redacted thinking, or a kind this version does not know."""
+
+    block: dict[str, JSON]
+
+
+ReplyPart = TextRef | CallRef | HarnessCall | Thought | RawPart
+
+Purpose = Literal["turn", "hand_over", "compact"]  # what a model is called for
+
+
+class LimitMet(msgspec.Struct, frozen=True, gc=False):
+    """A limit that was reached: which one, whose, and how far it went.
+
+    Units: turns, seconds of working time, tokens, US dollars.
+    """
+
+    kind: Literal["turns", "seconds", "tokens", "usd"]
+    of: Literal["agent", "delegation", "session"]
+    limit: float
+    used: float
+
+    def __str__(self) -> str:
+        if self.kind == "usd":
+            return f"{self.of} limit reached: ${self.used:.4f} of ${self.limit:.4f}"
+        return f"{self.of} limit reached: {self.used:g} of {self.limit:g} {self.kind}"
+
+
+class CallLimits(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Limits of one delegation, in its call; units as in `Limits`. They only narrow those of the agent."""
+
+    turns: int | None = None
+    seconds: float | None = None
+    tokens: int | None = None
+    usd: Decimal | None = None
+
+
+class SessionSettings(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a session was started with, beside its agents.
+
+    Shape: `workdir` "" for a fresh folder in the data folder; mounts are {path, at, read_only}.
+    """
+
+    workdir: str = ""
+    mounts: tuple[dict[str, JSON], ...] = ()
+    turns: int | None = None
+    seconds: float | None = None
+    tokens: int | None = None
+    usd: Decimal | None = None
+    depth: int = 2
+    live_threads: int | None = None
+    session_calls: int | None = None
+    model_calls: dict[str, int] = {}
+    provider_calls: dict[str, int] = {}
+
+
+# --- facts ------------------------------------------------------------------------------------------
+
+
+class Private(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="type"):
+    """A fact of ours, in no stream."""
+
+    id: ClassVar[None] = None
+
+
+class SessionCreated(Private, frozen=True, kw_only=True, tag="session.created"):
+    """The session exists: who is its primary agent, with what settings, and which program must resume it.
+
+    Shape: `needs` as in `SessionRow.needs`; `program` the file of the program that started it, or "".
+    """
+
+    agent: str
+    title: str
+    settings: SessionSettings
+    needs: tuple[str, ...] = ()
+    program: str = ""
+
+
+class SandboxTested(Private, frozen=True, kw_only=True, tag="sandbox.tested"):
+    """What the sandbox's self-test found when a driver got this session: each promise, and whether it holds."""
+
+    backend: str
+    promises: dict[str, bool]
+
+
+class DrivingStarted(Private, frozen=True, kw_only=True, tag="driving.started"):
+    """A driver took over. What was under way before is lost; its time does not count as working time."""
+
+    epoch: int
+
+
+class DrivingStopped(Private, frozen=True, kw_only=True, tag="driving.stopped"):
+    """The driver let go in good order, before the session was idle."""
+
+
+class SessionPaused(Private, frozen=True, kw_only=True, tag="session.paused"):
+    """A person stopped it: no worker takes it up on its own until it is resumed."""
+
+
+class SessionResumed(Private, frozen=True, kw_only=True, tag="session.resumed"):
+    """A paused session goes on: the primary's model is called with what was closed as interrupted."""
+
+
+class ModelCalled(Private, frozen=True, kw_only=True, tag="model.called"):
+    """The model call of this span has another purpose than the thread's next turn."""
+
+    span: str
+    purpose: Purpose
+
+
+class BudgetReserved(Private, frozen=True, kw_only=True, tag="budget.reserved"):
+    """Before a call of a model with a price: the most it is expected to cost.
+
+    Units: list price in US dollars; `input_tokens` are estimated from above, `max_tokens` caps the output.
+    """
+
+    span: str
+    model: str
+    usd: Decimal
+    input_tokens: int
+    max_tokens: int
+
+
+class BudgetSettled(Private, frozen=True, kw_only=True, tag="budget.settled"):
+    """What the call of this span cost, in US dollars. An estimate where the provider could not tell any more."""
+
+    span: str
+    usd: Decimal
+    is_estimate: bool = False
+
+
+class ModelReplied(Private, frozen=True, kw_only=True, tag="model.replied"):
+    """A reply was accepted: its parts in order, which the public events do not keep.
+
+    Shape: `message` and `model` are the provider's names of the reply and of who wrote it; `raw_usage` as it sent it.
+    """
+
+    parts: tuple[ReplyPart, ...]
+    stop_reason: str
+    message: str = ""
+    model: str = ""
+    raw_usage: dict[str, JSON] = {}
+
+
+class AttemptFailed(Private, frozen=True, kw_only=True, tag="attempt.failed"):
+    """A model call gave no reply, and why.
+
+    Shape: `kind` as in `ModelFailed`; `attempt` counts from 1 within a turn. With `retry_at` the call is made again
+    then, else the thread cannot go on.
+    """
+
+    span: str
+    reason: str
+    kind: str = ""
+    attempt: int = 1
+    retry_at: datetime | None = None
+
+
+class ContextSummarized(Private, frozen=True, kw_only=True, tag="context.summarized"):
+    """The thread's messages are replaced by its task and this summary.
+
+    Shape: `messages` is how many were replaced.
+    """
+
+    summary: str
+    messages: int
+
+
+class ToolStarted(Private, frozen=True, kw_only=True, tag="tool.started"):
+    """The call's effect may happen from here on. `attempt` counts from 1."""
+
+    call: str
+    attempt: int = 1
+
+
+class CallAnswered(Private, frozen=True, kw_only=True, tag="call.answered"):
+    """The engine's answer to a harness call."""
+
+    call: str
+    content: Content
+    is_error: bool = False
+
+
+class FilesSeen(Private, frozen=True, kw_only=True, tag="files.seen"):
+    """Files this thread has read or written, with the SHA-256 of what it saw there."""
+
+    seen: dict[str, str]
+
+
+class SandboxRestarted(Private, frozen=True, kw_only=True, tag="sandbox.restarted"):
+    """The thread got a new shell after an earlier one: cwd, variables and jobs were lost."""
+
+    call: str
+
+
+class DelegationOpened(Private, frozen=True, kw_only=True, tag="delegation.opened"):
+    """A call of this thread opened a child thread.
+
+    Shape: `agent` a definition's hash, `input` what the model gave. In the `background` the call is answered at once,
+    and the child's report comes as a message.
+    """
+
+    call: str
+    thread: str
+    agent: str
+    agent_name: str
+    depth: int
+    input: dict[str, JSON]
+    background: bool = False
+    limits: CallLimits = CallLimits()
+
+
+class DelegationDetached(Private, frozen=True, kw_only=True, tag="delegation.detached"):
+    """The call's child goes on in the background; the call is answered by what follows."""
+
+    call: str
+    thread: str
+
+
+class DelegationClosed(Private, frozen=True, kw_only=True, tag="delegation.closed"):
+    """The child's turn is over, and whoever waits for it is told.
+
+    Shape: `call` is the parent's call that this answers, "" for a child in the background. `message` is the id of the
+    agent.thread_message_received whose content answers the call; without one, `content` does.
+    """
+
+    call: str
+    thread: str
+    outcome: Literal["reported", "limit", "failed", "interrupted", "stopped"]
+    message: str = ""
+    content: Content = ()
+    is_error: bool = False
+
+
+class ResultSubmitted(Private, frozen=True, kw_only=True, tag="result.submitted"):
+    """The agent gave its structured output, and it fits the schema."""
+
+    call: str
+    output: JSON
+
+
+class CorrectionSent(Private, frozen=True, kw_only=True, tag="correction.sent"):
+    """The model ended its turn without the output it owes, or was cut off, and was told so."""
+
+    text: str
+
+
+class NoticeSent(Private, frozen=True, kw_only=True, tag="notice.sent"):
+    """The model is told with its next message that a limit is near or reached, or that it goes round in circles."""
+
+    kind: Literal["limit", "loop", "hand_over"]
+    text: str
+
+
+class LimitReached(Private, frozen=True, kw_only=True, tag="limit.reached"):
+    """The thread stops here because a limit was met."""
+
+    met: LimitMet
+
+
+PrivateFact = (
+    SessionCreated
+    | DrivingStarted
+    | DrivingStopped
+    | SessionPaused
+    | SessionResumed
+    | ModelCalled
+    | BudgetReserved
+    | BudgetSettled
+    | ModelReplied
+    | AttemptFailed
+    | ContextSummarized
+    | ToolStarted
+    | CallAnswered
+    | FilesSeen
+    | SandboxRestarted
+    | SandboxTested
+    | DelegationOpened
+    | DelegationDetached
+    | DelegationClosed
+    | ResultSubmitted
+    | CorrectionSent
+    | NoticeSent
+    | LimitReached
+)
