@@ -405,6 +405,13 @@ class Store(Protocol):
         """
         ...
 
+    async def end_owner(self, session: str) -> None:
+        """End the other live process that drives the session, whatever else it drives: then it can be claimed.
+
+        Errors: NotFound; Refused if this very process drives it, or it does not end.
+        """
+        ...
+
     async def close(self) -> None:
         """Finish what was handed over and let go of everything."""
         ...

@@ -88,6 +88,14 @@ class CallRow(msgspec.Struct, frozen=True, gc=False):
     child: str = ""
 
 
+class View(msgspec.Struct, frozen=True, gc=False):
+    """What admission sees of a session: its rows, the primary's thread first, and the calls that wait for somebody."""
+
+    row: SessionRow
+    threads: tuple[ThreadRow, ...]
+    calls: tuple[CallRow, ...]
+
+
 class InputRow(msgspec.Struct, frozen=True, gc=False):
     """A queued input: `taken_seq` is None until the driver took it."""
 
