@@ -20,6 +20,7 @@ from podium.core.rows import SessionRow
 from podium.core.session import SessionState
 from podium.engine.clock import SortedIds, SystemClock
 from podium.engine.driver import Driver, read_state
+from podium.engine.limiter import Limiter
 from podium.engine.parts import Bound, Parts
 from podium.errors import BadInput
 from podium.needs import bind, check_models, describe, need_of_rehearsal, needs_of, program
@@ -62,6 +63,7 @@ class Podium:
             new_id=self._new_id,
             sandboxes=self._made_sandboxes,
             place=self._place,
+            limiter=Limiter(self._clock),
         )
         return self
 
@@ -70,6 +72,7 @@ class Podium:
     ) -> None:
         for run in self._runs:
             await run.close()
+        await self.parts.shelf.close()
         await self.parts.store.close()
 
     @property

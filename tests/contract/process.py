@@ -80,6 +80,16 @@ async def hold_the_write_lock(folder: Path) -> None:
     wait_for_end_of_input()
 
 
+async def drive_and_hold_the_write_lock(folder: Path, session: str) -> None:
+    """Own a session, and be in the middle of a write."""
+    store = await opened(folder)
+    await store.create(new_session(session))
+    db = sqlite3.connect(folder / FILE, isolation_level=None)
+    db.execute("BEGIN IMMEDIATE")
+    say(driving=session, pid=os.getpid())
+    wait_for_end_of_input()
+
+
 async def write_until_refused(folder: Path, most_bytes: str) -> None:
     """Write until the disk gives out or files may not grow; then make room, and read again what was acknowledged."""
     store = await opened(folder)
@@ -119,7 +129,15 @@ async def try_to_open(folder: Path) -> None:
 
 ROLES = {
     role.__name__: role
-    for role in (open_and_close, drive, drive_with_children, hold_the_write_lock, write_until_refused, try_to_open)
+    for role in (
+        open_and_close,
+        drive,
+        drive_with_children,
+        hold_the_write_lock,
+        drive_and_hold_the_write_lock,
+        write_until_refused,
+        try_to_open,
+    )
 }
 
 

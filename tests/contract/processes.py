@@ -48,6 +48,10 @@ class Process:
         os.kill(self.pid, signal.SIGSTOP)
         os.waitpid(self.pid, os.WUNTRACED)
 
+    def ended(self) -> int | None:
+        """Its exit code, negative for a signal; None while it lives."""
+        return self._popen.poll()
+
     def kill(self) -> None:
         """kill -9; it is gone when this returns."""
         self._popen.kill()

@@ -13,7 +13,8 @@ from typing import Protocol
 from podium.core.ports import Store
 from podium.store.memory import MemoryLog, MemoryStore
 from podium.store.sqlite import SqliteStore
-from tests.contract.writing import TickingClock
+from tests.contract.processes import process
+from tests.contract.writing import TickingClock, new_session
 
 
 class Disk(Protocol):
@@ -21,6 +22,10 @@ class Disk(Protocol):
 
     def process(self) -> AbstractAsyncContextManager[Store]:
         """A process with its store. When the block is left, the process is gone, and whatever it drove is ownerless."""
+        ...
+
+    def drives(self, *sessions: str) -> AbstractAsyncContextManager[None]:
+        """Another process, not this one, that has created these sessions and drives them."""
         ...
 
 
@@ -41,6 +46,13 @@ class MemoryDisk:
         finally:
             await store.close()
 
+    @asynccontextmanager
+    async def drives(self, *sessions: str) -> AsyncIterator[None]:
+        async with self.process() as store:
+            for session in sessions:
+                await store.create(new_session(session))
+            yield
+
 
 class SqliteDisk:
     def __init__(self, folder: Path) -> None:
@@ -53,6 +65,12 @@ class SqliteDisk:
             yield store
         finally:
             await store.close()
+
+    @asynccontextmanager
+    async def drives(self, *sessions: str) -> AsyncIterator[None]:
+        with process("drive", self._folder, *sessions) as owner:
+            owner.heard()
+            yield
 
 
 DISKS: dict[str, Callable[[Path], Disk]] = {"memory": MemoryDisk, "sqlite": SqliteDisk}

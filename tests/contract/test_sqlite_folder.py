@@ -1,10 +1,8 @@
 """Data folders that cannot be used, each with words a stranger can act on."""
 
 import os
-import shutil
 import sqlite3
-import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -30,15 +28,6 @@ async def written(folder: Path, records: int = 0) -> None:
     for n in range(records):
         await store.append(writes("sesn_1", epoch, said(f"sevt_{n}", "x" * 2000)))
     await store.close()
-
-
-@pytest.fixture
-def public_folder() -> Iterator[Path]:
-    """A folder that every user can reach."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 def protect_files(folder: Path) -> None:

@@ -1,17 +1,19 @@
 """The SQLite store among real processes: killed, stopped, forked, started at once, and on a disk that is full."""
 
+import gc
 import os
 import signal
 import threading
+import weakref
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from podium.errors import Owned, StoreDown
+from podium.errors import Owned, Refused, StoreDown
 from podium.store.sqlite import SqliteStore
 from podium.store.workers import Workers
-from tests.contract.processes import mounted, process
+from tests.contract.processes import another_user, mounted, process
 from tests.contract.stores import unique
 from tests.contract.writing import TickingClock, new_session, said, writes
 
@@ -22,6 +24,11 @@ def opened(folder: Path) -> SqliteStore:
 
 def worker_files(folder: Path) -> list[str]:
     return sorted(path.stem for path in (folder / "workers").iterdir())
+
+
+def open_to_everybody(folder: Path) -> None:
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o777 if path.is_dir() else 0o666)
 
 
 # --- owners that are gone, and owners that are not -------------------------------------------------
@@ -88,7 +95,143 @@ async def test_owner_whose_lock_file_is_missing_is_dead(tmp_path: Path) -> None:
     await store.close()
 
 
+# --- ending an owner -------------------------------------------------------------------------------
+
+
+async def test_stopped_owner_is_ended(tmp_path: Path) -> None:
+    with process("drive", tmp_path, "sesn_1") as owner:
+        owner.heard()
+        owner.stop()
+        store = opened(tmp_path)
+
+        await store.end_owner("sesn_1")
+
+        assert owner.ended() == -signal.SIGKILL
+        assert await store.claim("sesn_1") == 2
+        await store.close()
+
+
+async def test_owner_that_was_stopped_in_the_middle_of_a_write_is_ended(tmp_path: Path) -> None:
+    with process("drive_and_hold_the_write_lock", tmp_path, "sesn_1") as owner:
+        owner.heard()
+        owner.stop()
+        store = opened(tmp_path)
+        with pytest.raises(StoreDown, match="locked by another process"):
+            await store.claim("sesn_1")
+
+        await store.end_owner("sesn_1")
+
+        assert await store.claim("sesn_1") == 2
+        await store.close()
+
+
+async def test_owned_session_is_refused_with_the_command_that_takes_it_over(tmp_path: Path) -> None:
+    with process("drive", tmp_path, "sesn_1") as owner:
+        owner.heard()
+        store = opened(tmp_path)
+
+        with pytest.raises(Owned, match=r"`podium resume --take-over` ends that process and goes on$"):
+            await store.claim("sesn_1")
+        await store.close()
+
+
+@pytest.mark.parametrize("said", ['{"pid":PID,"started":"1"}', '{"pid":PID,"started":""}'])
+async def test_process_that_got_the_number_of_the_owner_is_left_alone(tmp_path: Path, said: str) -> None:
+    with process("drive", tmp_path) as bystander, process("drive", tmp_path, "sesn_1") as owner:
+        bystander.heard(), owner.heard()
+        store = opened(tmp_path)
+        own = (await store.session("sesn_1")).owner
+        (tmp_path / "workers" / f"{own}.lock").write_text(said.replace("PID", str(bystander.pid)))
+
+        with pytest.raises(Refused, match=rf"lives, but process {bystander.pid} here is another one: it may run in a"):
+            await store.end_owner("sesn_1")
+
+        assert [bystander.ended(), owner.ended()] == [None, None]
+        await store.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ('{"pid":4194999,"started":"1"}', "process 4194999 here is another one"),  # above what Linux ever gives
+        ("", "does not say which process it is"),
+        ("half a li", "does not say which process it is"),
+    ],
+)
+async def test_owner_that_cannot_be_found_is_left_alone(tmp_path: Path, said: str, why: str) -> None:
+    with process("drive", tmp_path, "sesn_1") as owner:
+        owner.heard()
+        store = opened(tmp_path)
+        own = (await store.session("sesn_1")).owner
+        (tmp_path / "workers" / f"{own}.lock").write_text(said)
+
+        with pytest.raises(Refused, match=why):
+            await store.end_owner("sesn_1")
+
+        assert owner.ended() is None
+        await store.close()
+
+
+async def test_other_store_of_this_very_process_is_not_ended(tmp_path: Path) -> None:
+    first, second = opened(tmp_path), opened(tmp_path)
+    await first.create(new_session())
+
+    with pytest.raises(Refused, match=rf"is this very process \({os.getpid()}\), which does not end itself"):
+        await second.end_owner("sesn_1")
+
+    await first.close()
+    await second.close()
+
+
+async def test_owner_of_another_user_is_not_ended(public_folder: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can play two users")
+    with process("drive", public_folder, "sesn_1") as owner:
+        owner.heard()
+        open_to_everybody(public_folder)
+        with another_user():
+            store = opened(public_folder)
+            with pytest.raises(Refused, match=rf"process {owner.pid} cannot be ended by this one: .* the user it"):
+                await store.end_owner("sesn_1")
+            await store.close()
+
+        assert owner.ended() is None
+
+
 # --- the workers' files ----------------------------------------------------------------------------
+
+
+def test_forked_child_lets_go_of_every_lock_it_was_born_with(tmp_path: Path) -> None:
+    workers = [Workers(tmp_path, name) for name in ("a", "b")]
+    is_born, says_so = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(says_so, b"!")
+        signal.pause()
+    os.read(is_born, 1)
+    try:
+        for one in workers:
+            one.close(owns_sessions=True)
+        watcher = Workers(tmp_path, "watcher")
+
+        assert [watcher.is_alive(name) for name in ("a", "b")] == [False, False]
+        watcher.close(owns_sessions=False)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(is_born)
+        os.close(says_so)
+
+
+def test_closed_workers_are_forgotten(tmp_path: Path) -> None:
+    worker = Workers(tmp_path, "a")
+    seen = weakref.ref(worker)
+    worker.close(owns_sessions=False)
+
+    del worker
+
+    gc.collect()
+    assert seen() is None
 
 
 async def test_files_of_dead_workers_go_once_they_own_nothing(tmp_path: Path) -> None:

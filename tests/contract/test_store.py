@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -12,7 +14,7 @@ from podium.core.events import StopReason
 from podium.core.facts import CallAnswered, DelegationClosed
 from podium.core.ports import Append, Store
 from podium.core.records import Record, encode
-from podium.core.rows import CallRow, Changes, SessionFacts, ThreadRow
+from podium.core.rows import CallRow, CallState, Changes, SessionFacts, ThreadRow
 from podium.errors import Fenced, NotFound, Refused
 from tests.contract.stores import Disk
 from tests.contract.writing import (
@@ -30,6 +32,8 @@ from tests.contract.writing import (
     thread_row,
     writes,
 )
+
+SOON = datetime(2025, 1, 1, 0, 0, 5, 123457, tzinfo=UTC)
 
 
 async def whole_log(store: Store, session: str) -> list[Record]:
@@ -123,21 +127,29 @@ async def test_projections_are_what_was_given(disk: Disk) -> None:
     async with disk.process() as store:
         epoch = await store.create(new_session())
         child = ThreadRow("sthr_child", main("sesn_1"), WORKER.version, "worker", "running", None, None, START)
-        calls = (CallRow("sevt_c1", main("sesn_1"), "bash", "h1"), CallRow("sevt_c2", "sthr_child", "grep", "h2"))
+        calls = (
+            CallRow("sevt_c1", main("sesn_1"), "bash", "h1", "asks"),
+            CallRow("sevt_c2", "sthr_child", "grep", "h2", "delegated", "sthr_x"),
+        )
         opened = Changes(RUNNING, threads=(child,), opened=calls)
         await store.append(Append(session="sesn_1", epoch=epoch, drafts=[], changes=opened))
         assert await store.open_calls("sesn_1") == list(calls)
 
         waits = StopReason("requires_action", ("sevt_c1",))
         blocked = thread_row("sesn_1", "idle", waits)
-        facts = SessionFacts("idle", waits, msgspec.structs.replace(RUNNING.usage, input_tokens=7))
+        usage = msgspec.structs.replace(RUNNING.usage, input_tokens=7)
+        facts = SessionFacts("idle", waits, usage, Decimal("1234567890.000000000000000000012300"), SOON)
         closed = Changes(facts, paused=True, threads=(blocked,), closed=("sevt_c2", "sevt_never_opened"))
         await store.append(Append(session="sesn_1", epoch=epoch, drafts=[], changes=closed))
 
         assert await store.threads("sesn_1") == [blocked, child]
         assert await store.open_calls("sesn_1") == [calls[0]]
-        assert (await store.session("sesn_1")).facts == facts
-        assert (await store.session("sesn_1")).paused
+        row = await store.session("sesn_1")
+        assert row.facts == facts
+        assert str(row.facts.usd) == str(facts.usd)
+        assert row.paused
+        await store.append(writes("sesn_1", epoch))
+        assert (await store.session("sesn_1")).facts.wake_at is None
 
 
 async def test_thread_that_is_new_in_one_append_may_change_in_the_next_of_the_same_burst(disk: Disk) -> None:
@@ -228,6 +240,82 @@ async def test_append_against_the_rules_is_refused_alone(disk: Disk, events: lis
         assert [record.event.id for record in log[3:]] == ["sevt_before", "sevt_after"]
         assert [record.seq for record in log] == [1, 2, 3, 4, 5]
         assert [call.id for call in await store.open_calls("sesn_1")] == ["sevt_c1"]
+
+
+async def call_states(store: Store) -> list[tuple[str, str]]:
+    return [(call.id, call.state) for call in await store.open_calls("sesn_1")]
+
+
+async def test_approval_is_answered_once_in_a_burst(disk: Disk) -> None:
+    async with disk.process() as store:
+        epoch = await store.create(new_session())
+
+        outcomes = await gathered(
+            store,
+            [
+                writes("sesn_1", epoch, said("sevt_asks"), opened=["sevt_c1", "sevt_c2"]),
+                writes("sesn_1", epoch, said("sevt_yes"), answered=["sevt_c1"]),
+                writes("sesn_1", epoch, said("sevt_again"), opened=["sevt_c3"], answered=["sevt_c1"]),
+                writes("sesn_1", epoch, said("sevt_goes_on"), closed=["sevt_c1"]),
+                writes("sesn_1", epoch, said("sevt_late"), answered=["sevt_c1"]),
+                writes("sesn_1", epoch, said("sevt_other"), answered=["sevt_c2"]),
+            ],
+        )
+
+        assert [type(outcome) for outcome in outcomes] == [int, int, Refused, int, Refused, int]
+        written = [record.event.id for record in (await whole_log(store, "sesn_1"))[2:]]
+        assert written == ["sevt_asks", "sevt_yes", "sevt_goes_on", "sevt_other"]
+        assert await call_states(store) == [("sevt_c2", "answered")]
+
+
+@pytest.mark.parametrize("state", ["answered", "delegated", "waits"])
+async def test_call_that_does_not_ask_cannot_be_answered(disk: Disk, state: CallState) -> None:
+    async with disk.process() as store:
+        epoch = await store.create(new_session())
+        call = CallRow("sevt_c1", main("sesn_1"), "bash", "hash", state)
+        await store.append(Append(session="sesn_1", epoch=epoch, drafts=[], changes=Changes(RUNNING, opened=(call,))))
+
+        for id in ("sevt_c1", "sevt_never_opened"):
+            with pytest.raises(Refused, match=rf"{id} waits for no approval"):
+                await store.append(writes("sesn_1", epoch, said("sevt_yes"), answered=[id]))
+
+        assert await call_states(store) == [("sevt_c1", state)]
+        assert (await store.session("sesn_1")).head == 2
+
+
+async def test_call_of_another_session_is_not_answered(disk: Disk) -> None:
+    async with disk.process() as store:
+        epoch = await store.create(new_session("sesn_1"))
+        other = await store.create(new_session("sesn_2"))
+        await store.append(writes("sesn_1", epoch, opened=["sevt_c1"]))
+
+        with pytest.raises(Refused):
+            await store.append(writes("sesn_2", other, answered=["sevt_c1"]))
+
+        assert await call_states(store) == [("sevt_c1", "asks")]
+
+
+async def test_same_call_twice_in_one_answer_is_refused(disk: Disk) -> None:
+    async with disk.process() as store:
+        epoch = await store.create(new_session())
+        await store.append(writes("sesn_1", epoch, opened=["sevt_c1"]))
+
+        with pytest.raises(Refused):
+            await store.append(writes("sesn_1", epoch, answered=["sevt_c1", "sevt_c1"]))
+
+        assert await call_states(store) == [("sevt_c1", "asks")]
+
+
+async def test_open_call_is_not_opened_again(disk: Disk) -> None:
+    async with disk.process() as store:
+        epoch = await store.create(new_session())
+
+        outcomes = await gathered(store, [writes("sesn_1", epoch, opened=["sevt_c1"])] * 2)
+
+        assert [type(outcome) for outcome in outcomes] == [int, Refused]
+        await store.append(writes("sesn_1", epoch, closed=["sevt_c1"]))
+        await store.append(writes("sesn_1", epoch, opened=["sevt_c1"]))
+        assert await call_states(store) == [("sevt_c1", "asks")]
 
 
 async def test_call_ids_and_event_ids_are_unique_per_session_only(disk: Disk) -> None:

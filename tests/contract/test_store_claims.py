@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from podium.errors import Fenced, Owned, Refused
+from podium.errors import Fenced, NotFound, Owned, Refused
 from tests.contract.stores import Disk
 from tests.contract.writing import IDLE, goes_idle, new_session, said, writes
 
@@ -124,3 +124,57 @@ async def test_dead_owner_of_one_session_says_nothing_of_another(disk: Disk) -> 
         assert await store.claim("sesn_1") == 2
         with pytest.raises(Owned):
             await store.claim("sesn_2")
+
+
+# --- ending the owner ------------------------------------------------------------------------------
+
+
+async def test_ended_owner_leaves_everything_it_drove(disk: Disk) -> None:
+    async with disk.process() as heir, disk.drives("sesn_1", "sesn_2"):
+        with pytest.raises(Owned):
+            await heir.claim("sesn_1")
+
+        await heir.end_owner("sesn_1")
+
+        assert [await heir.owner(session) for session in ("sesn_1", "sesn_2")] == [None, None]
+        assert [await heir.claim(session) for session in ("sesn_1", "sesn_2")] == [2, 2]
+        assert await heir.append(writes("sesn_1", 2, said("sevt_a"))) == 3
+
+
+async def test_process_does_not_end_itself(disk: Disk) -> None:
+    async with disk.process() as store:
+        epoch = await store.create(new_session())
+
+        with pytest.raises(Refused, match="this very process"):
+            await store.end_owner("sesn_1")
+
+        assert await store.append(writes("sesn_1", epoch, said("sevt_a"))) == 3
+
+
+async def test_session_without_a_live_driver_has_no_owner_to_end(disk: Disk) -> None:
+    async with disk.process() as store:
+        async with disk.process() as dead:
+            await dead.create(new_session("sesn_1"))
+        await store.append(writes("sesn_2", await store.create(new_session("sesn_2")), release=True))
+        await store.create(new_session("sesn_3"))
+        store.dropped("sesn_3")
+
+        for session in ("sesn_1", "sesn_2", "sesn_3"):
+            await store.end_owner(session)
+            assert await store.owner(session) is None
+
+        assert await store.claim("sesn_3") == 2
+
+
+async def test_owner_of_one_session_is_ended_and_of_another_lives(disk: Disk) -> None:
+    async with disk.process() as heir, disk.drives("sesn_1"), disk.drives("sesn_2"):
+        await heir.end_owner("sesn_1")
+
+        with pytest.raises(Owned):
+            await heir.claim("sesn_2")
+
+
+async def test_owner_of_a_session_that_is_not_there_is_not_found(disk: Disk) -> None:
+    async with disk.process() as store:
+        with pytest.raises(NotFound, match="sesn_9"):
+            await store.end_owner("sesn_9")

@@ -2,19 +2,22 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from podium.core.content import text
-from podium.core.events import UserInterrupt, UserMessage
+from podium.core.events import UserInterrupt, UserMessage, UserToolConfirmation
 from podium.core.facts import SessionPaused
-from podium.core.ports import InputRequest, Interrupt, Resume, SendMessage, Store
-from podium.core.records import Record
-from podium.core.rows import InputRow, SessionFacts
+from podium.core.ports import Append, Confirm, InputRequest, Interrupt, Resume, SendMessage, Store
+from podium.core.records import OWN, PRIMARY, Draft, Record
+from podium.core.rows import CallRow, Changes, InputRow, SessionFacts, ThreadRow
 from podium.errors import NotFound, Refused
 from tests.contract.stores import Disk
 from tests.contract.writing import (
     IDLE,
+    RUNNING,
     START,
+    WORKER,
     goes_idle,
     main,
     new_session,
@@ -25,6 +28,7 @@ from tests.contract.writing import (
     writes,
 )
 
+CHILD = "sthr_child"
 HELLO = SendMessage(content=text("hello"))
 
 
@@ -259,3 +263,66 @@ async def test_inputs_of_a_hundred_clients_all_stand(disk: Disk) -> None:
         types = [record.type for record in await tail(a, 4)]
         assert types.count("session.status_running") == 1
         assert types.count("user.message") == 100
+
+
+# --- approvals -------------------------------------------------------------------------------------
+
+
+async def child_that_asks(store: Store) -> int:
+    """A running session whose child asks whether it may run sevt_c1; the epoch, at seq 2."""
+    epoch = await store.create(new_session())
+    child = ThreadRow(CHILD, main("sesn_1"), WORKER.version, "worker", "running", None, None, START)
+    call = CallRow("sevt_c1", CHILD, "bash", "hash", "asks")
+    changes = Changes(RUNNING, threads=(child,), opened=(call,))
+    await store.append(Append(session="sesn_1", epoch=epoch, drafts=[], changes=changes))
+    return epoch
+
+
+async def test_approval_is_queued_on_the_thread_of_its_call(disk: Disk) -> None:
+    async with disk.process() as driver, disk.process() as person:
+        epoch = await child_that_asks(driver)
+
+        id = await person.admit("sesn_1", Confirm(call="sevt_c1", allow=True))
+
+        [record] = await tail(driver, 2)
+        assert (record.thread, record.views) == (CHILD, OWN | PRIMARY)
+        assert isinstance(record.event, UserToolConfirmation)
+        assert (record.event.id, record.event.processed_at, record.event.tool_use_id) == (id, None, "sevt_c1")
+        assert await driver.inputs("sesn_1") == [InputRow(id, CHILD, 3, None)]
+        assert [call.state for call in await driver.open_calls("sesn_1")] == ["answered"]
+        with pytest.raises(Refused, match="input"):
+            await driver.append(goes_idle("sesn_1", epoch))
+        took = Draft(CHILD, OWN | PRIMARY, START, msgspec.structs.replace(record.event, processed_at=START))
+        await driver.append(Append(session="sesn_1", epoch=epoch, drafts=[took], changes=Changes(RUNNING)))
+        assert await driver.inputs("sesn_1") == [InputRow(id, CHILD, 3, 4)]
+
+
+async def test_of_a_hundred_answers_at_once_one_is_accepted(disk: Disk) -> None:
+    async with disk.process() as a, disk.process() as b:
+        epoch = await child_that_asks(a)
+        answers = [Confirm(call="sevt_c1", allow=n % 3 == 0) for n in range(100)]
+        busy = [a.append(writes("sesn_1", epoch, said(f"sevt_{n}"))) for n in range(20)]
+
+        outcomes = await asyncio.gather(
+            *[(a, b)[n % 2].admit("sesn_1", answer) for n, answer in enumerate(answers)], return_exceptions=True
+        )
+        await asyncio.gather(*busy)
+
+        [accepted] = [outcome for outcome in outcomes if isinstance(outcome, str)]
+        assert [type(outcome) for outcome in outcomes if outcome != accepted] == [Refused] * 99
+        written = [record.event for record in await tail(a, 2) if record.type == "user.tool_confirmation"]
+        assert [event.id for event in written] == [accepted]
+        assert [row.id for row in await b.inputs("sesn_1")] == [accepted]
+
+
+async def test_admission_sees_every_thread_in_the_order_it_was_made(disk: Disk) -> None:
+    async with disk.process() as store:
+        epoch = await child_that_asks(store)
+        earlier = ThreadRow("sthr_0", main("sesn_1"), WORKER.version, "worker", "running", None, None, START)
+        changes = Changes(RUNNING, threads=(earlier,))
+        await store.append(Append(session="sesn_1", epoch=epoch, drafts=[], changes=changes))
+
+        await store.admit("sesn_1", HELLO)
+
+        assert [thread.id for thread in await store.threads("sesn_1")] == [main("sesn_1"), CHILD, "sthr_0"]
+        assert [record.thread for record in await tail(store, 2)] == [main("sesn_1")]

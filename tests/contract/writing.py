@@ -82,12 +82,13 @@ def writes(
     epoch: int,
     *events: KnownEvent,
     opened: Sequence[str] = (),
+    answered: Sequence[str] = (),
     closed: Sequence[str] = (),
     release: bool = False,
 ) -> Append:
-    """A driver's append to a session that goes on running."""
-    calls = tuple(CallRow(call, main(session), "bash", "hash") for call in opened)
-    changes = Changes(RUNNING, opened=calls, closed=tuple(closed))
+    """A driver's append to a session that goes on running; the calls it opens ask for approval."""
+    calls = tuple(CallRow(call, main(session), "bash", "hash", "asks") for call in opened)
+    changes = Changes(RUNNING, opened=calls, answered=tuple(answered), closed=tuple(closed))
     drafts = [draft(session, event) for event in events]
     return Append(session=session, epoch=epoch, drafts=drafts, changes=changes, release=release)
 
@@ -105,7 +106,7 @@ def goes_idle(session: str, epoch: int, *first: KnownEvent) -> Append:
         epoch=epoch,
         drafts=[draft(session, event) for event in events],
         changes=Changes(IDLE, threads=(row,)),
-        if_no_input=True,
+        no_input_after=0,
         release=True,
     )
 

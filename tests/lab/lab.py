@@ -20,6 +20,7 @@ from podium.core.ports import InputRequest, Interrupt, Model, Place, Resume, San
 from podium.core.rows import SessionRow
 from podium.core.session import SessionState
 from podium.engine.driver import Driver, read_state
+from podium.engine.limiter import Limiter
 from podium.engine.parts import Bound, Parts
 from podium.needs import describe
 from podium.running import Run, RunResult
@@ -104,6 +105,8 @@ class Process:
             new_id=world.new_id,
             sandboxes=lambda: lab.sandboxes,
             place=lambda state, thread: Place(workdir=Path(), home=Path(), tmp=Path(), data=Path()),
+            limiter=Limiter(FusedClock(self.clock, fuse), chance=lambda: 0.5),
+            chance=lambda: 0.5,
         )
 
     def play(self, work: Coroutine[Any, Any, T]) -> T:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from podium.analysis.intervals import Interval
 from podium.core.content import plain
-from podium.core.delegation import CUT_TOOL, INTERRUPTED_TOOL
+from podium.core.ending import CUT_TOOL, INTERRUPTED_TOOL
 from podium.core.events import (
     AgentToolResult,
     AgentToolUse,

@@ -21,9 +21,9 @@ SELF = "self"
 Permission = Literal["always_allow", "always_ask"]
 PERMISSIONS: tuple[Permission, ...] = ("always_allow", "always_ask")
 SUBMIT = "submit_result"
-HARNESS_TOOLS = frozenset(
-    ["start_agent", "send_to_agent", "list_agents", "wait_for_agents", "stop_agent", "create_agent", "send_to_parent"]
-) | {SUBMIT}
+START, SEND, LIST, WAIT, STOP = "start_agent", "send_to_agent", "list_agents", "wait_for_agents", "stop_agent"
+TO_PARENT = "send_to_parent"
+HARNESS_TOOLS = frozenset([START, SEND, LIST, WAIT, STOP, TO_PARENT, SUBMIT, "create_agent"])
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_NAME = 256
 MAX_SYSTEM = 100_000

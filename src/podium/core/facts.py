@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from podium.core.content import Content
+from podium.core.events import StopDetails
 from podium.core.json import JSON
 
 # --- values inside facts ------------------------------------------------------------------------
@@ -51,6 +52,7 @@ class RawPart(msgspec.Struct, frozen=True, tag="raw"):
 
 ReplyPart = TextRef | CallRef | HarnessCall | Thought | RawPart
 
+Outcome = Literal["reported", "limit", "failed", "interrupted", "stopped"]  # of a delegation
 Purpose = Literal["turn", "hand_over", "compact"]  # what a model is called for
 
 
@@ -185,17 +187,19 @@ class ModelReplied(Private, frozen=True, kw_only=True, tag="model.replied"):
     message: str = ""
     model: str = ""
     raw_usage: dict[str, JSON] = {}
+    refusal: StopDetails | None = None
 
 
 class AttemptFailed(Private, frozen=True, kw_only=True, tag="attempt.failed"):
     """A model call gave no reply, and why.
 
-    Shape: `kind` as in `ModelFailed`; `attempt` counts from 1 within a turn. With `retry_at` the call is made again
-    then, else the thread cannot go on.
+    Shape: `kind` as in `ModelFailed`, or "lost" with its process; `attempt` counts from 1 within a turn. With
+    `retry_at` the call is made again then, else the thread cannot go on. `place` is where in the model's code it was.
     """
 
     span: str
     reason: str
+    place: str = ""
     kind: str = ""
     attempt: int = 1
     retry_at: datetime | None = None
@@ -271,7 +275,7 @@ class DelegationClosed(Private, frozen=True, kw_only=True, tag="delegation.close
 
     call: str
     thread: str
-    outcome: Literal["reported", "limit", "failed", "interrupted", "stopped"]
+    outcome: Outcome
     message: str = ""
     content: Content = ()
     is_error: bool = False
@@ -291,10 +295,15 @@ class CorrectionSent(Private, frozen=True, kw_only=True, tag="correction.sent"):
 
 
 class NoticeSent(Private, frozen=True, kw_only=True, tag="notice.sent"):
-    """The model is told with its next message that a limit is near or reached, or that it goes round in circles."""
+    """What the harness tells the model with its next message.
 
-    kind: Literal["limit", "loop", "hand_over"]
+    Shape: a "limit" is near or was reached ("hand_over"), the model goes round in circles ("loop"), or another agent
+    sent it a "message": then `message` is the agent.thread_message_received whose content follows the text.
+    """
+
+    kind: Literal["limit", "loop", "hand_over", "message"]
     text: str
+    message: str = ""
 
 
 class LimitReached(Private, frozen=True, kw_only=True, tag="limit.reached"):

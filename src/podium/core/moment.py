@@ -3,9 +3,20 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from podium.core.content import Content
-from podium.core.events import AgentToolResult, ModelRequestEnd, PublicEvent, ThreadRunning, Usage
-from podium.core.facts import AttemptFailed, DelegationOpened, PrivateFact
+import msgspec
+
+from podium.core.content import Content, text
+from podium.core.events import (
+    AgentToolResult,
+    ModelRequestEnd,
+    PublicEvent,
+    ThreadRunning,
+    Usage,
+    UserInterrupt,
+    UserMessage,
+    UserToolConfirmation,
+)
+from podium.core.facts import CallAnswered, PrivateFact
 from podium.core.records import OWN, PRIMARY, PRIVATE, Draft
 
 NONE = Usage()
@@ -14,13 +25,13 @@ NONE = Usage()
 class Moment:
     """An instant at which records are made. Time and ids come from outside, so that what uses them stays pure."""
 
-    __slots__ = ("_new_id", "drafts", "folded", "now", "spawned")
+    __slots__ = ("_new_id", "drafts", "folded", "now", "starts")
 
     def __init__(self, now: datetime, new_id: Callable[[str], str]) -> None:
         self.now = now
         self._new_id = new_id
         self.drafts: list[Draft] = []
-        self.spawned = False  # whether a draft opened a thread
+        self.starts = False  # whether a draft sets a thread going
         self.folded = 0  # how many of the drafts a fold has taken in
 
     def take(self) -> list[Draft]:
@@ -59,11 +70,6 @@ class Moment:
         )
         self.own(thread, ended)
 
-    def attempt_failed(self, thread: str, span: str, reason: str) -> None:
-        """Record that a model call is over without a reply, and why."""
-        self.private(thread, AttemptFailed(span=span, reason=reason))
-        self.model_ended(thread, span, is_error=True)
-
     def tool_result(self, thread: str, call: str, content: Content, *, is_error: bool) -> None:
         """Record the result of a tool call."""
         result = AgentToolResult(
@@ -71,14 +77,18 @@ class Moment:
         )
         self.own(thread, result)
 
+    def answer(self, thread: str, call: str, said: str, *, is_error: bool = False) -> None:
+        """Record the harness's own answer to a call."""
+        self.private(thread, CallAnswered(call=call, content=text(said), is_error=is_error))
+
+    def taken(self, thread: str, primary: str, event: UserMessage | UserInterrupt | UserToolConfirmation) -> None:
+        """Record that a queued input is taken: its second record, which lists show."""
+        self.cross(thread, primary, msgspec.structs.replace(event, processed_at=self.now))
+
     def thread_running(self, thread: str, primary: str, agent_name: str) -> None:
         """Record that a thread works from here on."""
         running = ThreadRunning(
             id=self.event_id(), processed_at=self.now, session_thread_id=thread, agent_name=agent_name
         )
+        self.starts = True
         self.cross(thread, primary, running)
-
-    def spawn(self, thread: str, fact: DelegationOpened) -> None:
-        """Record that the thread opened a child."""
-        self.spawned = True
-        self.private(thread, fact)

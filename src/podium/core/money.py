@@ -9,6 +9,8 @@ from decimal import Decimal
 from podium.core.events import Usage
 
 MILLION = Decimal(1_000_000)
+DEFAULT_OUTPUT_TOKENS = 16_384  # of one call, where nothing is said of the model
+HAND_OVER_TOKENS = 1024  # of the last short turn; so much is kept back from all other calls
 
 
 @dataclass(frozen=True, kw_only=True)

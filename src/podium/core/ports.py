@@ -311,15 +311,15 @@ class NewSession:
 class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Records of a driver, with what they change in the projections.
 
-    Shape: `if_no_input`: append only if no queued input waits untaken after it (else Refused); `release`: the session
-    has no owner afterwards.
+    Shape: with `no_input_after`, append only if no input that was queued after this seq waits untaken after it (else
+    Refused); `release`: the session has no owner afterwards.
     """
 
     session: str
     epoch: int
     drafts: Sequence[Draft]
     changes: Changes
-    if_no_input: bool = False
+    no_input_after: int | None = None
     release: bool = False
 
 

@@ -2,20 +2,26 @@
 
 from collections.abc import Mapping
 
-from podium.core.content import TextBlock, ToolUseBlock, text
-from podium.core.definitions import SUBMIT, Callee, Definition
+import msgspec
+
+from podium.core.content import RawBlock, TextBlock, ThinkingBlock, ToolUseBlock, text
+from podium.core.definitions import HARNESS_TOOLS, SUBMIT, TO_PARENT, Definition, ToolSpec
 from podium.core.delegation import Spawner
-from podium.core.events import AgentMessage, AgentToolUse
+from podium.core.events import AgentMessage, AgentThinking, AgentToolUse, AlwaysAsk, ContextCompacted
 from podium.core.facts import (
     CallAnswered,
     CallRef,
+    ContextSummarized,
     HarnessCall,
     ModelReplied,
+    RawPart,
     ReplyPart,
     ResultSubmitted,
     TextRef,
+    Thought,
     ToolStarted,
 )
+from podium.core.harness import answer_harness, harness_offers
 from podium.core.json import JSON
 from podium.core.moment import Moment
 from podium.core.ports import Reply, ToolOffer
@@ -23,77 +29,193 @@ from podium.core.schema import misfit
 from podium.core.session import SessionState
 from podium.core.thread import ThreadState
 
+CUT = "this call was cut off at the limit of output tokens; send less at once"
+NOT_RUN = "not run: a limit was reached, and this was your last turn"
+REFUSED = "not run: the model refused"
 
-def offers(definition: Definition, definitions: Mapping[str, Definition]) -> tuple[ToolOffer, ...]:
-    """The tools a model of this agent is offered: its own, one for each agent on its roster, and submit_result."""
+
+def offers(
+    definition: Definition, definitions: Mapping[str, Definition], *, is_child: bool = False
+) -> tuple[ToolOffer, ...]:
+    """The tools a model of this agent is offered.
+
+    Shape: its own, one for each agent on its roster, those of the harness, and submit_result.
+    """
     offered = [ToolOffer(spec.name, spec.description, spec.input_schema) for spec in definition.tools]
     for callee in definition.roster:
         target = definitions.get(callee.version, definition)
         about = target.description or f"Hands a task to the agent '{target.name}' and returns its report."
         offered.append(ToolOffer(callee.tool, about, target.called_with(), is_agent=True))
+    offered += harness_offers(definition.roster, is_child=is_child)
     if definition.output_schema is not None:
-        offered.append(ToolOffer(SUBMIT, "Give your result and end your work.", definition.output_schema))
+        offered.append(submit_offer(definition))
     return tuple(offered)
 
 
-def record_reply(session: SessionState, thread: ThreadState, reply: Reply, at: Moment) -> None:
+def submit_offer(definition: Definition) -> ToolOffer:
+    """The tool by which an agent gives the structured output it owes."""
+    return ToolOffer(SUBMIT, "Give your result and end your work.", definition.output_schema or {})
+
+
+def record_reply(
+    session: SessionState, thread: ThreadState, reply: Reply, at: Moment, ids: Mapping[int, str] | None = None
+) -> None:
     """Record an accepted reply, in one append.
 
-    Shape: texts and tool calls, the reply's own order, the end of the model call; then what answers itself (unknown
-    tools, inputs that do not fit, submit_result), then the children, then tool.started for every call that may run.
+    Shape: its texts and tool calls, the reply's own order, the end of the model call; then what answers itself (unknown
+    tools, inputs that do not fit, the harness's own), the children, and tool.started for every call that may run. `ids`
+    are event ids that were given out for its blocks while it came, by their index.
     """
     assert thread.span is not None
-    definition = thread.definition
-    roster = {callee.tool: callee for callee in definition.roster}
-    specs = {spec.name: spec for spec in definition.tools}
-    parts: list[ReplyPart] = []
-    tools: list[ToolUseBlock] = []
-    harness: list[HarnessCall] = []
-    for block in reply.content:
-        call_id = at.event_id()
-        if isinstance(block, TextBlock):
-            at.own(thread.id, AgentMessage(id=call_id, processed_at=at.now, content=(block,)))
-            parts.append(TextRef(call_id))
-        elif block.name in roster or (block.name == SUBMIT and definition.output_schema is not None):
-            harness.append(HarnessCall(call_id, block.name, block.input))
-            parts.append(harness[-1])
-        else:
-            at.own(thread.id, AgentToolUse(id=call_id, processed_at=at.now, name=block.name, input=block.input))
-            tools.append(ToolUseBlock(call_id, block.name, block.input))
-            parts.append(CallRef(call_id))
-    at.private(thread.id, ModelReplied(parts=tuple(parts), stop_reason=reply.stop_reason))
+    recorder = _Recorder(session, thread, reply, at)
+    for index, block in enumerate(reply.content):
+        recorder.record(block, (ids or {}).get(index) or at.event_id())
+    recorder.end()
+
+
+def record_summary(thread: ThreadState, reply: Reply, at: Moment) -> None:
+    """Record a reply that shortens the thread's context."""
+    assert thread.span is not None
+    said = "\n".join(block.text for block in reply.content if isinstance(block, TextBlock))
     at.model_ended(thread.id, thread.span, reply.usage, is_error=False)
-    runnable = []
-    for call in tools:
-        spec = specs.get(call.name)
-        refusal = _unknown(definition, call.name) if spec is None else _unfit(call.name, spec.input_schema, call.input)
-        if refusal is None:
-            runnable.append(call.id)
+    at.own(thread.id, ContextCompacted(id=at.event_id(), processed_at=at.now))
+    at.private(thread.id, ContextSummarized(summary=said, messages=len(thread.transcript.sent())))
+
+
+class _Recorder:
+    """Records one reply."""
+
+    def __init__(self, session: SessionState, thread: ThreadState, reply: Reply, at: Moment) -> None:
+        self._session = session
+        self._thread = thread
+        self._reply = reply
+        self._at = at
+        self._specs = {spec.name: spec for spec in thread.definition.tools}
+        self._roster = {callee.tool: callee for callee in thread.definition.roster}
+        self._parts: list[ReplyPart] = []
+        self._tools: list[ToolUseBlock] = []
+        self._harness: list[HarnessCall] = []
+        self._cut: set[str] = set()
+        self._seen: set[str] = set()
+
+    def record(self, block: TextBlock | ToolUseBlock | ThinkingBlock | RawBlock, id: str) -> None:
+        """Record one block."""
+        thread, at = self._thread, self._at
+        match block:
+            case TextBlock():
+                self._say(block.text, {}, id)
+            case ThinkingBlock():
+                at.own(thread.id, AgentThinking(id=id, processed_at=at.now))
+                self._parts.append(Thought(id, block.thinking, block.signature))
+            case RawBlock(block=raw):
+                if raw.get("type") == "text":
+                    extra = {key: value for key, value in raw.items() if key not in ("type", "text")}
+                    self._say(str(raw.get("text", "")), extra, id)
+                else:
+                    self._parts.append(RawPart(raw))
+            case ToolUseBlock():
+                if block.id in self._reply.cut:
+                    self._cut.add(id)
+                self._call(block, id)
+
+    def _say(self, said: str, extra: dict[str, JSON], id: str) -> None:
+        at = self._at
+        at.own(self._thread.id, AgentMessage(id=id, processed_at=at.now, content=text(said)))
+        self._parts.append(TextRef(id, extra))
+
+    def _call(self, block: ToolUseBlock, id: str) -> None:
+        thread, at = self._thread, self._at
+        if self._is_harness(block.name):
+            self._harness.append(HarnessCall(id, block.name, block.input, block.id))
+            self._parts.append(self._harness[-1])
+            return
+        use = AgentToolUse(id=id, processed_at=at.now, name=block.name, input=block.input)
+        if self._asks(block.name, block.input, id):
+            use = msgspec.structs.replace(use, evaluated_permission="ask", evaluation=AlwaysAsk())
+            at.cross(thread.id, self._session.primary, use)
         else:
-            at.tool_result(thread.id, call.id, text(refusal), is_error=True)
-    _answer_harness(session, thread, roster, harness, at)
-    for id in runnable:
-        at.private(thread.id, ToolStarted(call=id))
+            at.own(thread.id, use)
+            self._tools.append(ToolUseBlock(id, block.name, block.input))
+        self._parts.append(CallRef(id, block.id))
 
+    def _is_harness(self, name: str) -> bool:
+        definition = self._thread.definition
+        if name == SUBMIT:
+            return definition.output_schema is not None
+        if name == TO_PARENT:
+            return self._thread.parent is not None
+        return name in self._roster or (bool(self._roster) and name in HARNESS_TOOLS and name != "create_agent")
 
-def _answer_harness(
-    session: SessionState, thread: ThreadState, roster: dict[str, Callee], calls: list[HarnessCall], at: Moment
-) -> None:
-    spawner = Spawner(session, thread, at)
-    submitted = False
-    for call in calls:
-        if call.name in roster:
-            spawner.open(call, roster[call.name].version)
-            continue
-        assert thread.definition.output_schema is not None
-        refusal = _unfit(SUBMIT, thread.definition.output_schema, call.input)
+    def _asks(self, name: str, given: dict[str, JSON], id: str) -> bool:
+        """Whether a person is asked: not for a call that is answered with an error anyway."""
+        spec = self._specs.get(name)
+        return spec is not None and spec.permission == "always_ask" and self._refusal(spec, name, given, id) is None
+
+    def end(self) -> None:
+        """Record the end of the call, and what the reply's calls come to."""
+        thread, reply, at = self._thread, self._reply, self._at
+        assert thread.span is not None
+        replied = ModelReplied(
+            parts=tuple(self._parts),
+            stop_reason=reply.stop_reason,
+            message=reply.message,
+            model=reply.model,
+            raw_usage=reply.raw_usage,
+            refusal=reply.stop_details,
+        )
+        at.private(thread.id, replied)
+        at.model_ended(thread.id, thread.span, reply.usage, is_error=False)
+        runnable = []
+        for call in self._tools:
+            refusal = self._refusal(self._specs.get(call.name), call.name, call.input, call.id)
+            if refusal is None:
+                runnable.append(call.id)
+            else:
+                at.tool_result(thread.id, call.id, text(refusal), is_error=True)
+        self._answer_harness()
+        for id in runnable:
+            at.private(thread.id, ToolStarted(call=id))
+
+    def _refusal(self, spec: ToolSpec | None, name: str, given: dict[str, JSON], id: str) -> str | None:
+        """Why the call does not run, if it does not."""
+        common = self._dead(id)
+        if common is not None or spec is not None:
+            return common or _unfit(name, spec.input_schema if spec is not None else {}, given)
+        return _unknown(self._thread.definition, name)
+
+    def _dead(self, id: str) -> str | None:
+        """Why no call of this reply runs, or not this one."""
+        if id in self._cut:
+            return CUT
+        if self._reply.stop_reason == "refusal":
+            return REFUSED
+        return NOT_RUN if self._thread.purpose == "hand_over" else None
+
+    def _answer_harness(self) -> None:
+        thread, at = self._thread, self._at
+        spawner = Spawner(self._session, thread, at)
+        submitted = False
+        for call in self._harness:
+            dead = self._dead(call.id)
+            if dead is not None and not (dead == NOT_RUN and call.name == SUBMIT):
+                at.answer(thread.id, call.id, dead, is_error=True)
+            elif call.name == SUBMIT:
+                submitted = self._submit(call, submitted)
+            elif call.name in self._roster:
+                spawner.open(call.id, call.name, self._roster[call.name].version, call.input)
+            else:
+                answer_harness(self._session, thread, call, spawner, at)
+
+    def _submit(self, call: HarnessCall, submitted: bool) -> bool:
+        thread, at = self._thread, self._at
+        refusal = _unfit(SUBMIT, thread.definition.output_schema or {}, call.input)
         if submitted:
             refusal = "submit_result was called before in this reply; the first result stands"
         if refusal is None:
-            submitted = True
             at.private(thread.id, ResultSubmitted(call=call.id, output=call.input))
-        else:
-            at.private(thread.id, CallAnswered(call=call.id, content=text(refusal), is_error=True))
+            return True
+        at.private(thread.id, CallAnswered(call=call.id, content=text(refusal), is_error=True))
+        return submitted
 
 
 def _unknown(definition: Definition, name: str) -> str:

@@ -1,43 +1,55 @@
 """Fold: the state of a session, which is everything its log says."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import assert_never
 
-from podium.core.content import Content, TextBlock, ToolUseBlock, text
+from podium.core.content import Content, TextBlock, plain, text
 from podium.core.definitions import SUBMIT, Definition
 from podium.core.events import (
     AgentMessage,
+    AgentThinking,
     AgentToolResult,
     AgentToolUse,
+    ContextCompacted,
     MessageReceived,
     MessageSent,
     ModelRequestEnd,
     ModelRequestStart,
     SessionError,
     SessionIdle,
+    SessionRescheduled,
     SessionRunning,
     SessionUsage,
     StopReason,
     ThreadCreated,
     ThreadIdle,
+    ThreadRescheduled,
     ThreadRunning,
     ThreadTerminated,
     Usage,
     UserInterrupt,
     UserMessage,
+    UserToolConfirmation,
 )
 from podium.core.facts import (
     AttemptFailed,
+    BudgetReserved,
+    BudgetSettled,
     CallAnswered,
+    ContextSummarized,
     CorrectionSent,
     DelegationClosed,
+    DelegationDetached,
     DelegationOpened,
     DrivingStarted,
     DrivingStopped,
     FilesSeen,
     LimitReached,
+    ModelCalled,
     ModelReplied,
+    NoticeSent,
     ResultSubmitted,
     SandboxRestarted,
     SandboxTested,
@@ -48,8 +60,9 @@ from podium.core.facts import (
     ToolStarted,
 )
 from podium.core.json import digest
+from podium.core.moment import Moment
 from podium.core.records import Event, Record, Unknown, is_queued
-from podium.core.rows import CallRow, Changes, SessionFacts, Status
+from podium.core.rows import ZERO, CallRow, Changes, SessionFacts, Status
 from podium.core.thread import OpenCall, ThreadState
 
 SHELL_TOOL = "bash"
@@ -76,14 +89,19 @@ class SessionState:
         self.stop_reason: StopReason | None = None
         self.paused = False
         self.usage = Usage()
+        self.usd = ZERO
+        self.reserved_usd = ZERO
         self.turns = 0
-        self.queue: dict[str, UserMessage | UserInterrupt] = {}
+        self.is_capped = False  # a limit of the session itself was met
+        self.queue: dict[str, UserMessage | UserInterrupt | UserToolConfirmation] = {}
         self._moot: set[str] = set()  # inputs that waited when the session went idle: such an interrupt stops nothing
         self._last_at: datetime | None = None  # of the last record of a driver, or of what woke the session
         self._changed: dict[str, None] = {}
         self._opened: dict[str, tuple[str, OpenCall]] = {}  # by call: its thread's id, and the call
         self._closed: list[str] = []
         self._set_paused: bool | None = None
+        self._moving: dict[str, None] = {}  # threads that are running
+        self._rescheduled: dict[str, datetime | None] = {}  # threads that wait for a time, and until when
 
     @property
     def main(self) -> ThreadState:
@@ -97,16 +115,62 @@ class SessionState:
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether a person's interrupt waits to be taken, and something may be left for it to stop."""
-        return any(isinstance(event, UserInterrupt) and id not in self._moot for id, event in self.queue.items())
+        """Whether a person's interrupt of everything waits to be taken, and something may be left for it to stop."""
+        return any(event.session_thread_id is None for event in self.interrupts())
+
+    def interrupts(self) -> Iterator[UserInterrupt]:
+        """Interrupts that wait to be taken and may have something to stop."""
+        for id, event in self.queue.items():
+            if isinstance(event, UserInterrupt) and id not in self._moot:
+                yield event
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no thread moves, nor will by itself."""
+        return not self._moving and not self._rescheduled
+
+    @property
+    def standing(self) -> Status:
+        """What the threads' statuses make of the session's."""
+        return "running" if self._moving else "rescheduling" if self._rescheduled else "idle"
+
+    def waiting_calls(self) -> Iterator[tuple[ThreadState, OpenCall]]:
+        """The calls that ask a person and have no answer yet, with their threads."""
+        for thread in self.threads.values():
+            for call in thread.calls.values():
+                if call.asks and call.answer is None and call.attempt == 0:
+                    yield thread, call
+
+    def above(self, thread: ThreadState) -> Iterator[ThreadState]:
+        """The thread, its parent, and so on up to the primary."""
+        yield thread
+        while thread.parent is not None:
+            thread = self.threads[thread.parent]
+            yield thread
+
+    def children(self, thread: ThreadState) -> Iterator[ThreadState]:
+        """The threads that this one opened, in their order."""
+        return (child for child in self.threads.values() if child.parent == thread.id)
+
+    def fold(self, at: Moment) -> None:
+        """Apply what was recorded in this moment and not yet applied: the next step is decided on it."""
+        for draft in at.drafts[at.folded :] if at.folded else at.drafts:
+            self.apply(draft.thread, draft.at, draft.event)
+        at.folded = len(at.drafts)
+
+    @property
+    def _facts(self) -> SessionFacts:
+        times = [at for at in self._rescheduled.values() if at is not None] if self._rescheduled else []
+        return SessionFacts(self.status, self.stop_reason, self.usage, self.usd, min(times, default=None))
 
     def changes(self) -> Changes:
         """What changed in the projections since the last call of this."""
         changes = Changes(
-            SessionFacts(self.status, self.stop_reason, self.usage),
+            self._facts,
             self._set_paused,
             tuple([self.threads[id].row() for id in self._changed]) if self._changed else (),
             tuple(_call_row(thread, call) for thread, call in self._opened.values()) if self._opened else (),
+            (),
             tuple(self._closed),
         )
         if self._changed:
@@ -127,7 +191,7 @@ class SessionState:
             if call.attempt == 0
         ]
         return Changes(
-            SessionFacts(self.status, self.stop_reason, self.usage),
+            self._facts,
             self.paused,
             tuple(thread.row() for thread in self.threads.values()),
             tuple(calls),
@@ -143,24 +207,34 @@ class SessionState:
             return
         match event:
             case ModelRequestStart():
-                thread.span = event.id
+                thread.span, thread.purpose, thread.retry_at = event.id, "turn", None
                 thread.transcript.send()
+            case ModelCalled():
+                thread.purpose = event.purpose
+                thread.handed_over = thread.handed_over or event.purpose == "hand_over"
+            case BudgetReserved():
+                thread.span_reserved_usd = event.usd
+                self._reserve(thread, event.usd)
+            case BudgetSettled():
+                self._settle(thread, event.usd)
             case ModelRequestEnd():
-                thread.span = None
-                thread.usage += event.model_usage
-                self.usage += event.model_usage
+                self._end_call(thread, event)
             case ModelReplied():
                 self._reply(thread, event)
+            case AttemptFailed():
+                thread.attempt_failed(event, at)
+            case ContextSummarized():
+                thread.summarized(event.summary)
             case AgentToolUse():
-                thread.reply_calls[event.id] = ToolUseBlock(event.id, event.name, event.input)
+                thread.reply_calls[event.id] = event
             case ToolStarted():
                 self._start(thread, event)
             case AgentToolResult():
                 if (call := thread.calls.get(event.tool_use_id)) is not None and call.name == SHELL_TOOL:
-                    thread.has_shell = True
+                    thread.has_shell = thread.has_shell or call.attempt > 0
                 self._answer(thread, event.tool_use_id, event.content, event.is_error)
             case AgentMessage():
-                thread.reply_texts[event.id] = TextBlock("\n".join(block.text for block in event.content))
+                thread.reply_texts[event.id] = TextBlock(plain(event.content))
             case CallAnswered():
                 if (call := thread.calls.get(event.call)) is not None and call.name == SUBMIT and event.is_error:
                     thread.corrections += 1
@@ -169,9 +243,17 @@ class SessionState:
                 thread.seen.update(event.seen)
             case DelegationOpened():
                 self._delegate(thread, at, event)
+            case DelegationDetached():
+                if (child := self.threads.get(event.thread)) is not None:
+                    child.background = True
             case DelegationClosed():
                 content = thread.received.pop(event.message, ()) if event.message else event.content
-                self._answer(thread, event.call, content, event.is_error)
+                if event.call:
+                    self._answer(thread, event.call, content, event.is_error)
+                elif event.outcome not in ("interrupted", "stopped"):
+                    thread.transcript.tell((*text(_told_by(self.threads.get(event.thread), event)), *content))
+                if (child := self.threads.get(event.thread)) is not None:
+                    child.background = True  # what it says from here on comes as a message
             case MessageReceived():
                 self._receive(thread, event)
             case ResultSubmitted():
@@ -180,9 +262,18 @@ class SessionState:
                 self._answer(thread, event.call, text("accepted"), False)
             case CorrectionSent():
                 thread.corrections += 1
+                thread.is_cut = False
                 thread.transcript.tell(text(event.text))
+            case NoticeSent():
+                thread.noticed.add(event.kind)
+                thread.transcript.tell((*text(event.text), *thread.received.pop(event.message, ())))
+            case LimitReached():
+                thread.limited = event.met
+                self.is_capped = self.is_capped or event.met.of == "session"
             case ThreadRunning():
                 self._set_status(thread, "running", at, None)
+            case ThreadRescheduled():
+                self._set_status(thread, "rescheduling", at, None)
             case ThreadIdle():
                 self._set_status(thread, "idle", at, event.stop_reason)
             case ThreadTerminated():
@@ -190,18 +281,20 @@ class SessionState:
             case SessionRunning():
                 self.status, self.stop_reason = "running", None
                 self.paused = self._set_paused = False
+            case SessionRescheduled():
+                self.status, self.stop_reason = "rescheduling", None
             case SessionIdle():
                 self.status, self.stop_reason = "idle", event.stop_reason
                 self._moot = set(self.queue)
             case SessionPaused():
                 self.paused = self._set_paused = True
-            case UserMessage() | UserInterrupt():
+            case UserMessage() | UserInterrupt() | UserToolConfirmation():
                 self._input(thread, event)
             case DrivingStarted():
                 self._skip_dead_time(at)
             case SessionResumed() | SessionError() | SessionUsage() | DrivingStopped() | SandboxRestarted():
                 pass
-            case MessageSent() | ThreadCreated() | LimitReached() | AttemptFailed() | SandboxTested() | Unknown():
+            case MessageSent() | ThreadCreated() | SandboxTested() | AgentThinking() | ContextCompacted() | Unknown():
                 pass
             case _:
                 assert_never(event)
@@ -240,11 +333,33 @@ class SessionState:
         if self._opened.pop(call, None) is None:
             self._closed.append(call)
 
+    def _end_call(self, thread: ThreadState, event: ModelRequestEnd) -> None:
+        if thread.span_reserved_usd is not None:  # nobody said what it cost
+            self._settle(thread, thread.span_reserved_usd)
+        thread.span = None
+        thread.usage += event.model_usage
+        self.usage += event.model_usage
+        if not event.is_error:
+            thread.context_tokens = event.model_usage.total_tokens
+
+    def _reserve(self, thread: ThreadState, usd: Decimal) -> None:
+        for each in self.above(thread):
+            each.reserved_usd += usd
+        self.reserved_usd += usd
+
+    def _settle(self, thread: ThreadState, usd: Decimal) -> None:
+        reserved, thread.span_reserved_usd = thread.span_reserved_usd or ZERO, None
+        self._reserve(thread, -reserved)
+        for each in self.above(thread):
+            each.usd += usd
+        self.usd += usd
+
     def _delegate(self, thread: ThreadState, at: datetime, event: DelegationOpened) -> None:
-        call = thread.calls.get(event.call)
-        if call is None:
-            call = thread.calls[event.call] = OpenCall(event.call, event.agent_name, event.input)
-        call.child = event.thread
+        if not event.background:
+            call = thread.calls.get(event.call)
+            if call is None:
+                call = thread.calls[event.call] = OpenCall(event.call, event.agent_name, event.input)
+            call.child = event.thread
         self.threads[event.thread] = ThreadState(
             event.thread,
             agent=event.agent,
@@ -253,32 +368,50 @@ class SessionState:
             parent=thread.id,
             call=event.call,
             depth=event.depth,
+            background=event.background,
+            limits=event.limits,
         )
         self._changed[event.thread] = None
 
     def _receive(self, thread: ThreadState, event: MessageReceived) -> None:
-        if event.from_session_thread_id == thread.parent:
+        sender = self.threads.get(event.from_session_thread_id)
+        if sender is not None and sender.id == thread.parent:
+            if not thread.is_open:
+                thread.asked()
             thread.transcript.tell(event.content)
-        else:  # a child's report: delegation.closed, which follows it, gives it to the call
+        else:  # what follows says whether it answers a call (delegation.closed) or is told (notice.sent)
             thread.received[event.id] = event.content
 
     def _set_status(self, thread: ThreadState, status: Status, at: datetime, stop_reason: StopReason | None) -> None:
+        if status == "running" and thread.status == "idle" and not thread.is_open:
+            thread.no_longer_fails()
+        moved = status in ("running", "rescheduling")
         if thread.running_since is not None:
             thread.worked_s = thread.worked(at)
-        thread.running_since = at if status == "running" else None
+        thread.running_since = at if moved else None
         thread.status, thread.status_since, thread.stop_reason = status, at, stop_reason
-        if status != "running":
+        thread.is_open = moved or (stop_reason is not None and stop_reason.type == "requires_action")
+        if not moved:
             thread.idle_usage = thread.usage
+            thread.has_more_to_say = thread.has_more_to_say and thread.is_open
+        self._moving.pop(thread.id, None)
+        self._rescheduled.pop(thread.id, None)
+        if status == "running":
+            self._moving[thread.id] = None
+        elif status == "rescheduling":
+            self._rescheduled[thread.id] = thread.retry_at
         self._changed[thread.id] = None
 
-    def _input(self, thread: ThreadState, event: UserMessage | UserInterrupt) -> None:
+    def _input(self, thread: ThreadState, event: UserMessage | UserInterrupt | UserToolConfirmation) -> None:
         if event.processed_at is None:
             self.queue[event.id] = event
+            if isinstance(event, UserToolConfirmation) and (call := thread.calls.get(event.tool_use_id)) is not None:
+                call.answer = event
             return
         self.queue.pop(event.id, None)
         if isinstance(event, UserMessage):
-            thread.submitted = False  # a new task, and a new answer
-            thread.corrections = 0
+            thread.asked()  # a new task, and a new answer
+            self.is_capped = False
             thread.transcript.tell(event.content)
 
     def _skip_dead_time(self, at: datetime) -> None:
@@ -288,8 +421,13 @@ class SessionState:
                 thread.running_since = at
 
 
+def _told_by(child: ThreadState | None, event: DelegationClosed) -> str:
+    name = child.definition.name if child is not None else "?"
+    return f"{'Report of' if event.outcome == 'reported' else 'News of'} agent '{name}', thread {event.thread}:"
+
+
 def _call_row(thread: str, call: OpenCall) -> CallRow:
-    return CallRow(call.id, thread, call.name, digest(call.input))
+    return CallRow(call.id, thread, call.name, digest(call.input), call.state, call.child or "")
 
 
 def fold(id: str, definitions: Mapping[str, Definition], records: Iterable[Record]) -> SessionState:

@@ -4,21 +4,42 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from podium.core.content import Content, text
-from podium.core.facts import LimitMet
+from podium.core.events import StopDetails
+from podium.core.facts import LimitMet, Purpose
+from podium.core.limits import limit_met, limit_near
 from podium.core.session import SessionState
+from podium.core.standing import waited_for
 from podium.core.thread import OpenCall, ThreadState
 
-CORRECTIONS = 2  # how often a model that ended without its output is asked again
+CORRECTIONS = 2  # how often a model that ended without its output, or was cut off, is asked again
+LOOP_NOTICED, LOOP_STOPPED = 5, 10  # how often the same call is made among the last ones before something is done
+COMPACT_AT = 0.8  # of the model's context window
 
 
 @dataclass(frozen=True, slots=True)
 class CallModel:
-    """Send the transcript to the model."""
+    """Send the transcript to the model: for the next turn, to hand over at a limit, or to shorten its context."""
+
+    purpose: Purpose = "turn"
 
 
 @dataclass(frozen=True, slots=True)
 class RunTools:
-    """Run these calls together."""
+    """Run these calls together; those a person was asked for have their answer."""
+
+    calls: tuple[OpenCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndWaits:
+    """Answer these calls of wait_for_agents: those they wait for have ended, or there is news."""
+
+    calls: tuple[OpenCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Detach:
+    """Let these calls' children go on in the background, since a person has written."""
 
     calls: tuple[OpenCall, ...]
 
@@ -31,8 +52,25 @@ class Correct:
 
 
 @dataclass(frozen=True, slots=True)
+class Warn:
+    """Tell the model that it goes round in circles, or that little is left of a limit; then go on."""
+
+    loop: tuple[str, int] | None = None
+    near: LimitMet | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Record that a limit was met. One more short turn may follow, to hand over."""
+
+    met: LimitMet
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to do until a child reports or an input comes."""
+    """Nothing to do until somebody answers, a child reports, an input comes, or until this time."""
+
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,88 +95,120 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Declined:
+    """The model refused."""
+
+    details: StopDetails
+
+
+@dataclass(frozen=True, slots=True)
 class Interrupted:
-    """A person stopped the session."""
+    """A person stopped it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The thread above ended, and this one with it."""
+    """The thread above ended it, or has ended and this one with it."""
 
     reason: str
 
 
-Ending = Reported | Limited | Failed | Interrupted | Stopped
+Ending = Reported | Limited | Failed | Declined | Interrupted | Stopped
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
     """End the thread's turn."""
 
-    ending: Reported | Limited | Failed
+    ending: Reported | Limited | Failed | Declined
 
 
-Step = CallModel | RunTools | Correct | Wait | Finish
+Step = CallModel | RunTools | EndWaits | Detach | Correct | Warn | Stop | Wait | Finish
 
 
-def next_step(session: SessionState, thread: ThreadState, now: datetime) -> Step:
+def next_step(session: SessionState, thread: ThreadState, now: datetime, window: int | None = None) -> Step:
     """What the thread does next.
 
-    Shape: only asked when nothing of the thread is under way, so a started call without a result is one to run.
+    Shape: only asked when no model call of the thread is under way; a started call without a result is one to run, or
+    running. `window` is the context window of its model.
+    Units: `window` in tokens.
     """
-    if thread.status != "running":
+    if not thread.is_open:
         return Wait()
-    if thread.calls:
-        ready = tuple(call for call in thread.calls.values() if call.child is None)
-        return RunTools(ready) if ready else Wait()
     is_told = thread.parent is None and session.has_message  # then the turn goes on: the next model call takes it
-    if thread.submitted and not is_told:
-        return Finish(Reported(text(thread.result_text())))
-    if thread.corrections > CORRECTIONS and not is_told:
-        return Finish(Failed(f"its result did not fit its schema, {CORRECTIONS + 1} times"))
-    if thread.transcript.awaits_reply or is_told:
-        met = limit_met(session, thread, now)
-        return Finish(Limited(met)) if met is not None else CallModel()
+    if thread.calls:
+        return _with_open_calls(session, thread, is_told=is_told)
+    if thread.limited is not None:
+        return CallModel("hand_over") if hands_over(thread, thread.limited) else Finish(Limited(thread.limited))
+    if thread.failed:
+        return Finish(Failed(thread.failed))
+    if thread.retry_at is not None and thread.retry_at > now:
+        return Wait(thread.retry_at)
+    if thread.is_too_long:
+        return CallModel("compact")
+    if not is_told:
+        ended = _ended(thread)
+        if ended is not None:
+            return ended
+    if thread.transcript.awaits_reply or is_told or thread.is_paused:
+        return _next_turn(session, thread, now, window)
+    if thread.is_cut and thread.corrections < CORRECTIONS:
+        return Correct("Your reply was cut off at the limit of output tokens. Give it again, whole and shorter.")
     if thread.definition.output_schema is not None:
         if thread.corrections >= CORRECTIONS:
             return Finish(Failed(f"it ended {CORRECTIONS + 1} times without giving its result by submit_result"))
-        met = limit_met(session, thread, now)
-        if met is not None:
-            return Finish(Limited(met))
+        if (met := limit_met(session, thread, now)) is not None:
+            return Stop(met)
         return Correct("You ended without a result. Call submit_result with what you have; it must fit its schema.")
     return Finish(Reported(thread.last_text))
 
 
-def limit_met(session: SessionState, thread: ThreadState, now: datetime) -> LimitMet | None:
-    """The limit that forbids the thread another model call, or None."""
-    own, shared = thread.definition, session.settings
-    if own.turns is not None and thread.turns >= own.turns:
-        return LimitMet("turns", "agent", own.turns, thread.turns)
-    if own.tokens is not None and thread.usage.total_tokens >= own.tokens:
-        return LimitMet("tokens", "agent", own.tokens, thread.usage.total_tokens)
-    if shared.turns is not None and session.turns >= shared.turns:
-        return LimitMet("turns", "session", shared.turns, session.turns)
-    if shared.tokens is not None and session.usage.total_tokens >= shared.tokens:
-        return LimitMet("tokens", "session", shared.tokens, session.usage.total_tokens)
-    if (own.seconds is not None or shared.seconds is not None) and (late := overdue(session, thread, now)):
-        return late
+def _with_open_calls(session: SessionState, thread: ThreadState, *, is_told: bool) -> Step:
+    calls = thread.calls.values()
+    ready = tuple(call for call in calls if call.attempt > 0 or call.answer is not None)
+    if ready:
+        return RunTools(ready)
+    has_news = is_told or thread.transcript.is_told
+    waits = tuple(call for call in calls if call.child is None and call.is_delegation)
+    over = tuple(call for call in waits if has_news or not waited_for(session, thread, call))
+    if over:
+        return EndWaits(over)
+    if is_told and all(call.is_delegation for call in calls):
+        return Detach(tuple(calls))
+    return Wait()
+
+
+def hands_over(thread: ThreadState, met: LimitMet) -> bool:
+    """Whether a thread that met the limit gets one last short turn: if it has something to say that it has not said."""
+    is_own = met.of != "session" or thread.parent is None
+    return is_own and thread.has_more_to_say and not (thread.handed_over or thread.failed or thread.submitted)
+
+
+def _ended(thread: ThreadState) -> Finish | None:
+    """How the turn ended, where it did without the model's last word being a plain one."""
+    if thread.submitted:
+        return Finish(Reported(text(thread.result_text())))
+    if thread.refusal is not None:
+        return Finish(Declined(thread.refusal))
+    if thread.corrections > CORRECTIONS:
+        return Finish(Failed(f"its result did not fit its schema, {CORRECTIONS + 1} times"))
+    name, times = thread.loop
+    if times >= LOOP_STOPPED:
+        return Finish(
+            Failed(f"it called '{name}' {times} times with the same input, and was stopped as going in a loop")
+        )
     return None
 
 
-def overdue(session: SessionState, thread: ThreadState, now: datetime) -> LimitMet | None:
-    """The limit of seconds that has run out, or None."""
-    own, shared = thread.definition.seconds, session.settings.seconds
-    if own is not None and (worked := thread.worked(now)) >= own:
-        return LimitMet("seconds", "agent", own, worked)
-    if shared is not None and (worked := session.main.worked(now)) >= shared:
-        return LimitMet("seconds", "session", shared, worked)
-    return None
-
-
-def seconds_left(session: SessionState, thread: ThreadState, now: datetime) -> float | None:
-    """Seconds until the thread must be stopped, or None without a limit; the session's stops the primary thread."""
-    own, shared = thread.definition.seconds, session.settings.seconds
-    left = [] if own is None else [own - thread.worked(now)]
-    if shared is not None and thread.parent is None:
-        left.append(shared - session.main.worked(now))
-    return max(0.0, min(left)) if left else None
+def _next_turn(session: SessionState, thread: ThreadState, now: datetime, window: int | None) -> Step:
+    if (met := limit_met(session, thread, now)) is not None:
+        return Stop(met)
+    if window is not None and thread.context_tokens >= COMPACT_AT * window and not thread.is_compacted:
+        return CallModel("compact")
+    if thread.loop[1] >= LOOP_NOTICED and "loop" not in thread.noticed:
+        return Warn(loop=thread.loop)
+    if thread.turns and "limit" not in thread.noticed:
+        near = limit_near(session, thread, now)
+        if near is not None:
+            return Warn(near=near)
+    return CallModel()

@@ -1,24 +1,41 @@
 """Fold: the state of one thread."""
 
+from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 import msgspec
 
-from podium.core.content import Block, Content, TextBlock, ToolUseBlock, plain
-from podium.core.definitions import Definition
-from podium.core.events import StopReason, Usage
-from podium.core.facts import CallRef, HarnessCall, ModelReplied, TextRef
+from podium.core.content import Block, Content, RawBlock, TextBlock, ThinkingBlock, ToolUseBlock, plain
+from podium.core.definitions import HARNESS_TOOLS, SUBMIT, WAIT, Definition
+from podium.core.events import AgentToolUse, StopDetails, StopReason, Usage, UserToolConfirmation
+from podium.core.facts import (
+    AttemptFailed,
+    CallLimits,
+    CallRef,
+    HarnessCall,
+    LimitMet,
+    ModelReplied,
+    Purpose,
+    RawPart,
+    TextRef,
+    Thought,
+)
 from podium.core.json import JSON
-from podium.core.rows import Status, ThreadRow
+from podium.core.rows import ZERO, CallState, Status, ThreadRow
 from podium.core.transcript import Transcript
+
+LOOKS_BACK = 20  # calls among which the same one again and again is a loop
+_UNCOUNTED = HARNESS_TOOLS - {SUBMIT}  # waiting or listing again is no loop
 
 
 @dataclass(slots=True)
 class OpenCall:
     """A call without a result.
 
-    Shape: `child` is the thread a delegation opened; a tool call has none. `attempt` 0 until it was started.
+    Shape: `child` is the thread a delegation opened; a tool call has none. `attempt` 0 until it was started. One that
+    `asks` waits for a person's `answer`, which is queued until it is taken.
     """
 
     id: str
@@ -26,6 +43,20 @@ class OpenCall:
     input: dict[str, JSON]
     child: str | None = None
     attempt: int = 0
+    asks: bool = False
+    answer: UserToolConfirmation | None = None
+
+    @property
+    def is_delegation(self) -> bool:
+        """Whether it waits for children."""
+        return self.child is not None or self.name == WAIT
+
+    @property
+    def state(self) -> CallState:
+        """How it waits, for its row."""
+        if self.asks:
+            return "asks" if self.answer is None else "answered"
+        return "waits" if self.name == WAIT else "delegated"
 
 
 class ThreadState:
@@ -33,24 +64,46 @@ class ThreadState:
 
     __slots__ = (
         "agent",
+        "attempts",
+        "background",
         "call",
         "calls",
+        "context_tokens",
         "corrections",
         "created_at",
         "definition",
         "depth",
+        "failed",
+        "failing_since",
+        "handed_over",
         "has_shell",
+        "has_more_to_say",
         "id",
         "idle_usage",
+        "is_compacted",
+        "is_cut",
+        "is_open",
+        "is_paused",
+        "is_too_long",
         "last_text",
+        "limited",
+        "limits",
+        "loop",
+        "noticed",
         "output",
         "parent",
+        "purpose",
         "received",
+        "recent_calls",
+        "refusal",
         "reply_calls",
         "reply_texts",
+        "reserved_usd",
+        "retry_at",
         "running_since",
         "seen",
         "span",
+        "span_reserved_usd",
         "status",
         "status_since",
         "stop_reason",
@@ -58,6 +111,7 @@ class ThreadState:
         "transcript",
         "turns",
         "usage",
+        "usd",
         "worked_s",
     )
 
@@ -71,6 +125,8 @@ class ThreadState:
         parent: str | None = None,
         call: str | None = None,
         depth: int = 0,
+        background: bool = False,
+        limits: CallLimits | None = None,
     ) -> None:
         self.id = id
         self.agent = agent
@@ -78,17 +134,40 @@ class ThreadState:
         self.created_at = created_at
         self.parent = parent
         self.call = call  # the parent's call that opened this thread
+        self.background = background  # no call of the parent waits for it: its report comes as a message
         self.depth = depth
+        self.limits = _narrowed(definition, limits)
         self.status: Status = "idle"
         self.status_since = created_at
         self.stop_reason: StopReason | None = None
+        self.is_open = False  # its turn has begun and not ended; it may be idle all the same, for a person
         self.transcript = Transcript()
         self.calls: dict[str, OpenCall] = {}
         self.span: str | None = None  # the model call under way
+        self.purpose: Purpose = "turn"  # of that call
         self.usage = Usage()
         self.idle_usage: Usage | None = None
+        self.usd = ZERO  # spent by this thread and those below it
+        self.reserved_usd = ZERO  # by calls under way of this thread and those below it
+        self.span_reserved_usd: Decimal | None = None  # by its own call under way
+        self.context_tokens = 0  # what the last call read and wrote: the model's context holds so much
         self.turns = 0
+        self.has_more_to_say = False  # the last reply of this turn was not its end
         self.corrections = 0
+        self.attempts = 0  # failed calls of the model since its last reply
+        self.failing_since: datetime | None = None
+        self.retry_at: datetime | None = None
+        self.failed = ""  # why it cannot go on
+        self.refusal: StopDetails | None = None
+        self.is_too_long = False  # the last call was too long for the model's context
+        self.is_compacted = False  # its context was summarized, and no reply has come since
+        self.is_cut = False  # the last reply was cut off by the limit of output tokens
+        self.is_paused = False  # the last reply was paused by the provider, and goes on with the next call
+        self.limited: LimitMet | None = None
+        self.handed_over = False
+        self.noticed: set[str] = set()
+        self.recent_calls: deque[tuple[str, bytes]] = deque(maxlen=LOOKS_BACK)
+        self.loop: tuple[str, int] = ("", 0)  # the call made most often of late, and how often
         self.seen: dict[str, str] = {}
         self.has_shell = False
         self.worked_s = 0.0
@@ -98,7 +177,7 @@ class ThreadState:
         self.submitted = False
         self.received: dict[str, Content] = {}  # reports not yet given to the call they answer, by event id
         self.reply_texts: dict[str, TextBlock] = {}  # of the reply being recorded
-        self.reply_calls: dict[str, ToolUseBlock] = {}
+        self.reply_calls: dict[str, AgentToolUse] = {}
 
     def row(self) -> ThreadRow:
         """The thread's projection."""
@@ -122,27 +201,75 @@ class ThreadState:
         calls: list[str] = []
         texts: list[TextBlock] = []
         for part in event.parts:
-            if isinstance(part, TextRef):
-                if (text := self.reply_texts.get(part.event)) is not None:
-                    texts.append(text)
-                    blocks.append(text)
-                continue
-            if isinstance(part, CallRef):
-                block = self.reply_calls.get(part.event)
-            else:
-                assert isinstance(part, HarnessCall)
-                block = ToolUseBlock(part.id, part.name, part.input)
-            if block is None:
-                continue
-            blocks.append(block)
-            calls.append(block.id)
-            self.calls[block.id] = OpenCall(block.id, block.name, block.input)
+            match part:
+                case TextRef():
+                    if (text := self.reply_texts.get(part.event)) is not None:
+                        texts.append(text)
+                        extra = {"type": "text", "text": text.text, **part.extra}
+                        blocks.append(RawBlock(extra) if part.extra else text)
+                case Thought():
+                    blocks.append(ThinkingBlock(part.thinking, part.signature))
+                case RawPart():
+                    blocks.append(RawBlock(part.block))
+                case CallRef():
+                    if (use := self.reply_calls.get(part.event)) is not None:
+                        asks = use.evaluated_permission == "ask"
+                        blocks.append(self._called(OpenCall(use.id, use.name, use.input, asks=asks), calls))
+                case HarnessCall():
+                    blocks.append(self._called(OpenCall(part.id, part.name, part.input), calls))
         self.reply_texts = {}
         self.reply_calls = {}
         if texts:
             self.last_text = tuple(texts)
         self.turns += 1
+        self.has_more_to_say = bool(calls) or event.stop_reason in ("max_tokens", "pause_turn")
+        self.is_cut = event.stop_reason == "max_tokens" and not calls
+        self.is_paused = event.stop_reason == "pause_turn" and not calls
+        self.refusal = (event.refusal or StopDetails()) if event.stop_reason == "refusal" else None
+        self.is_compacted = False
+        self.no_longer_fails()
         self.transcript.reply(blocks, calls)
+
+    def _called(self, call: OpenCall, calls: list[str]) -> ToolUseBlock:
+        calls.append(call.id)
+        self.calls[call.id] = call
+        if call.name not in _UNCOUNTED:
+            made = call.name, msgspec.json.encode(call.input)
+            self.recent_calls.append(made)
+            self.loop = call.name, self.recent_calls.count(made)
+        return ToolUseBlock(call.id, call.name, call.input)
+
+    def attempt_failed(self, event: AttemptFailed, at: datetime) -> None:
+        """A call of the model gave no reply."""
+        if not event.kind:  # a version before 0.2 wrote it: what came of it stands in the records behind it
+            return
+        self.attempts = event.attempt
+        self.failing_since = self.failing_since or at
+        self.retry_at = event.retry_at
+        self.is_too_long = event.kind == "too_long"
+        if event.retry_at is None:
+            self.failed = event.reason
+
+    def no_longer_fails(self) -> None:
+        """The model has answered, or something new is asked of it."""
+        self.attempts, self.failing_since, self.retry_at, self.failed = 0, None, None, ""
+
+    def summarized(self, summary: str) -> None:
+        """Its messages give way to its task and the summary."""
+        self.transcript.summarize(summary)
+        self.is_too_long, self.is_compacted, self.context_tokens = False, True, 0
+        self.no_longer_fails()
+
+    def asked(self) -> None:
+        """A new task, or more to do: what the last turn came to counts no longer."""
+        self.submitted = self.handed_over = False
+        self.corrections = 0
+        self.limited = self.refusal = None
+        self.last_text = ()
+        self.noticed.discard("loop")
+        self.recent_calls.clear()
+        self.loop = ("", 0)
+        self.no_longer_fails()
 
     def answered(self, call: str, content: Content, is_error: bool) -> OpenCall | None:
         """A call got its result; the call, if it was open."""
@@ -159,3 +286,16 @@ class ThreadState:
         if self.submitted:
             return msgspec.json.encode(self.output).decode()
         return plain(self.last_text) if self.last_text else ""
+
+
+def _narrowed(definition: Definition, limits: CallLimits | None) -> CallLimits:
+    """The agent's limits, narrowed by those of the call."""
+    own = CallLimits(definition.turns, definition.seconds, definition.tokens, definition.usd)
+    if limits is None:
+        return own
+    return CallLimits(
+        *(
+            min((bound for bound in pair if bound is not None), default=None)
+            for pair in zip(msgspec.structs.astuple(own), msgspec.structs.astuple(limits), strict=True)
+        )
+    )

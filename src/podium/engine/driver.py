@@ -8,18 +8,26 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 
-import msgspec
-
-from podium.core.delegation import finish
-from podium.core.events import SessionIdle, SessionUsage, UserInterrupt, UserMessage
-from podium.core.facts import DelegationOpened, DrivingStopped, SandboxTested, SessionPaused
+from podium.core.ending import finish
+from podium.core.events import (
+    SessionIdle,
+    SessionUsage,
+    ThreadRunning,
+    UserInterrupt,
+    UserMessage,
+    UserToolConfirmation,
+)
+from podium.core.facts import DrivingStopped, SandboxTested, SessionPaused
+from podium.core.limits import overdue, seconds_left
 from podium.core.moment import Moment
 from podium.core.ports import Append, Sandbox, ToolOffer
 from podium.core.records import Draft
 from podium.core.reply import offers
 from podium.core.session import SessionState
-from podium.core.steps import Ending, Failed, Interrupted, Limited, overdue, seconds_left
+from podium.core.standing import idle_reason, settle, settle_session, wake_for_message
+from podium.core.steps import Failed, Interrupted, Limited
 from podium.core.thread import ThreadState
+from podium.core.turn import record_limit
 from podium.engine.parts import Bound, Parts
 from podium.engine.recover import recover
 from podium.engine.thread_task import ThreadTask
@@ -27,6 +35,7 @@ from podium.errors import Refused, StoreError
 
 logger = logging.getLogger(__name__)
 GRACE_S = 5.0  # how long a cancelled thread may take to clean up
+HAND_OVER_S = 60.0  # how long the last short turn of a thread that met a limit may take
 
 
 async def read_state(parts: Parts, session: str) -> tuple[SessionState, int]:
@@ -51,14 +60,16 @@ class Driver:
         self.state = state
         self._epoch = epoch
         self.head = head  # the last seq this driver knows to be committed
+        self._noticed = head  # the last seq up to which it knows every input
         self._threads: dict[str, ThreadTask] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._alarms: dict[str, Callable[[], None]] = {}
-        self._sandboxes: dict[str, Sandbox] = {}
+        self._sandboxes = parts.shelf.take(state.id, epoch)
         self._errands: set[asyncio.Task[None]] = set()
-        self._offers: dict[str, tuple[ToolOffer, ...]] = {}
+        self._offers: dict[tuple[str, bool], tuple[ToolOffer, ...]] = {}
         self._taken: set[str] = set()  # inputs this driver has taken
-        self._ending: Ending | None = None  # how the primary's turn ended
+        self._money: list[asyncio.Future[None]] = []  # calls that wait for others' to settle
+        self._last: Moment | None = None  # records of the thread that was the last to move, not committed
         self._error: Exception | None = None
         self._turn = asyncio.Event()  # something happened that `drive` must look at
         self._is_released = False
@@ -71,13 +82,12 @@ class Driver:
         Errors: StoreError; what was acknowledged is in the log, and the session can be claimed again.
         """
         try:
-            if self.state.status == "idle" and await self._release():
+            if self.state.status == "idle" and await self._release(self.moment()):
                 return  # it came to its end before it was claimed
             at = self.moment()
             if takes_over:
                 recover(self.state, self._epoch, at)
-            if not self.state.is_interrupted:
-                self._take(UserInterrupt, at)  # those that came too late to stop anything
+            self._take_moot(at)
             if self.bound.sandbox_promises:
                 promises = dict(self.bound.sandbox_promises)
                 at.private(self.state.primary, SandboxTested(backend=self.bound.sandbox_backend, promises=promises))
@@ -97,11 +107,10 @@ class Driver:
         self._turn.clear()
         if self._error is not None:
             raise self._error
-        if self.state.is_interrupted:
-            await self._halt(self.state.main)
-            await self._go_idle(Interrupted())
-        elif self._ending is not None:
-            await self._go_idle(self._ending)
+        for interrupt in list(self.state.interrupts()):
+            await self._interrupt(interrupt)
+        if self.state.is_quiet:
+            await self._go_idle()
 
     # --- the log -------------------------------------------------------------------------------------
 
@@ -111,25 +120,50 @@ class Driver:
 
     def fold(self, at: Moment) -> None:
         """Apply what was recorded to the state, before it is committed: the next step is decided on it."""
-        for draft in at.drafts[at.folded :] if at.folded else at.drafts:
-            self.state.apply(draft.thread, draft.at, draft.event)
-        at.folded = len(at.drafts)
+        self.state.fold(at)
+        if self._money:
+            waiting, self._money = self._money, []
+            for turn in waiting:
+                if not turn.done():
+                    turn.set_result(None)
 
     async def commit(self, at: Moment) -> None:
-        """Return once everything recorded is durable; children that it opened are then at work."""
+        """Return once everything recorded is durable; threads that it set going are then at work."""
         self.fold(at)
         if at.drafts:
             await self._append(at)
 
-    async def _append(self, at: Moment, *, if_no_input: bool = False, release: bool = False) -> None:
-        drafts = at.take()
+    async def rest(self, thread: ThreadState, at: Moment) -> None:
+        """Commit what a thread recorded before it waits or ends; the last one's are committed as the session idles."""
+        self.fold(at)
+        if thread.parent is not None and not thread.is_open:
+            self.wake(thread.parent)  # its records follow these in the same queue, and so never come first
+        if self.state.is_quiet and self._last is None:
+            self._last = at
+            self._turn.set()
+        else:
+            await self.commit(at)
+
+    async def money_moves(self, at: Moment) -> Moment:
+        """Commit, and wait until a call of the session has settled."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._money.append(turn)
+        if at.drafts:
+            await self._append(at)
+        await turn
+        return self.moment()
+
+    async def _append(self, at: Moment, *, release: bool = False) -> None:
+        last, self._last = self._last, None
+        drafts = at.take() if last is None or last is at else [*last.take(), *at.take()]
+        idles = release and not self.state.paused and self.state.status == "idle"
         first = await self.parts.store.append(
             Append(
                 session=self.state.id,
                 epoch=self._epoch,
                 drafts=drafts,
                 changes=self.state.changes(),
-                if_no_input=if_no_input,
+                no_input_after=self._noticed if idles else None,
                 release=release,
             )
         )
@@ -137,17 +171,19 @@ class Driver:
             self._errand(self.notice())
         self.head = first + len(drafts) - 1
         self.parts.hub.moved(self.state.id)
-        if at.spawned:
-            self._start_children(drafts)
+        if at.starts or (last is not None and last.starts):
+            self._start_moved(drafts)
 
-    def _start_children(self, drafts: Sequence[Draft]) -> None:
+    def _start_moved(self, drafts: Sequence[Draft]) -> None:
         for draft in drafts:
-            if isinstance(draft.event, DelegationOpened):
-                self._start(self.state.threads[draft.event.thread])
+            if isinstance(draft.event, ThreadRunning):
+                self._start(self.state.threads[draft.event.session_thread_id])
+                self.wake(draft.event.session_thread_id)
 
     async def notice(self) -> None:
         """Fold what others have queued. It may be folded late: nothing of ours depends on it before it is taken."""
         for row in await self.parts.store.inputs(self.state.id):
+            self._noticed = max(self._noticed, row.queued_seq)
             if row.taken_seq is not None or self._knows(row.id):
                 continue
             page = await self.parts.store.records(self.state.id, after=row.queued_seq - 1, limit=2)
@@ -156,9 +192,22 @@ class Driver:
             for record in page:
                 if record.seq == row.queued_seq or isinstance(record.event, SessionPaused):  # which stands right behind
                     self.state.apply(record.thread, record.at, record.event)
+            self.wake(row.thread)
         self.parts.hub.moved(self.state.id)
-        if self.state.is_interrupted:
+        await self._react()
+
+    async def _react(self) -> None:
+        """See to inputs that no thread at work takes by itself."""
+        if any(self.state.interrupts()):
             self._turn.set()
+            return
+        at = self.moment()
+        self._take_moot(at)
+        if not self._is_released and self._last is None:
+            wake_for_message(self.state, at)
+        if at.drafts:
+            settle_session(self.state, at)
+            await self.commit(at)
 
     def _knows(self, input: str) -> bool:
         return input in self.state.queue or input in self._taken
@@ -166,54 +215,99 @@ class Driver:
     def take_messages(self, thread: ThreadState, at: Moment) -> None:
         """Record that the primary takes all queued messages, in order."""
         if thread.parent is None and self.state.queue:
-            self._take(UserMessage, at)
+            for event in list(self.state.queue.values()):
+                if isinstance(event, UserMessage):
+                    self._take(event, at)
 
-    def _take(self, kind: type[UserMessage] | type[UserInterrupt], at: Moment) -> None:
+    def _take_moot(self, at: Moment) -> None:
+        """Take what can have no effect any more: interrupts that came too late, answers to calls that are over."""
+        interrupts = list(self.state.interrupts())
         for event in list(self.state.queue.values()):
-            if isinstance(event, kind):
-                self._taken.add(event.id)
-                at.own(self.state.primary, msgspec.structs.replace(event, processed_at=at.now))
+            is_late = isinstance(event, UserInterrupt) and event not in interrupts
+            if is_late or (isinstance(event, UserToolConfirmation) and not self._is_open(event.tool_use_id)):
+                self._take(event, at)
 
-    async def _go_idle(self, ending: Ending) -> None:
-        """End the primary's turn and the session's work in one append, unless an input came meanwhile."""
-        self._ending = None
-        state, at = self.state, self.moment()
-        self._take(UserInterrupt, at)
-        if isinstance(ending, Limited | Failed):  # no model call will take them: what stopped this one still stands
-            self._take(UserMessage, at)
-        finish(state, state.main, ending, at)
+    def _is_open(self, call: str) -> bool:
+        return any(call in thread.calls for thread in self.state.threads.values())
+
+    def _take(self, event: UserMessage | UserInterrupt | UserToolConfirmation, at: Moment) -> None:
+        self._taken.add(event.id)
+        at.taken(self.state.primary, self.state.primary, event)
+
+    # --- going idle ------------------------------------------------------------------------------------
+
+    async def _interrupt(self, event: UserInterrupt) -> None:
+        """Stop all threads, or the one that is named, with those it waits for; what they had recorded stands."""
+        named = event.session_thread_id
+        threads = [self.state.threads[named]] if named is not None else list(self.state.threads.values())
+        await self.halt(*threads)
+        at, self._last = self._last or self.moment(), None
+        self._take(event, at)
+        for thread in threads:
+            self.fold(at)
+            if thread.is_open:
+                finish(self.state, thread, Interrupted(), at)
         self.fold(at)
-        if state.has_message and not state.paused:
-            at.thread_running(state.primary, state.primary, state.main.definition.name)
+        for thread in threads:
+            settle(self.state, thread, at)
+        if self.state.has_message and not self.state.paused:
+            wake_for_message(self.state, at)
+        if self.state.is_quiet:
+            self._last = at
+            self._turn.set()
+        else:
+            await self.commit(at)
+            self._start_threads()
+
+    async def _go_idle(self) -> None:
+        """Record that the session is idle, with the last thread's end, unless an input came meanwhile."""
+        at, self._last = self._last or self.moment(), None
+        state = self.state
+        await self._cancel([id for id in self._tasks if state.threads[id].is_open])  # they only wait
+        if self._tasks:  # the others have only to commit
+            await asyncio.wait(list(self._tasks.values()))
+        if not state.main.is_open and not state.paused and state.main.stop_reason is not None:
+            # No model call will take them: what stopped this one still stands.
+            if state.main.stop_reason.type in ("budget_reached", "retries_exhausted"):
+                self.take_messages(state.main, at)
+            else:
+                wake_for_message(state, at)
+        self._take_moot(at)
+        self.fold(at)
+        if not state.is_quiet:
             await self.commit(at)
             self._start_threads()
             return
-        assert state.main.stop_reason is not None
         at.own(state.primary, SessionUsage(id=at.event_id(), processed_at=at.now, usage=state.usage))
-        at.own(state.primary, SessionIdle(id=at.event_id(), processed_at=at.now, stop_reason=state.main.stop_reason))
+        reason = idle_reason(state)
+        details = state.main.refusal if reason.type == "refusal" else None
+        idle = SessionIdle(id=at.event_id(), processed_at=at.now, stop_reason=reason, stop_details=details)
+        at.own(state.primary, idle)
         self.fold(at)
         if not await self._release(at):
             await self.notice()
             self._start_threads()
 
-    async def _release(self, at: Moment | None = None) -> bool:
+    async def _release(self, at: Moment) -> bool:
         """Let go of the session that is idle by these records, unless an input came meanwhile."""
         self._is_released = True
         try:
-            await self._append(at or self.moment(), if_no_input=not self.state.paused, release=True)
+            await self._append(at, release=True)
         except Refused:
             # The fold may be ahead of the log now: drop it. No thread is under way that could hold on to it.
             self._is_released = False
             self.state, self.head = await read_state(self.parts, self.state.id)
+            self._noticed = self.head
         return self._is_released
 
     # --- threads -------------------------------------------------------------------------------------
 
     def offers(self, thread: ThreadState) -> tuple[ToolOffer, ...]:
         """The tools the thread's model is offered."""
-        offered = self._offers.get(thread.agent)
+        key = thread.agent, thread.parent is not None
+        offered = self._offers.get(key)
         if offered is None:
-            offered = self._offers[thread.agent] = offers(thread.definition, self.state.definitions)
+            offered = self._offers[key] = offers(thread.definition, self.state.definitions, is_child=key[1])
         return offered
 
     def sandbox(self, thread: ThreadState) -> Sandbox:
@@ -235,43 +329,50 @@ class Driver:
         self._sandboxes.pop(id, None)
 
     def wake(self, thread: str) -> None:
-        """A call of that thread was answered."""
+        """Something happened that the thread may wait for."""
         if thread in self._threads:
             self._threads[thread].wake()
 
     def _start_threads(self) -> None:
-        if self.state.is_interrupted:  # taken first: nothing is to begin
+        if any(self.state.interrupts()) or self.state.is_quiet:  # taken first: nothing is to begin
             self._turn.set()
             return
         for thread in list(self.state.threads.values()):
             self._start(thread)
 
     def _start(self, thread: ThreadState) -> None:
-        if thread.status != "running" or thread.id in self._tasks:
+        if not thread.is_open or thread.id in self._tasks:
             return
         self._threads[thread.id] = ThreadTask(self, thread)
         self._tasks[thread.id] = asyncio.create_task(self._run(thread), name=thread.id)
+        self._set_alarm(thread)
+
+    def _set_alarm(self, thread: ThreadState) -> None:
+        """Have the thread stopped when its time is over; its last short turn has a time of its own."""
         left = seconds_left(self.state, thread, self.parts.clock.now())
+        if thread.limited is not None:
+            left = HAND_OVER_S
         if left is not None:
-            self._alarms[thread.id] = self.parts.clock.alarm(left, lambda: self._ring(thread))
+            self._alarms[thread.id] = self.parts.clock.alarm(max(left, 0.001), lambda: self._ring(thread))
 
     async def _run(self, thread: ThreadState) -> None:
         """Run a thread; no exception of it reaches another."""
         try:
-            ending = await self._threads[thread.id].run()
+            await self._threads[thread.id].run()
             if thread.parent is not None:
                 await self._close_sandbox(thread.id)
-            if ending is not None:
-                self._ending = ending
-                self._turn.set()
         except StoreError as error:
             self._error = self._error or error
             self._turn.set()
         except Exception as error:
             logger.exception("thread %s of session %s failed", thread.id, self.state.id)
             self._errand(self._stop(thread, Failed(f"internal error, {type(error).__name__}: {error}")))
-        finally:
+        else:
             self._forget(thread.id)
+            self._start(thread)  # it may have been woken again while its end was being written
+        finally:
+            if self._tasks.get(thread.id) is asyncio.current_task():
+                self._forget(thread.id)
 
     def _forget(self, id: str) -> None:
         """The thread's task has ended."""
@@ -281,38 +382,42 @@ class Driver:
             self._alarms.pop(id)()
 
     def _ring(self, thread: ThreadState) -> None:
-        now = self.parts.clock.now()
-        met = overdue(self.state, thread, now)
+        met = thread.limited or overdue(self.state, thread, self.parts.clock.now())
         if met is not None:
             self._errand(self._stop(thread, Limited(met)))
-        elif (left := seconds_left(self.state, thread, now)) is not None and thread.id in self._tasks:
-            self._alarms[thread.id] = self.parts.clock.alarm(max(left, 0.001), lambda: self._ring(thread))
+        elif thread.id in self._tasks:
+            self._set_alarm(thread)
 
     async def _stop(self, thread: ThreadState, ending: Limited | Failed) -> None:
-        """End a thread from outside, and everyone below it."""
-        await self._halt(thread)
-        if thread.status != "running" or self._is_released:
-            return
-        if thread.parent is None:
-            self._ending = self._ending or ending
-            self._turn.set()
+        """End a thread's turn from outside, and those it waits for; at a limit it may still hand over."""
+        await self.halt(thread)
+        if not thread.is_open or self._is_released:
             return
         at = self.moment()
-        finish(self.state, thread, ending, at)
-        self.fold(at)
-        self.wake(thread.parent)
-        await self.commit(at)
+        if isinstance(ending, Limited) and thread.limited is None:
+            record_limit(self.state, thread, ending.met, at)
+        else:
+            finish(self.state, thread, ending, at)
+        settle(self.state, thread, at)
+        if thread.is_open:
+            await self.commit(at)
+            self._start(thread)
+        else:
+            await self.rest(thread, at)
 
-    async def _halt(self, thread: ThreadState) -> None:
-        """Cancel what runs of a thread and below it. What they had recorded stands."""
-        while ids := [id for id in self._family(thread) if id in self._tasks]:
-            await self._cancel(ids)
-        for id in self._family(thread):
-            if id != self.state.primary:
-                await self._close_sandbox(id)
+    async def halt(self, *threads: ThreadState) -> None:
+        """Cancel what runs of threads and of those they wait for. What they had recorded stands."""
+        while ids := [id for thread in threads for id in self._family(thread) if id in self._tasks]:
+            await self._cancel(list(dict.fromkeys(ids)))
+        for thread in threads:
+            for id in self._family(thread):
+                if id != self.state.primary:
+                    await self._close_sandbox(id)
 
     async def _cancel(self, ids: list[str]) -> None:
         tasks = [self._tasks[id] for id in ids]
+        if not tasks:
+            return
         for task in tasks:
             task.cancel()
         _, stubborn = await asyncio.wait(tasks, timeout=GRACE_S)
@@ -322,11 +427,12 @@ class Driver:
             self._forget(id)  # a task that was cancelled before its first step has not done it
 
     def _family(self, thread: ThreadState) -> list[str]:
-        family = {thread.id: None}
-        for other in self.state.threads.values():  # parents stand before their children
-            if other.parent in family:
-                family[other.id] = None
-        return list(family)
+        """The thread and those below it that it waits for."""
+        family = [thread.id]
+        for call in thread.calls.values():
+            if call.child is not None:
+                family += self._family(self.state.threads[call.child])
+        return family
 
     def _errand(self, work: Coroutine[None, None, None]) -> None:
         """Do this beside the threads; its errors end the driver."""
@@ -350,6 +456,9 @@ class Driver:
                 await self._cancel(list(self._tasks))
             if self._errands:
                 await asyncio.wait(self._errands)
+        if self._is_released and self._error is None:
+            self.parts.shelf.keep(self.state.id, self._epoch, self._sandboxes)
+            self._sandboxes = {}
         for id in list(self._sandboxes):
             await self._close_sandbox(id)
         if not self._is_released and self._error is None:

@@ -1,10 +1,27 @@
-"""Tells who follows a session that its log has grown. The records themselves are read from the store, in order."""
+"""Tells who follows a session that its log has grown. The records themselves are read from the store, in order.
+
+Pieces of a reply that is still coming are told as they come, to who listens in this process; they are never kept.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
-from podium.core.ports import Store
+from podium.core.ports import Delta, Store
 from podium.core.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A piece of a reply that is coming.
+
+    Shape: `event` is the id that the whole block's event will have, if it ever comes.
+    """
+
+    thread: str
+    event: str
+    delta: Delta
 
 
 class Hub:
@@ -12,6 +29,24 @@ class Hub:
 
     def __init__(self) -> None:
         self._followers: dict[str, set[asyncio.Event]] = {}
+        self._listeners: dict[str, list[Callable[[Preview], None]]] = {}
+
+    def preview(self, session: str, preview: Preview) -> None:
+        """A piece of a reply came."""
+        for listener in self._listeners.get(session, ()):
+            listener(preview)
+
+    @contextmanager
+    def listening(self, session: str, listener: Callable[[Preview], None]) -> Iterator[None]:
+        """Have `listener` called with what comes; it must be quick, and never raise."""
+        listeners = self._listeners.setdefault(session, [])
+        listeners.append(listener)
+        try:
+            yield
+        finally:
+            listeners.remove(listener)
+            if not listeners:
+                self._listeners.pop(session, None)
 
     def moved(self, session: str) -> None:
         """Records of this session were committed."""

@@ -6,10 +6,12 @@ outcome is unknown. Delegations stay open: their children go on.
 """
 
 from podium.core.content import text
-from podium.core.facts import DrivingStarted, ToolStarted
+from podium.core.events import Usage
+from podium.core.facts import AttemptFailed, BudgetSettled, DrivingStarted, ToolStarted
 from podium.core.moment import Moment
 from podium.core.session import SessionState
 from podium.core.thread import ThreadState
+from podium.core.turn import record_failure
 
 MOST_ATTEMPTS = 3  # of an idempotent call: it may be what ends the process each time
 UNKNOWN_OUTCOME = (
@@ -22,14 +24,17 @@ def recover(state: SessionState, epoch: int, at: Moment) -> None:
     """Record that a driver took over, and close what was under way."""
     at.private(state.primary, DrivingStarted(epoch=epoch))
     for thread in state.threads.values():
-        if thread.status == "running":
+        if thread.is_open:
             _recover_thread(thread, at)
 
 
 def _recover_thread(thread: ThreadState, at: Moment) -> None:
     if thread.span is not None:
         reason = "the process that made this call ended before its reply was recorded"
-        at.attempt_failed(thread.id, thread.span, reason)
+        lost = AttemptFailed(span=thread.span, reason=reason, kind="lost", attempt=thread.attempts + 1, retry_at=at.now)
+        spent = thread.span_reserved_usd
+        settled = None if spent is None else BudgetSettled(span=thread.span, usd=spent, is_estimate=True)
+        record_failure(thread, lost, settled, Usage(), at)
     idempotent = {spec.name for spec in thread.definition.tools if spec.idempotent}
     for call in thread.calls.values():
         if call.child is not None or call.attempt == 0:

@@ -6,17 +6,27 @@ before what announces it is committed.
 """
 
 import asyncio
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
-from podium.core.delegation import finish
-from podium.core.facts import CorrectionSent
+from podium.core.ending import finish
 from podium.core.moment import Moment
-from podium.core.reply import record_reply
-from podium.core.steps import CallModel, Correct, Ending, Failed, Finish, RunTools, Wait, limit_met, next_step
+from podium.core.standing import settle
+from podium.core.steps import (
+    CallModel,
+    Correct,
+    Detach,
+    EndWaits,
+    Finish,
+    RunTools,
+    Stop,
+    Wait,
+    Warn,
+    next_step,
+)
 from podium.core.thread import OpenCall, ThreadState
-from podium.engine.model_call import call_model, record_start
+from podium.core.turn import record_step, take_answers
+from podium.engine.model_call import ModelCall
 from podium.engine.tool_call import record_outcome, run_tool
-from podium.errors import ModelFailed
 
 if TYPE_CHECKING:
     from podium.engine.driver import Driver
@@ -29,85 +39,92 @@ class ThreadTask:
         self._driver = driver
         self._thread = thread
         self._wake: asyncio.Future[None] | None = None
+        self._tools: dict[str, asyncio.Task[Moment]] = {}  # calls that run, by id
+        self._facts = driver.bound.facts_of(thread.definition.model)
 
     def wake(self) -> None:
-        """A call of the thread was answered by somebody else."""
+        """Something happened that the thread may wait for."""
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
-    async def run(self) -> Ending | None:
-        """Until the thread's turn has ended; how, if it is the primary, whose end the driver records."""
+    async def run(self) -> None:
+        """Until the thread's turn has ended. If nothing of the session moves then, the driver has the last records."""
+        try:
+            await self._run()
+        finally:
+            for tool in self._tools.values():
+                tool.cancel()
+            if self._tools:
+                await asyncio.wait(self._tools.values())
+
+    async def _run(self) -> None:
         driver, thread = self._driver, self._thread
         at = driver.moment()
-        while True:
-            step = next_step(driver.state, thread, at.now)
+        settle(driver.state, thread, at)
+        while thread.is_open:
+            step = next_step(driver.state, thread, at.now, self._facts.context_window)
             match step:
-                case CallModel():
-                    try:
-                        at = await self._call_model(at)
-                    except ModelFailed as error:
-                        at = driver.moment()
-                        assert thread.span is not None
-                        at.attempt_failed(thread.id, thread.span, f"{error}{error.place}")
-                        driver.fold(at)
-                        return await self._finish(Failed(str(error)), at)
+                case CallModel(purpose):
+                    at = await ModelCall(driver, thread, self._facts, purpose).make(at)
                 case RunTools(calls):
-                    await driver.commit(at)
-                    at = await self._run_tools(calls)
-                case Correct(text):
-                    at.private(thread.id, CorrectionSent(text=text))
+                    at = await self._run_tools(calls, at)
+                case EndWaits() | Detach() | Correct() | Warn() | Stop():
+                    record_step(driver.state, thread, step, at)
                 case Wait():
-                    self._wake = asyncio.get_running_loop().create_future()
-                    await driver.commit(at)
-                    await self._wake
-                    at = driver.moment()
+                    at = await self._wait(step, at)
                 case Finish(ending):
-                    return await self._finish(ending, at)
+                    finish(driver.state, thread, ending, at)
                 case _:
                     assert_never(step)
             driver.fold(at)
+        settle(driver.state, thread, at)
+        await driver.rest(thread, at)
 
-    async def _call_model(self, at: Moment) -> Moment:
-        """Send the transcript; the records of the reply."""
+    async def _wait(self, step: Wait, at: Moment) -> Moment:
+        """Wait until somebody wakes the thread, or the time has come; then say that it runs again."""
         driver, thread = self._driver, self._thread
-        model = driver.bound.models[thread.definition.model]
-        limiter = driver.parts.limiter
-        slot = limiter.slot(driver.state.id, thread.definition.model, model.provider)
-        if not limiter.take(slot):
-            await driver.commit(at)
-            await limiter.wait(slot)
-            at = driver.moment()
-        try:
-            if slot and limit_met(driver.state, thread, at.now):
-                return at  # met while it waited: the next step says so
-            driver.take_messages(thread, at)
-            record_start(thread, at)
-            await driver.commit(at)
-            reply = await call_model(model, thread, driver.offers(thread))
-        finally:
-            limiter.give_back(slot)
+        settle(driver.state, thread, at)
+        self._wake = asyncio.get_running_loop().create_future()
+        await driver.rest(thread, at)
+        if step.until is None:
+            await self._wake
+        else:
+            left = (step.until - driver.parts.clock.now()).total_seconds()
+            unset = driver.parts.clock.alarm(max(left, 0.0), self.wake)
+            try:
+                await self._wake
+            finally:
+                unset()
+        self._wake = None
         at = driver.moment()
-        record_reply(driver.state, thread, reply, at)
+        settle(driver.state, thread, at)
         return at
 
-    async def _run_tools(self, calls: tuple[OpenCall, ...]) -> Moment:
-        """Run the calls together; each result is committed when it is there, but the last one is returned."""
-        if len(calls) == 1:
+    async def _run_tools(self, calls: tuple[OpenCall, ...], at: Moment) -> Moment:
+        """Run the calls together; each result is committed when it is there, and the last one is returned.
+
+        A call that a person allows meanwhile joins them.
+        """
+        driver, thread = self._driver, self._thread
+        take_answers(driver.state, thread, at)
+        settle(driver.state, thread, at)
+        await driver.commit(at)
+        calls = tuple(call for call in thread.calls.values() if call.attempt > 0 and call.id not in self._tools)
+        if len(calls) == len(thread.calls) == 1:  # nothing can join it
             return await self._run_tool(calls[0])
-        tasks = {asyncio.create_task(self._run_tool(call)) for call in calls}
-        try:
-            while True:
-                done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                results = [task.result() for task in done]
-                for at in results if tasks else results[:-1]:
-                    await self._driver.commit(at)
-                if not tasks:
-                    return results[-1]
-        finally:
-            for task in tasks:
-                task.cancel()
-            if tasks:
-                await asyncio.wait(tasks)
+        for call in calls:
+            self._tools[call.id] = asyncio.create_task(self._run_tool(call))
+        if not self._tools:
+            return driver.moment()
+        self._wake = asyncio.get_running_loop().create_future()
+        waited: list[asyncio.Future[Any]] = [self._wake, *self._tools.values()]
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        self._wake = None
+        done = [id for id, task in self._tools.items() if task.done()]
+        results = [self._tools.pop(id).result() for id in done]
+        for result in results[:-1]:
+            await driver.commit(result)
+        return results[-1] if results else driver.moment()
 
     async def _run_tool(self, call: OpenCall) -> Moment:
         driver, thread = self._driver, self._thread
@@ -116,14 +133,3 @@ class ThreadTask:
         at = driver.moment()
         record_outcome(thread, call, outcome, at)
         return at
-
-    async def _finish(self, ending: Ending, at: Moment) -> Ending | None:
-        driver, thread = self._driver, self._thread
-        if thread.parent is None:
-            await driver.commit(at)
-            return ending
-        finish(driver.state, thread, ending, at)
-        driver.fold(at)
-        driver.wake(thread.parent)  # its records follow these in the same queue, and so never come first
-        await driver.commit(at)
-        return None

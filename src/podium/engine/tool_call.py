@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from podium.core.content import TextBlock, text
+from podium.core.content import Content, TextBlock, text
 from podium.core.facts import FilesSeen, SandboxRestarted
 from podium.core.moment import Moment
 from podium.core.ports import Sandbox, Tool, ToolCall, ToolOutcome
@@ -54,7 +54,9 @@ def _bounded(said: str) -> str:
 
 def record_outcome(thread: ThreadState, call: OpenCall, outcome: ToolOutcome, at: Moment) -> None:
     """Record a call's result, and what goes with it."""
-    content = tuple(TextBlock(_bounded(block.text)) for block in outcome.content)
+    content: Content = tuple(
+        TextBlock(_bounded(block.text)) if isinstance(block, TextBlock) else block for block in outcome.content
+    )
     if outcome.new_shell and thread.has_shell:
         at.private(thread.id, SandboxRestarted(call=call.id))
         content = (*text(NEW_SHELL), *content)

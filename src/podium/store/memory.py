@@ -11,11 +11,10 @@ import msgspec
 
 from podium.core.admission import admit
 from podium.core.definitions import Definition
-from podium.core.events import UserInterrupt, UserMessage
 from podium.core.moment import Moment
 from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession
-from podium.core.records import Record, answers, encode, is_queued, listed_id
-from podium.core.rows import CallRow, Changes, InputRow, Owner, SessionFacts, SessionRow, ThreadRow
+from podium.core.records import INPUTS, Record, answers, encode, is_queued, listed_id
+from podium.core.rows import CallRow, Changes, InputRow, Owner, SessionRow, ThreadRow, View
 from podium.errors import Fenced, NotFound, Owned, Refused, StoreDown, StoreError
 from podium.store.definitions import collect
 
@@ -49,12 +48,20 @@ class MemoryLog:
 
     sessions: dict[str, _Session] = field(default_factory=dict)
     definitions: dict[str, bytes] = field(default_factory=dict)
+    moved: dict[str, dict[str, None]] = field(default_factory=dict)  # by worker: where others have written
     dead: set[str] = field(default_factory=set)
     trouble: StoreDown | None = None
 
     def kill(self, worker: str) -> None:
         """That process is no more."""
         self.dead.add(worker)
+        self.moved.pop(worker, None)
+
+    def wrote(self, worker: str, session: str) -> None:
+        """That process has written to the session."""
+        for other, moved in self.moved.items():
+            if other != worker:
+                moved[session] = None
 
 
 class MemoryStore:
@@ -63,6 +70,7 @@ class MemoryStore:
     def __init__(self, log: MemoryLog, clock: Clock, new_id: NewId) -> None:
         self.log = log
         self.worker = new_id("wrkr")
+        log.moved[self.worker] = {}
         self._clock = clock
         self._new_id = new_id
         self._driven: set[str] = set()
@@ -105,6 +113,7 @@ class MemoryStore:
         if owner is not None and owner != self.worker and owner not in self.log.dead:
             raise Owned(f"session {session} is driven by worker {owner}, which lives. Nothing was changed")
         kept.row = msgspec.structs.replace(kept.row, epoch=kept.row.epoch + 1, owner=self.worker)
+        self.log.wrote(self.worker, session)
         self._driven.add(session)
         return kept.row.epoch
 
@@ -128,7 +137,7 @@ class MemoryStore:
     async def admit(self, session: str, request: InputRequest) -> str:
         kept = self._find(session)
         at = Moment(self._clock.now(), self._new_id)
-        id, changes = admit(kept.row, next(iter(kept.threads.values())), request, at)
+        id, changes = admit(View(kept.row, tuple(kept.threads.values()), _in_order(kept.calls)), request, at)
         self._write(Append(session=session, epoch=kept.row.epoch, drafts=at.drafts, changes=changes))
         return id
 
@@ -145,7 +154,7 @@ class MemoryStore:
         return list(self._find(session).threads.values())
 
     async def open_calls(self, session: str) -> list[CallRow]:
-        return sorted(self._find(session).calls.values(), key=lambda call: call.id)
+        return list(_in_order(self._find(session).calls))
 
     async def inputs(self, session: str) -> list[InputRow]:
         return list(self._find(session).inputs.values())
@@ -155,7 +164,22 @@ class MemoryStore:
 
     async def owner(self, session: str) -> Owner | None:
         owner = self._find(session).row.owner
-        return None if owner is None or owner in self.log.dead else Owner(worker=owner, pid=0, state="running")
+        if owner is None or owner in self.log.dead or (owner == self.worker and session not in self._driven):
+            return None
+        return Owner(worker=owner, pid=0, state="running")
+
+    async def moved_elsewhere(self) -> list[str]:
+        moved = list(self.log.moved.get(self.worker, ()))
+        self.log.moved[self.worker] = {}
+        return moved
+
+    async def end_owner(self, session: str) -> None:
+        owner = await self.owner(session)
+        if owner is None:
+            return
+        if owner.worker == self.worker:
+            raise Refused(f"session {session} is driven by this very process, which does not end itself")
+        self.log.kill(owner.worker)
 
     async def close(self) -> None:
         self.log.kill(self.worker)
@@ -180,17 +204,24 @@ class MemoryStore:
             event = draft.event
             _once(after.listed, listed_id(event), "an event of this id exists")
             _once(after.answered, answers(event), "the call has a result")
-            if isinstance(event, UserMessage | UserInterrupt):
+            if isinstance(event, INPUTS):
                 if is_queued(event):
                     after.inputs[event.id] = InputRow(event.id, draft.thread, seq, None)
                 elif event.id in after.inputs:
                     after.inputs[event.id] = msgspec.structs.replace(after.inputs[event.id], taken_seq=seq)
             after.records.append(Record(append.session, seq, draft.thread, draft.views, draft.at, encode(event), event))
-        if append.if_no_input and any(row.taken_seq is None for row in after.inputs.values()):
+        known = append.no_input_after
+        waiting = [row.queued_seq for row in after.inputs.values() if row.taken_seq is None]
+        if known is not None and any(seq > known for seq in waiting):
             raise Refused("an input came meanwhile")
         after.row = msgspec.structs.replace(after.row, head=after.row.head + len(append.drafts))
         self.log.sessions[append.session] = after
+        self.log.wrote(self.worker, append.session)
         return first
+
+
+def _in_order(calls: dict[str, CallRow]) -> tuple[CallRow, ...]:
+    return tuple(sorted(calls.values(), key=lambda call: call.id))
 
 
 def _once(seen: set[str], key: str | None, why: str) -> None:
@@ -204,11 +235,19 @@ def _once(seen: set[str], key: str | None, why: str) -> None:
 def _apply(kept: _Session, changes: Changes, *, release: bool) -> None:
     kept.row = msgspec.structs.replace(
         kept.row,
-        facts=SessionFacts(changes.session.status, changes.session.stop_reason, changes.session.usage),
+        facts=changes.session,
         paused=kept.row.paused if changes.paused is None else changes.paused,
         owner=None if release else kept.row.owner,
     )
     kept.threads.update({row.id: row for row in changes.threads})
-    kept.calls.update({call.id: call for call in changes.opened})
+    for call in changes.opened:
+        if call.id in kept.calls:
+            raise Refused(f"the log's rules do not allow this: the call is open ({call.id})")
+        kept.calls[call.id] = call
+    for id in changes.answered:
+        asking = kept.calls.get(id)
+        if asking is None or asking.state != "asks":
+            raise Refused(f"call {id} waits for no approval: it has been answered, or is not open")
+        kept.calls[id] = msgspec.structs.replace(asking, state="answered")
     for id in changes.closed:
         kept.calls.pop(id, None)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -23,7 +24,7 @@ from podium.core.events import StopReason, Usage
 from podium.core.moment import Moment
 from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession
 from podium.core.records import Record, decode
-from podium.core.rows import CallRow, InputRow, Owner, SessionFacts, SessionRow, ThreadRow
+from podium.core.rows import CallRow, InputRow, Owner, SessionFacts, SessionRow, Status, ThreadRow, View
 from podium.errors import NotFound, Owned, Refused, StoreError
 from podium.store.definitions import collect
 from podium.store.folder import open_folder
@@ -51,8 +52,10 @@ class SqliteStore:
             self._driven: set[str] = set()
             self._writer = Writer(db, self._explain)
             self._reader = connect(folder / FILE, self._explain, busy_s)
-        except BaseException:
+        except BaseException as error:
             self._workers.close(owns_sessions=False)
+            if isinstance(error, sqlite3.Error):
+                raise self._explain(error) from error
             raise
         self._group: GroupCommit[PreparedAppend | Job] = GroupCommit(self._writer.commit, name="podium-log")
         self._reads = ThreadPoolExecutor(1, "podium-read")
@@ -117,7 +120,7 @@ class SqliteStore:
             _, epoch, _, owner = head
             if owner is not None and owner != self._workers.id and (alive := self._workers.owner(owner)) is not None:
                 raise Owned(_owned_text(session, alive))
-            writer.db.execute(SQL["claim_session"], (self._workers.id, session))
+            writer.db.execute(SQL["claim_session"], (self._workers.id, writer.moves.number(), session))
             return int(epoch) + 1
 
         try:
@@ -143,8 +146,9 @@ class SqliteStore:
     async def admit(self, session: str, request: InputRequest) -> str:
         def job(writer: Writer) -> str:
             row = _session(writer.db, session)
+            view = View(row, tuple(_threads(writer.db, session)), tuple(_open_calls(writer.db, session)))
             at = Moment(self._clock.now(), self._new_id)
-            id, changes = admit(row, _threads(writer.db, session)[0], request, at)
+            id, changes = admit(view, request, at)
             append = Append(session=session, epoch=row.epoch, drafts=at.drafts, changes=changes)
             outcome = writer.together([prepare(append)])[0]
             if isinstance(outcome, BaseException):
@@ -172,10 +176,7 @@ class SqliteStore:
         return await self._read(lambda db: _threads(db, session) or _none_of(db, session))
 
     async def open_calls(self, session: str) -> list[CallRow]:
-        def read(db: sqlite3.Connection) -> list[CallRow]:
-            return [CallRow(*row) for row in db.execute(SQL["open_calls"], (session,))] or _none_of(db, session)
-
-        return await self._read(read)
+        return await self._read(lambda db: _open_calls(db, session) or _none_of(db, session))
 
     async def inputs(self, session: str) -> list[InputRow]:
         def read(db: sqlite3.Connection) -> list[InputRow]:
@@ -195,6 +196,22 @@ class SqliteStore:
         if row.owner == self._workers.id and session not in self._driven:
             return None  # a driver of this process that ended in trouble
         return None if row.owner is None else self._workers.owner(row.owner)
+
+    async def moved_elsewhere(self) -> list[str]:
+        def ask() -> list[str]:
+            try:
+                return self._writer.moves.elsewhere()
+            except sqlite3.Error as error:
+                raise self._explain(error) from error
+
+        return await self._group.between(ask)
+
+    async def end_owner(self, session: str) -> None:
+        worker = (await self.session(session)).owner
+        if worker is None or (worker == self._workers.id and session not in self._driven):
+            return
+        # Not in the writer's thread: a process that was stopped in the middle of a write holds that up.
+        await asyncio.to_thread(self._workers.end, worker)
 
     async def close(self) -> None:
         await self._group.close()
@@ -263,8 +280,7 @@ def _none_of(db: sqlite3.Connection, session: str) -> list[Any]:
 
 
 def _session_row(row: Sequence[Any]) -> SessionRow:
-    id, workspace, title, agent, agent_name, created_at, needs, program, status, stop_reason, paused, usage, *rest = row
-    head, epoch, owner = rest
+    id, workspace, title, agent, agent_name, created_at, needs, program, *facts, paused, head, epoch, owner = row
     return SessionRow(
         id=id,
         workspace=workspace,
@@ -274,11 +290,21 @@ def _session_row(row: Sequence[Any]) -> SessionRow:
         created_at=_EPOCH + timedelta(microseconds=created_at),
         needs=msgspec.json.decode(needs, type=tuple[str, ...]),
         program=program,
-        facts=SessionFacts(status, _stop_reason(stop_reason), msgspec.json.decode(usage, type=Usage)),
+        facts=_facts(*facts),
         paused=bool(paused),
         head=head,
         epoch=epoch,
         owner=owner,
+    )
+
+
+def _facts(status: Status, stop_reason: str | None, usage: str, usd: str, wake_at: int | None) -> SessionFacts:
+    return SessionFacts(
+        status,
+        _stop_reason(stop_reason),
+        msgspec.json.decode(usage, type=Usage),
+        msgspec.convert(usd, Decimal),
+        None if wake_at is None else _EPOCH + timedelta(microseconds=wake_at),
     )
 
 
@@ -304,6 +330,13 @@ def _threads(db: sqlite3.Connection, session: str) -> list[ThreadRow]:
     ]
 
 
+def _open_calls(db: sqlite3.Connection, session: str) -> list[CallRow]:
+    return [CallRow(*row) for row in db.execute(SQL["open_calls"], (session,)).fetchall()]
+
+
 def _owned_text(session: str, owner: Owner) -> str:
     stopped = "; it is stopped: continue it (kill -CONT) or end it" if owner.state == "stopped" else ""
-    return f"session {session} is driven by process {owner.pid}, which lives{stopped}. Nothing was changed"
+    return (
+        f"session {session} is driven by process {owner.pid}, which lives{stopped}. Nothing was changed; "
+        "`podium resume --take-over` ends that process and goes on"
+    )

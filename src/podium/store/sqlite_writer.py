@@ -14,8 +14,9 @@ import msgspec
 
 from podium.core.ports import Append
 from podium.core.records import INPUTS, answers, encode, is_queued
-from podium.core.rows import Changes, ThreadRow
+from podium.core.rows import CallRow, Changes, ThreadRow
 from podium.errors import Fenced, Refused, StoreError
+from podium.store.moves import Moves
 from podium.store.queries import SQL
 
 BLOB_BYTES = 256 * 1024
@@ -47,7 +48,8 @@ def micros(at: datetime) -> int:
 class PreparedAppend:
     """An append with its records encoded, made on the caller's thread so that the writer has less to do.
 
-    Shape: rows are (thread id, views, at, body); the others begin with the index of their row.
+    Shape: rows are (thread id, views, at, body); the others begin with the index of their row. `is_conditional` if what
+    others wrote may refuse it.
     """
 
     append: Append
@@ -56,12 +58,15 @@ class PreparedAppend:
     answered: list[tuple[int, str]]
     queued: list[tuple[int, str, str]] = field(default_factory=list)  # (index, id, thread)
     taken: list[tuple[int, str]] = field(default_factory=list)  # (index, id)
+    is_conditional: bool = False
 
 
 def prepare(append: Append) -> PreparedAppend:
     """Encode the append's records."""
     rows: list[tuple[str, int, int, bytes]] = []
-    prepared = PreparedAppend(append, rows, [], [])
+    prepared = PreparedAppend(
+        append, rows, [], [], is_conditional=append.no_input_after is not None or bool(append.changes.answered)
+    )
     at, at_micros = None, 0
     for index, draft in enumerate(append.drafts):
         event = draft.event
@@ -107,6 +112,7 @@ class Writer:
         self._new_thread_nos: dict[tuple[int, str], int] = {}
         self._heads: dict[str, _Head] = {}
         self._failed: dict[tuple[str, int], StoreError] = {}  # drivers, by session and epoch, that lost an append
+        self.moves = Moves(db)
 
     def commit(self, works: Sequence[PreparedAppend | Job]) -> list[Any]:
         """Write the group; for each its result, or the error its caller gets. Raises nothing: the thread must live."""
@@ -118,7 +124,7 @@ class Writer:
         return [next(outcomes) if error is None else error for error in lost]
 
     def _commit(self, works: Sequence[PreparedAppend | Job]) -> list[Any]:
-        if all(isinstance(work, PreparedAppend) and not work.append.if_no_input for work in works):
+        if all(isinstance(work, PreparedAppend) and not work.is_conditional for work in works):
             try:
                 return self._transaction(lambda: self.together([w for w in works if isinstance(w, PreparedAppend)]))
             except Exception as error:
@@ -138,6 +144,7 @@ class Writer:
 
     def _transaction(self, write: Callable[[], list[Any]]) -> list[Any]:
         self._heads, self._new_thread_nos = {}, {}
+        self.moves.begin()
         self.db.execute("BEGIN IMMEDIATE")
         try:
             outcomes = write()
@@ -146,6 +153,7 @@ class Writer:
             if self.db.in_transaction:  # a full disk has rolled back already
                 self.db.execute("ROLLBACK")
             raise
+        self.moves.committed()
         if len(self._thread_nos) > 100_000:
             self._thread_nos.clear()
         self._thread_nos.update(self._new_thread_nos)
@@ -179,6 +187,7 @@ class Writer:
         listed: list[tuple[int, str, int]] = []
         answered: list[tuple[int, str, int]] = []
         opened: list[tuple[Any, ...]] = []
+        approved: list[tuple[int, str]] = []
         closed: list[tuple[int, str]] = []
         threads: list[tuple[Any, ...]] = []
         for work in works:
@@ -208,9 +217,11 @@ class Writer:
                 self.db.execute(SQL["queue_input"], (head.no, id, thread, first + index))
             for index, id in work.taken:
                 self.db.execute(SQL["take_input"], (first + index, head.no, id))
-            if append.if_no_input and self.db.execute(SQL["waiting_input"], (head.no,)).fetchone() is not None:
+            after = append.no_input_after
+            if after is not None and self.db.execute(SQL["waiting_input"], (head.no, after)).fetchone() is not None:
                 raise Refused("an input came meanwhile")  # only ever reached in a savepoint of its own
-            opened += [(head.no, call.id, call.thread, call.name, call.input_hash) for call in append.changes.opened]
+            opened += [_call(head.no, call) for call in append.changes.opened]
+            approved += [(head.no, id) for id in append.changes.answered]
             closed += [(head.no, id) for id in append.changes.closed]
             head.head += len(work.rows)
             head.changes = append.changes
@@ -222,6 +233,9 @@ class Writer:
         self.db.executemany(SQL["insert_answered"], answered)
         self.db.executemany(SQL["update_thread"], threads)
         self.db.executemany(SQL["open_call"], opened)
+        for call in approved:  # only ever with one append, in a savepoint of its own
+            if self.db.execute(SQL["answer_call"], call).rowcount != 1:
+                raise Refused(f"call {call[1]} waits for no approval: it has been answered, or is not open")
         self.db.executemany(SQL["close_call"], closed)
         for head in self._heads.values():
             self._write_head(head)
@@ -252,8 +266,11 @@ class Writer:
                 facts.status,
                 to_json(facts.stop_reason).decode() if facts.stop_reason is not None else None,
                 to_json(facts.usage).decode(),
+                str(facts.usd),
+                None if facts.wake_at is None else micros(facts.wake_at),
                 head.head,
                 None if head.release else head.owner,
+                self.moves.number(),
                 head.no,
             ),
         )
@@ -294,6 +311,10 @@ class Writer:
         hash = sha256(body).hexdigest()
         self.db.execute(SQL["insert_blob"], (hash, body))
         return hash
+
+
+def _call(session_no: int, call: CallRow) -> tuple[Any, ...]:
+    return session_no, call.id, call.thread, call.name, call.input_hash, call.state, call.child
 
 
 def _driver(work: PreparedAppend) -> tuple[str, int]:

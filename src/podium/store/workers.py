@@ -7,13 +7,19 @@ of the file is closed.
 
 import fcntl
 import os
+import signal
+import time
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from weakref import WeakSet
 
 import msgspec
 
 from podium.core.rows import Owner
-from podium.errors import StoreDown
+from podium.errors import Refused, StoreDown
+
+END_S = 5.0  # how long a killed process may take to be gone
 
 
 class _Holder(msgspec.Struct):
@@ -41,8 +47,8 @@ class Workers:
             raise StoreDown(
                 f"cannot take a worker's lock in {folder}: {error.strerror}. It must be writable and have space left"
             ) from None
-        # A forked child must not hold the lock; closing its copy leaves the parent's in place.
-        os.register_at_fork(after_in_child=self._forget)
+        _open.add(self)
+        _let_go_in_children()
 
     def is_alive(self, id: str) -> bool:
         """Whether that worker's process lives. Never creates its file: a missing one means dead."""
@@ -66,9 +72,8 @@ class Workers:
         """The process behind a live worker, or None if it is dead."""
         if not self.is_alive(id):
             return None
-        try:
-            holder = msgspec.json.decode(self._path(id).read_bytes(), type=_Holder)
-        except (OSError, msgspec.DecodeError):
+        holder = self._holder(id)
+        if holder is None:
             return Owner(worker=id, pid=0, state="running")
         return Owner(worker=id, pid=holder.pid, state=_state(holder.pid))
 
@@ -77,6 +82,29 @@ class Workers:
         ids = [path.stem for path in sorted(self._folder.glob("*.lock"))]
         owners = [self.owner(id) for id in ids if id != self.id]
         return [owner for owner in owners if owner is not None]
+
+    def end(self, id: str) -> None:
+        """Kill the process behind a worker, stopped or not; its lock is free when this returns. Blocks for a while.
+
+        Errors: Refused with the reason; a process is only killed if it is beyond doubt the one that took the lock.
+        """
+        if not self.is_alive(id):
+            return
+        holder = self._holder(id)
+        if holder is None:
+            raise Refused(f"worker {id} lives, but its file {self._path(id)} does not say which process it is")
+        if holder.pid == os.getpid():
+            raise Refused(f"worker {id} is this very process ({holder.pid}), which does not end itself")
+        if not _kill(holder) and self.is_alive(id):
+            raise Refused(
+                f"worker {id} lives, but process {holder.pid} here is another one: it may run in a container, where "
+                "that number has its own meaning. End it there"
+            )
+        until = time.monotonic() + END_S
+        while self.is_alive(id):
+            if time.monotonic() > until:
+                raise Refused(f"process {holder.pid} was killed and is not gone after {END_S:g} s. Try again later")
+            time.sleep(0.01)
 
     def forget_dead(self, owned: set[str]) -> None:
         """Remove the files of dead workers that own no session; `owned` are the workers that do."""
@@ -100,12 +128,56 @@ class Workers:
 
     def _forget(self) -> None:
         fd, self._fd = self._fd, -1
+        _open.discard(self)
         if fd >= 0:
             with suppress(OSError):
                 os.close(fd)
 
+    def _holder(self, id: str) -> _Holder | None:
+        try:
+            return msgspec.json.decode(self._path(id).read_bytes(), type=_Holder)
+        except (OSError, msgspec.DecodeError):
+            return None
+
     def _path(self, id: str) -> Path:
         return self._folder / f"{id}.lock"
+
+
+_open: "WeakSet[Workers]" = WeakSet()
+
+
+@cache  # once for each process: what is registered there is never forgotten
+def _let_go_in_children() -> None:
+    os.register_at_fork(after_in_child=_let_go)
+
+
+def _let_go() -> None:
+    """A forked child must not hold the locks; closing its copies leaves the parent's in place."""
+    for workers in list(_open):
+        workers._forget()
+
+
+def _kill(holder: _Holder) -> bool:
+    """Whether it was still there, and the one that took the lock, and was killed.
+
+    Errors: Refused if it may not be killed from here.
+    """
+    try:
+        pidfd = os.pidfd_open(holder.pid)
+        try:
+            # Asked once the pidfd is open: it goes on to mean this process, whoever gets the number afterwards.
+            if not holder.started or _start_time(holder.pid) != holder.started:
+                return False
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            return True
+        finally:
+            os.close(pidfd)
+    except ProcessLookupError:
+        return False
+    except OSError as error:
+        raise Refused(
+            f"process {holder.pid} cannot be ended by this one: {error.strerror}. End it as the user it belongs to"
+        ) from None
 
 
 def _locked(path: Path, *, create: bool) -> int:

@@ -9,20 +9,29 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, 1, ?);
 SELECT no, epoch, head, owner FROM session WHERE id = ?;
 
 -- name: update_session: after the appends of a group
-UPDATE session SET status = ?, stop_reason = ?, usage = ?, head = ?, owner = ? WHERE no = ?;
+UPDATE session
+SET status = ?, stop_reason = ?, usage = ?, usd = ?, wake_at = ?, head = ?, owner = ?, moved = ? WHERE no = ?;
 
 -- name: pause_session: or let it be taken up again
 UPDATE session SET paused = ? WHERE no = ?;
 
 -- name: claim_session: a new epoch and owner
-UPDATE session SET epoch = epoch + 1, owner = ? WHERE id = ?;
+UPDATE session SET epoch = epoch + 1, owner = ?, moved = ? WHERE id = ?;
+
+-- name: last_moved: the number of the last transaction that wrote to a session
+SELECT coalesce(max(moved), 0) FROM session;
+
+-- name: moved_since: sessions that were written to after that transaction
+SELECT id, moved FROM session WHERE moved > ? ORDER BY moved;
 
 -- name: session: one row
-SELECT id, workspace, title, agent, agent_name, created_at, needs, program, status, stop_reason, paused, usage, head, epoch, owner
+SELECT id, workspace, title, agent, agent_name, created_at, needs, program, status, stop_reason, usage, usd, wake_at,
+    paused, head, epoch, owner
 FROM session WHERE id = ?;
 
 -- name: sessions: newest first
-SELECT id, workspace, title, agent, agent_name, created_at, needs, program, status, stop_reason, paused, usage, head, epoch, owner
+SELECT id, workspace, title, agent, agent_name, created_at, needs, program, status, stop_reason, usage, usd, wake_at,
+    paused, head, epoch, owner
 FROM session ORDER BY no DESC;
 
 -- name: owners: workers that own a session
@@ -62,13 +71,16 @@ SELECT thread.id, parent, thread.agent, thread.agent_name, thread.status, thread
 FROM thread JOIN session ON session.no = thread.session WHERE session.id = ? ORDER BY thread.no;
 
 -- name: open_call: a call begins to wait for its result
-INSERT INTO open_call (session, id, thread, name, input_hash) VALUES (?, ?, ?, ?, ?);
+INSERT INTO open_call (session, id, thread, name, input_hash, state, child) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: answer_call: a person approved or denied it; only one of many answers changes a row
+UPDATE open_call SET state = 'answered' WHERE session = ? AND id = ? AND state = 'asks';
 
 -- name: close_call: it has one
 DELETE FROM open_call WHERE session = ? AND id = ?;
 
 -- name: open_calls: all of a session
-SELECT open_call.id, thread, name, input_hash
+SELECT open_call.id, thread, name, input_hash, state, child
 FROM open_call JOIN session ON session.no = open_call.session WHERE session.id = ? ORDER BY open_call.id;
 
 -- name: queue_input: it was accepted
@@ -78,7 +90,7 @@ INSERT INTO input (session, id, thread, queued_seq) VALUES (?, ?, ?, ?);
 UPDATE input SET taken_seq = ? WHERE session = ? AND id = ? AND taken_seq IS NULL;
 
 -- name: waiting_input: one that a driver going idle would overlook
-SELECT 1 FROM input WHERE session = ? AND taken_seq IS NULL LIMIT 1;
+SELECT 1 FROM input WHERE session = ? AND taken_seq IS NULL AND queued_seq > ? LIMIT 1;
 
 -- name: inputs: all of a session
 SELECT input.id, thread, queued_seq, taken_seq

@@ -1,0 +1,174 @@
+"""How a turn ends, and what whoever waits for it is told.
+
+How the parent's call is closed, by what happened to the child:
+
+    reported      the report                                         agent.thread_message_received
+    limited       the partial result, marked with the reason         agent.thread_message_received
+    failed        error result with the reason; child terminated     delegation.closed alone
+    declined      error result with the model's explanation          delegation.closed alone
+    interrupted   error result "interrupted by a person"             delegation.closed alone
+    stopped       the parent itself has ended: nobody to tell        delegation.closed alone
+
+A child in the background answers no call: its report, partial result or failure is told to the parent with its next
+message, and wakes a parent whose turn is over. One that a person interrupted tells nothing.
+"""
+
+from typing import assert_never
+
+from podium.core.content import Content, text
+from podium.core.events import (
+    AgentMessage,
+    ErrorDetail,
+    MessageReceived,
+    MessageSent,
+    RetryStatus,
+    SessionError,
+    StopReason,
+)
+from podium.core.facts import DelegationClosed, LimitReached, Outcome
+from podium.core.moment import Moment
+from podium.core.session import SessionState
+from podium.core.standing import END_TURN, idle, terminate
+from podium.core.steps import Declined, Ending, Failed, Interrupted, Limited, Reported, Stopped
+from podium.core.thread import ThreadState
+
+CUT_TOOL = "stopped, its outcome is unknown"
+# Source: the wire's fixed text for calls that a person's interrupt closes (contract D.4).
+INTERRUPTED_TOOL = "Tool execution was interrupted before completion. Please retry."
+
+
+def finish(session: SessionState, thread: ThreadState, ending: Ending, at: Moment) -> None:
+    """Record how a thread's turn ends, with all it has open and everyone it waits for.
+
+    Shape: after these records nothing of the thread can move, nor of those it was blocked on. The session's own idle
+    records come on top, from the driver.
+    """
+    close_open(session, thread, ending, at)
+    if isinstance(ending, Limited) and thread.limited != ending.met:
+        at.private(thread.id, LimitReached(met=ending.met))
+    if thread.parent is None:
+        _end_primary(session, thread, ending, at)
+        return
+    parent = session.threads[thread.parent]
+    name = thread.definition.name
+    match ending:
+        case Reported(content):
+            _deliver(parent, thread, content, "reported", at)
+        case Limited(met):
+            _deliver(parent, thread, text(_partial(thread, str(met))), "limit", at)
+        case Failed(reason):
+            _close(parent, thread, "failed", text(_partial(thread, f"agent '{name}' failed: {reason}")), at)
+        case Declined(details):
+            why = f": {details.explanation}" if details.explanation else ""
+            _close(parent, thread, "failed", text(f"the model of agent '{name}' refused{why}"), at)
+        case Interrupted():
+            _close(parent, thread, "interrupted", text("interrupted by a person"), at)
+        case Stopped(reason):
+            _close(parent, thread, "stopped", text(reason), at)
+        case _:
+            assert_never(ending)
+    if isinstance(ending, Failed):
+        for child in session.children(thread):  # nobody is left whom they could tell
+            if child.is_open and child.background:
+                finish(session, child, Stopped(f"'{name}' failed"), at)
+        terminate(session, thread, at)
+    else:
+        _idle(session, thread, ending, at)
+    _wake(session, parent, thread, ending, at)
+
+
+def close_open(session: SessionState, thread: ThreadState, ending: Ending, at: Moment) -> None:
+    """Close the model call, the tool calls and the delegations that are open."""
+    if thread.span is not None:
+        at.model_ended(thread.id, thread.span, is_error=True)
+    for call in thread.calls.values():
+        if call.answer is not None:  # a person's answer that came too late: it is shown, and has no effect
+            at.taken(thread.id, session.primary, call.answer)
+        if call.child is not None:
+            below: Ending = ending if isinstance(ending, Interrupted) else Stopped(f"'{thread.definition.name}' ended")
+            finish(session, session.threads[call.child], below, at)
+        elif call.is_delegation:
+            at.answer(thread.id, call.id, _cut(ending), is_error=True)
+        else:
+            at.tool_result(thread.id, call.id, text(_cut(ending)), is_error=True)
+
+
+def _end_primary(session: SessionState, thread: ThreadState, ending: Ending, at: Moment) -> None:
+    if isinstance(ending, Failed):
+        error = ErrorDetail("model_request_failed_error", ending.reason, RetryStatus("exhausted"))
+        at.own(thread.id, SessionError(id=at.event_id(), processed_at=at.now, error=error))
+    elif isinstance(ending, Reported) and thread.submitted:
+        # A structured result is no text of the model's: the session's stream shows it as a message all the same.
+        at.own(thread.id, AgentMessage(id=at.event_id(), processed_at=at.now, content=ending.content))
+    _idle(session, thread, ending, at)
+
+
+def _idle(session: SessionState, thread: ThreadState, ending: Ending, at: Moment) -> None:
+    match ending:
+        case Limited():
+            idle(session, thread, StopReason("budget_reached"), at)
+        case Declined(details):
+            idle(session, thread, StopReason("refusal"), at, details)
+        case Failed():
+            idle(session, thread, StopReason("retries_exhausted"), at)
+        case _:
+            idle(session, thread, END_TURN, at)
+
+
+def _cut(ending: Ending) -> str:
+    if isinstance(ending, Interrupted):
+        return INTERRUPTED_TOOL
+    reason = str(ending.met) if isinstance(ending, Limited) else "the thread ended"
+    return f"{CUT_TOOL}: {reason}"
+
+
+def _partial(thread: ThreadState, reason: str) -> str:
+    said = thread.result_text()
+    return f"{reason}. Its last words, a partial result:\n{said}" if said else f"{reason}. It had said nothing yet."
+
+
+def _deliver(parent: ThreadState, child: ThreadState, content: Content, outcome: Outcome, at: Moment) -> None:
+    received = deliver(child, parent, content, at)
+    fact = DelegationClosed(
+        call=_waiting(child), thread=child.id, outcome=outcome, message=received, is_error=outcome == "limit"
+    )
+    at.private(parent.id, fact)
+
+
+def deliver(sender: ThreadState, receiver: ThreadState, content: Content, at: Moment) -> str:
+    """Record a message between agents, on both sides; the id of the event that the receiver's stream shows."""
+    received = at.event_id()
+    sent = MessageSent(
+        id=at.event_id(),
+        processed_at=at.now,
+        to_session_thread_id=receiver.id,
+        to_agent_name=receiver.definition.name,
+        content=content,
+    )
+    at.own(sender.id, sent)
+    event = MessageReceived(
+        id=received,
+        processed_at=at.now,
+        from_session_thread_id=sender.id,
+        from_agent_name=sender.definition.name,
+        content=content,
+    )
+    at.own(receiver.id, event)
+    return received
+
+
+def _close(parent: ThreadState, child: ThreadState, outcome: Outcome, content: Content, at: Moment) -> None:
+    fact = DelegationClosed(call=_waiting(child), thread=child.id, outcome=outcome, content=content, is_error=True)
+    at.private(parent.id, fact)
+
+
+def _waiting(child: ThreadState) -> str:
+    """The parent's call that waits for the child, or ""."""
+    return "" if child.background or child.call is None else child.call
+
+
+def _wake(session: SessionState, parent: ThreadState, child: ThreadState, ending: Ending, at: Moment) -> None:
+    """A parent whose turn is over goes on with what a child in the background came to."""
+    is_told = child.background and not isinstance(ending, Interrupted | Stopped)
+    if is_told and not parent.is_open and parent.status != "terminated":
+        at.thread_running(parent.id, session.primary, parent.definition.name)

@@ -1,0 +1,340 @@
+"""Lets model calls go: each through all its gates at once, or through none.
+
+A call that waits has taken nothing, so a thread that waits for its children, or for its turn, is in nobody's way. What
+is free goes to whoever is first in the line and may pass all its gates; those behind may pass a call that waits, as long
+as they take away nothing that it could use now. Two exceptions keep a call from waiting for ever:
+
+- What a rate limit refuses a large call, it refuses the smaller ones behind it too: else it would never fill up.
+- A call that needs two scarce things may find one of them gone whenever the other is free. If that went on for a while,
+  the one that has waited longest goes first, and what is free of its needs is held for it.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from math import inf
+
+from podium.core.ports import Clock, Rates
+from podium.engine.limiter.breaker import Breaker
+from podium.engine.limiter.line import Line
+from podium.engine.limiter.places import Places
+from podium.engine.limiter.rates import Bucket, Unit
+from podium.engine.limiter.slot import Gate, Slot
+from podium.errors import BadInput
+
+OVERTAKEN_OFTEN = 3  # times; fewer would keep places empty for calls whose turn comes soon anyway
+SHORTEST_ALARM_S = 0.001  # an alarm may ring a little early: it must not ring again and again
+Lane = tuple[str, str]  # a model and its provider
+
+
+@dataclass(slots=True)
+class _Look:
+    """What one look along the line has found: who need not be looked at any more, and when to look again."""
+
+    now_s: float
+    lanes: set[Lane] = field(default_factory=set)
+    sessions: set[str] = field(default_factory=set)
+    refused: list[Slot] = field(default_factory=list)
+    again_in_s: float = inf
+
+
+class Limiter:
+    """One for the process, on one event loop. It costs next to nothing while nothing is limited."""
+
+    def __init__(self, clock: Clock, chance: Callable[[], float] = random.random) -> None:
+        self._clock = clock
+        self._chance = chance
+        self._places: dict[str, Places] = {}
+        self._rates: dict[str | Lane, dict[Unit, Bucket]] = {}
+        self._breakers: dict[Lane, Breaker] = {}
+        self._line = Line()
+        self._came = 0
+        self._first: Slot | None = None  # overtaken often: it goes before all others
+        self._held: list[Gate] = []
+        self._read = clock.now()
+        self._now_s = 0.0
+        self._alarm: Callable[[], None] | None = None
+        self._rings_at_s = inf
+
+    # --- what limits ---------------------------------------------------------------------------------
+
+    def cap(self, caps: Mapping[str, int]) -> None:
+        """Set caps by key: "session:ID", "model:NAME", "provider:NAME". A cap for a model holds for all sessions."""
+        for key, most in caps.items():
+            if places := self._places.get(key):
+                places.most = most
+            else:
+                self._places[key] = Places(key, most)
+        self._serve()
+
+    def uncap(self, key: str) -> None:
+        """Forget a cap, such as that of a session that is over."""
+        if places := self._places.get(key):
+            places.most = None
+            self._drop_if_over(places)
+            self._serve()
+
+    def rate(self, key: str, *, requests_per_minute: int | None = None, tokens_per_minute: int | None = None) -> None:
+        """Set the rates of "model:NAME" or "provider:NAME"; None is no limit.
+
+        Errors: BadInput for another key, or less than 1 per minute.
+        """
+        kind, _, name = key.partition(":")
+        if kind not in ("model", "provider") or not name:
+            raise BadInput(f"there is no rate of '{key}'. Give it to 'model:NAME' or 'provider:NAME'.")
+        rates = self._rates.setdefault(key, {})
+        limits: dict[Unit, int | None] = {"requests": requests_per_minute, "tokens": tokens_per_minute}
+        for unit, limit in limits.items():
+            if limit is None:
+                rates.pop(unit, None)
+            elif limit < 1:
+                raise BadInput(f"{limit} {unit} per minute of '{key}' would let nothing through. Give 1 or more.")
+            elif unit in rates:
+                rates[unit].set_limit(self._now(), limit)
+            else:
+                rates[unit] = Bucket(f"{kind} '{name}'", unit, limit, self._now())
+        if not rates:
+            del self._rates[key]
+        self._serve()
+
+    def learn(self, model: str, provider: str, rates: Rates) -> None:
+        """What the provider said of the model's limits with an answer."""
+        said: list[tuple[Unit, int | None, int | None, float | None]] = [
+            ("requests", rates.requests_limit, rates.requests_left, rates.requests_reset_s),
+            ("tokens", rates.tokens_limit, rates.tokens_left, rates.tokens_reset_s),
+        ]
+        now_s = self._now()
+        for unit, limit, left, reset_s in said:
+            known = self._rates.get((model, provider), {})
+            if unit not in known:
+                if limit is None or limit < 1:
+                    continue  # nothing can be said of what is left of it
+                known[unit] = Bucket(f"model '{model}' of provider '{provider}'", unit, limit, now_s)
+                self._rates[model, provider] = known
+            known[unit].learn(now_s, limit=limit or None, left=left, reset_s=reset_s)
+        self._serve()
+
+    def slow(self, model: str, provider: str, retry_after_s: float) -> None:
+        """The provider has too many requests for this model (429): no session calls it for so long."""
+        self._breaker(model, provider).slow(self._now(), retry_after_s)
+        self._serve()
+
+    def overloaded(self, model: str, provider: str) -> None:
+        """The model is overloaded (529): nobody calls it for a while, then one call tries, and so on."""
+        self._breaker(model, provider).overloaded(self._now())
+        self._serve()
+
+    def answered(self, model: str, provider: str) -> None:
+        """The model works: it answered, if only that the request is wrong. Say so before the call is given back."""
+        if breaker := self._breakers.get((model, provider)):
+            breaker.answered(self._now())
+            self._serve()
+
+    # --- calls -----------------------------------------------------------------------------------------
+
+    def slot(
+        self, *, session: str, thread: str, model: str, provider: str, tokens: int = 0, workspace: str = "default"
+    ) -> Slot | None:
+        """What a call needs; None if nothing is limited, and then it is free to go.
+
+        Units: `tokens` the estimate of what it will use, all kinds together.
+        """
+        if not (self._places or self._rates or self._breakers):
+            return None
+        return Slot(session=session, thread=thread, model=model, provider=provider, tokens=tokens, workspace=workspace)
+
+    def take(self, slot: Slot | None) -> bool:
+        """Go now, if that is possible. What somebody waits for, and could use now, is never free: it is handed on."""
+        if slot is None:
+            return True
+        now_s = self._now()
+        if self._line and self._line.has_thread_of(slot):
+            return False
+        if any(gate.wait_s(now_s, slot) for gate in self._gates(slot, now_s)):
+            return False
+        self._let_through(slot, now_s)
+        return True
+
+    async def wait(self, slot: Slot | None) -> None:
+        """Wait until the call may go. Cancelled, it has taken nothing."""
+        if slot is None or self.take(slot):  # it may go since the caller looked, and nobody would tell it again
+            return
+        self._came += 1
+        turn = slot.begin_to_wait(self._came)
+        self._line.add(slot)
+        self._serve()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # it was let through in the very moment
+                self.undo(slot)
+            else:
+                self._line.remove(slot)
+                if self._first is slot:
+                    self._first = None
+                self._serve()  # it may have held something
+            raise
+
+    def give_back(self, slot: Slot | None, used_tokens: int | None = None) -> None:
+        """The call is over. Doing it again does nothing.
+
+        Shape: `used_tokens` corrects the estimate; None leaves it.
+        """
+        if slot is None:
+            return
+        now_s = self._now()
+        taken, slot.taken = slot.taken, []
+        for gate in taken:
+            gate.give_back(now_s, slot, used_tokens)
+        self._after(taken)
+
+    def undo(self, slot: Slot | None) -> None:
+        """The call was not made after all: it counts for nothing."""
+        if slot is None:
+            return
+        now_s = self._now()
+        taken, slot.taken = slot.taken, []
+        for gate in taken:
+            gate.undo(now_s, slot)
+        self._after(taken)
+
+    def blocked(self, slot: Slot | None) -> str | None:
+        """Why the call waits now, in words; None if it does not."""
+        if slot is None or slot.taken:
+            return None
+        now_s = self._now()
+        for gate in self._gates(slot, now_s):
+            if reason := gate.reason(now_s, slot):
+                return reason
+        return "others go first" if slot.turn is not None and not slot.turn.done() else None
+
+    # --- the line --------------------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        """Let through whoever may go, in the order of the line."""
+        for gate in self._held:
+            gate.let_go()
+        self._held.clear()
+        if not self._line:
+            self._ring_in(inf)
+            return
+        look = _Look(self._now())
+        while slot := self._next(look):
+            self._line.serve(slot)
+            self._let_through(slot, look.now_s)
+            assert slot.turn is not None
+            slot.turn.set_result(None)
+        if self._first is None:
+            often = [slot for slot in look.refused if slot.times_overtaken > OVERTAKEN_OFTEN]
+            self._first = min(often, key=lambda slot: slot.number, default=None)
+        self._ring_in(look.again_in_s)
+
+    def _next(self, look: _Look) -> Slot | None:
+        for slot in chain(() if self._first is None else (self._first,), self._line):
+            if len(look.lanes) == self._line.lanes:
+                return None
+            if slot.lane in look.lanes or slot.session in look.sessions:
+                continue
+            assert slot.turn is not None
+            if not slot.turn.done() and self._may_go(slot, look):  # done: it is cancelled, and about to leave the line
+                return slot
+        return None
+
+    def _may_go(self, slot: Slot, look: _Look) -> bool:
+        """Whether the call may go now; if not, what that means for those behind it."""
+        gates = list(self._gates(slot, look.now_s))
+        waits_s = {gate: wait_s for gate in gates if (wait_s := gate.wait_s(look.now_s, slot))}
+        if not waits_s:
+            return True
+        look.refused.append(slot)
+        look.again_in_s = min(look.again_in_s, max(waits_s.values()))
+        if self._places.get(f"session:{slot.session}") in waits_s:
+            look.sessions.add(slot.session)
+        else:
+            look.lanes.add(slot.lane)
+        slot.refused_by(waits_s)
+        self._hold(slot, gates, waits_s)
+        return False
+
+    def _hold(self, slot: Slot, gates: list[Gate], waits_s: Mapping[Gate, float]) -> None:
+        """Hold what those behind this call must not take from it."""
+        is_first = slot is self._first
+        kinds = {type(gate) for gate in waits_s}
+        if Breaker in kinds:  # it may take long: nothing is held
+            if is_first:
+                self._first = None
+            return
+        for gate in gates:
+            match gate:
+                case Bucket():  # it fills up for this call, if that is all it waits for
+                    is_held = is_first or (gate in waits_s and Places not in kinds)
+                case _:  # a place is kept empty only if nothing but places is missing
+                    is_held = is_first and gate not in waits_s and Bucket not in kinds
+            if is_held:
+                gate.hold(slot)
+                self._held.append(gate)
+
+    def _let_through(self, slot: Slot, now_s: float) -> None:
+        slot.taken = list(self._gates(slot, now_s))
+        slot.taken_at_s = now_s
+        for gate in slot.taken:
+            gate.take(now_s, slot)
+        if slot is self._first:
+            self._first = None
+
+    def _after(self, taken: list[Gate]) -> None:
+        for gate in taken:
+            if isinstance(gate, Places):
+                self._drop_if_over(gate)
+        self._serve()
+
+    def _gates(self, slot: Slot, now_s: float) -> Iterator[Gate]:
+        """What the call must pass, as it stands now."""
+        lane = slot.lane
+        if breaker := self._breakers.get(lane):
+            if breaker.is_over(now_s):
+                del self._breakers[lane]
+            else:
+                yield breaker
+        model, provider = f"model:{slot.model}", f"provider:{slot.provider}"
+        for key in (f"session:{slot.session}", model, provider):
+            if places := self._places.get(key):
+                yield places
+        for rated in (model, provider, lane):
+            if rates := self._rates.get(rated):
+                yield from rates.values()
+
+    def _breaker(self, model: str, provider: str) -> Breaker:
+        return self._breakers.setdefault((model, provider), Breaker(model, provider, self._chance))
+
+    def _drop_if_over(self, places: Places) -> None:
+        if places.is_over and self._places.get(places.key) is places:
+            del self._places[places.key]
+
+    # --- time ------------------------------------------------------------------------------------------
+
+    def _now(self) -> float:
+        """Seconds since the limiter was made. The time of day may be set back; this never goes back."""
+        now = self._clock.now()
+        self._now_s += max((now - self._read).total_seconds(), 0.0)
+        self._read = now
+        return self._now_s
+
+    def _ring_in(self, after_s: float) -> None:
+        """Look along the line again after so long; there is one alarm, or none."""
+        at_s = self._now_s + max(after_s, SHORTEST_ALARM_S)
+        if at_s == self._rings_at_s:
+            return
+        if self._alarm is not None:
+            self._alarm()
+            self._alarm = None
+        self._rings_at_s = at_s
+        if at_s < inf:
+            self._alarm = self._clock.alarm(at_s - self._now_s, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._rings_at_s = inf
+        self._serve()
