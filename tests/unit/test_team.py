@@ -1,6 +1,7 @@
 """Team files: what they say, and everything that can be wrong with one in words a stranger can act on."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -21,16 +22,17 @@ agents:
     description: Leads.
     system: Lead them.
     tools: [read, write]
+    permissions: {write: always_ask}
     callable_agents: [worker, self]
     input_schema: {type: object, properties: {'on': {type: string}}}
-    limits: {turns: 3, seconds: 1.5, tokens: 100}
+    limits: {turns: 3, seconds: 1.5, tokens: 100, usd: 0.1}
   worker: {model: small, output_schema: {type: object}}
   spare: {model: small}
 workdir: ./out
 mounts:
   - {path: ., at: /source}
   - "data:with:colons:/data:rw"
-limits: {turns: 10, seconds: 60, tokens: 1000, depth: 3, live_threads: 4}
+limits: {turns: 10, seconds: 60, tokens: 1000, usd: '2.50', depth: 3, live_threads: 4}
 concurrency: {session: 8, models: {big: 4}, providers: {p: 2}}
 rehearsal: reply.py:reply
 """
@@ -63,7 +65,8 @@ def test_everything_a_team_file_can_say(tmp_path: Path) -> None:
     )
     assert lead.tools == ("read", "write")
     assert (worker.name, lead.callable_agents[1]) == ("worker", "self")
-    assert lead.limits == Limits(turns=3, seconds=1.5, tokens=100)
+    assert lead.permissions == {"write": "always_ask"}
+    assert lead.limits == Limits(turns=3, seconds=1.5, tokens=100, usd=Decimal("0.1"))
     assert worker.output_schema == {"type": "object"}
     assert (list(team.agents), team.unused) == (["lead", "worker", "spare"], ("spare",))
     assert team.workdir == tmp_path / "out"
@@ -71,7 +74,7 @@ def test_everything_a_team_file_can_say(tmp_path: Path) -> None:
         Mount(path=tmp_path, at="/source", read_only=True),
         Mount(path=tmp_path / "data:with:colons", at="/data", read_only=False),
     )
-    assert team.limits == SessionLimits(turns=10, seconds=60, tokens=1000, depth=3, live_threads=4)
+    assert team.limits == SessionLimits(turns=10, seconds=60, tokens=1000, usd=Decimal("2.50"), depth=3, live_threads=4)
     assert team.concurrency == Concurrency(session=8, models={"big": 4}, providers={"p": 2})
     assert (team.rehearsal, team.folder) == ("reply.py:reply", tmp_path)
 
@@ -210,6 +213,34 @@ WRONG = {
         ONE + "limits: {seconds: .inf}\n",
         "FILE line 3, limits.seconds: must be a number above 0, not inf",
     ),
+    "dollars in words": (
+        ONE + "limits: {usd: lots}\n",
+        "FILE line 3, limits.usd: must be an amount of US dollars above 0, not 'lots'; leave it out for no limit",
+    ),
+    "debt": (
+        "agents:\n  solo: {model: m, limits: {usd: -1}}\n",
+        "FILE line 2, agents.solo.limits.usd: must be an amount of US dollars above 0, not -1; leave it out",
+    ),
+    "dollars without end": (
+        ONE + "limits: {usd: .inf}\n",
+        "FILE line 3, limits.usd: must be an amount of US dollars above 0, not inf",
+    ),
+    "unknown key in an agent's limits": (
+        "agents:\n  solo: {model: m, limits: {uds: 1}}\n",
+        "FILE line 2, agents.solo.limits.uds: unknown key 'uds', did you mean 'usd'?",
+    ),
+    "permission of a tool it has not": (
+        "agents:\n  solo: {model: m, tools: [write], permissions: {wirte: always_ask}}\n",
+        "FILE line 2, agents.solo.permissions.wirte: unknown tool 'wirte', did you mean 'write'?",
+    ),
+    "permission that is none": (
+        "agents:\n  solo: {model: m, tools: [write], permissions: {write: ask}}\n",
+        "FILE line 2, agents.solo.permissions.write: must be 'always_allow' or 'always_ask', not 'ask'",
+    ),
+    "unknown key in an agent called as a kind of mount": (
+        "agents:\n  text: {modle: m, model: m}\n",
+        "FILE line 2, agents.text.modle: unknown key 'modle', did you mean 'model'?",
+    ),
     "mount without a place": (
         ONE + "mounts: [here]\n",
         "FILE line 3, mounts[0]: mount 'here': write PATH:AT, PATH:AT:ro (read only, as without it) or PATH:AT:rw, ",
@@ -328,3 +359,4 @@ def test_schema_for_editors_takes_what_we_take(tmp_path: Path) -> None:
     schema.validate(yaml.safe_load(WHOLE))
     assert not schema.is_valid({"agents": {"solo": {"model": "m", "modle": "m"}}})
     assert not schema.is_valid({"agents": {"solo": {"model": "m", "tools": ["grpe"]}}})
+    assert not schema.is_valid({"agents": {"solo": {"model": "m"}}, "limits": {"usd": 0}})

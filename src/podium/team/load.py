@@ -19,9 +19,10 @@ from podium.core.definitions import (
 )
 from podium.core.ports import Mount
 from podium.core.schema import check_schema
+from podium.entry import Problem, Where, named
 from podium.errors import BadInput, CyclicRoster, UnknownName
-from podium.team.shape import AgentEntry, MountEntry, TeamFile, named, problem
-from podium.team.source import Problem, Source, Where
+from podium.team.shape import AgentEntry, MountEntry, TeamFile, team_problem
+from podium.team.source import Source
 from podium.tools import BUILT_IN
 
 _MOUNT = re.compile(r"(?P<path>.+?):(?P<at>/[^:]*)(:(?P<mode>ro|rw))?")
@@ -58,7 +59,7 @@ def load_team(file: Path) -> Team:
     try:
         entry = TeamFile.model_validate(source.value)
     except ValidationError as error:
-        source.refuse(problem(details) for details in error.errors())
+        source.refuse(team_problem(details) for details in error.errors())
     problems = [found for name, agent in entry.agents.items() for found in _agent_problems(entry, name, agent)]
     problems += [*_coordinator_problems(entry), *_mount_problems(entry)]
     if problems:
@@ -99,6 +100,9 @@ def _agent_problems(entry: TeamFile, name: str, agent: AgentEntry) -> Iterator[P
         elif tool in taken:
             yield where, f"the tool '{tool}' is listed twice"
         taken[tool] = f"the tool '{tool}'"
+    for tool in agent.permissions:
+        if tool not in agent.tools:
+            yield (*place, "permissions", tool), str(UnknownName("tool", tool, agent.tools))
     for index, callee in enumerate(agent.callable_agents):
         where = (*place, "callable_agents", index)
         called = tool_name(name if callee == SELF else callee)
@@ -172,6 +176,7 @@ def _build(entry: TeamFile, file: Path) -> Team:
                 input_schema=part.input_schema,
                 output_schema=part.output_schema,
                 limits=Limits(**part.limits.model_dump()),
+                permissions=part.permissions,
             )
         return agents[name]
 

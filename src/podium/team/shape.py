@@ -1,61 +1,68 @@
 """The shape of a team file, and what does not fit it in words for the one who wrote it."""
 
-from collections.abc import Iterable
+from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
+from podium.core.definitions import Permission, dollars
 from podium.core.json import JSON
-from podium.errors import UnknownName
-from podium.team.source import Problem, Where
+from podium.entry import Count, Entry, Problem, Seconds, Text, named, problem, wrong
+from podium.errors import BadInput
 from podium.tools import BUILT_IN
 
-_Count = Annotated[int, Field(gt=0)]
-_Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-_Text = Annotated[str, Field(min_length=1)]
+
+def _dollars(value: Any) -> Decimal:
+    try:
+        return dollars("", value)
+    except BadInput as error:
+        raise wrong(str(error).strip()) from None
 
 
-class Entry(BaseModel):
-    """A mapping of a team file: only the keys it knows, nothing converted."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+Dollars = Annotated[
+    Decimal,
+    BeforeValidator(_dollars),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}]}),
+]
 
 
 class LimitsEntry(Entry):
     """Where an agent's thread is stopped; what is left out has no limit."""
 
-    turns: _Count | None = None
+    turns: Count | None = None
     """Model replies."""
-    seconds: _Seconds | None = None
+    seconds: Seconds | None = None
     """Seconds of working time."""
-    tokens: _Count | None = None
+    tokens: Count | None = None
     """Tokens read and written by its model calls."""
+    usd: Dollars | None = None
+    """US dollars at list price, with those it calls; a number, or a text."""
 
 
 class SessionLimitsEntry(LimitsEntry):
-    """Where the whole session is stopped; turns and tokens are sums over all its threads."""
+    """Where the whole session is stopped; turns, tokens and dollars are sums over all its threads."""
 
-    depth: _Count = 2
+    depth: Count = 2
     """Levels of delegation below the coordinator."""
-    live_threads: _Count | None = None
+    live_threads: Count | None = None
     """Child threads that have not ended, at one time."""
 
 
 class ConcurrencyEntry(Entry):
     """How many model calls may be under way at once; what is left out has no cap."""
 
-    session: _Count | None = None
+    session: Count | None = None
     """In this session."""
-    models: dict[str, _Count] = {}
+    models: dict[str, Count] = Field(default_factory=dict)
     """By model, over all sessions of the process."""
-    providers: dict[str, _Count] = {}
+    providers: dict[str, Count] = Field(default_factory=dict)
     """By provider, over all sessions of the process."""
 
 
 class MountEntry(Entry):
     """A folder of this machine that every thread sees."""
 
-    path: _Text
+    path: Text
     """The folder, relative to this file."""
     at: str = Field(pattern="^/")
     """Where it is seen: an absolute path inside, such as /source."""
@@ -66,15 +73,17 @@ class MountEntry(Entry):
 class AgentEntry(Entry):
     """Who works: model, instructions, tools, whom it may call."""
 
-    model: _Text
+    model: Text
     """The name of the model."""
     description: str = ""
     """Tells a coordinator when to call this agent."""
     system: str = ""
     """The system prompt."""
-    tools: list[str] = []
+    tools: list[str] = Field(default_factory=list)
     """Built-in tools."""
-    callable_agents: list[str] = []
+    permissions: dict[str, Permission] = Field(default_factory=dict)
+    """For its tools, by name: whether a person is asked before each call."""
+    callable_agents: list[str] = Field(default_factory=list)
     """Agents of this file that it may call, or 'self'."""
     input_schema: Any = None
     """JSON Schema (of an object) of what it must be given."""
@@ -96,19 +105,19 @@ class TeamFile(Entry):
 
     name: str = ""
     """What the team is called."""
-    coordinator: _Text | None = None
+    coordinator: Text | None = None
     """The agent that gets the task; may be left out if only one agent calls others."""
     agents: dict[str, AgentEntry] = Field(min_length=1)
     """The agents, by name."""
-    workdir: _Text | None = None
+    workdir: Text | None = None
     """A folder that all threads share, relative to this file; a fresh one if left out."""
-    mounts: list[AnyMount] = []
+    mounts: list[AnyMount] = Field(default_factory=list)
     """Further folders: mappings, or texts PATH:AT:ro or PATH:AT:rw."""
     limits: SessionLimitsEntry = SessionLimitsEntry()
     """Where the whole session is stopped."""
     concurrency: ConcurrencyEntry = ConcurrencyEntry()
     """How many model calls may be under way at once."""
-    rehearsal: _Text | None = None
+    rehearsal: Text | None = None
     """FILE.py:FUNCTION beside this file, or 'generated': it answers for every model."""
 
 
@@ -137,59 +146,9 @@ _MEANT = {
 }
 
 
-def problem(details: Any) -> Problem:
-    """An error of Pydantic's, as a place in the file and our words."""
-    place: Where = tuple(step for step in details["loc"] if step not in ("mapping", "text", "[key]"))
-    kind, given = details["type"], named(details["input"])
-    match kind:
-        case "extra_forbidden":
-            return place, _unknown_key(place)
-        case "missing":
-            return place[:-1], f"'{place[-1]}' is missing"
-        case "string_type":
-            return place, f"must be a text, not {given}" + ("" if given == "empty" else "; put it in quotes")
-        case "model_type" | "dict_type":
-            return place, f"must be a mapping, not {given}"
-        case "list_type":
-            return place, f"must be a list, not {given}"
-        case "greater_than" | "int_type" | "float_type" | "int_from_float" | "finite_number":
-            return place, f"must be a {'whole ' if 'int' in kind else ''}number above 0, not {given}"
-        case "bool_type":
-            return place, f"must be true or false, not {given}"
-        case "string_too_short" | "too_short":
-            return place, "must not be empty"
-        case "string_pattern_mismatch":
-            return place, f"must be an absolute path inside, such as /source, not {given}"
-        case _:
-            return place, str(details["msg"])
-
-
-def _unknown_key(place: Where) -> str:
-    key, known = str(place[-1]), set(_keys_at(place[:-1]))
-    if _MEANT.get(key) in known:
-        return f"unknown key '{key}', did you mean '{_MEANT[key]}'?"
-    return str(UnknownName("key", key, known))
-
-
-def _keys_at(place: Where) -> Iterable[str]:
-    if not place:
-        return TeamFile.model_fields
-    if place[-1] == "limits":
-        return (SessionLimitsEntry if len(place) == 1 else LimitsEntry).model_fields
-    kinds: dict[str, type[Entry]] = {"mounts": MountEntry, "concurrency": ConcurrencyEntry, "agents": AgentEntry}
-    return kinds[str(place[0])].model_fields
-
-
-def named(value: object) -> str:
-    """The value as a message names it."""
-    match value:
-        case None:
-            return "empty"
-        case bool():
-            return "true" if value else "false"
-        case dict():
-            return "a mapping"
-        case list():
-            return "a list"
-        case _:
-            return f"{value!r:.60}"
+def team_problem(details: Any) -> Problem:
+    """An error of Pydantic's, as a place in the team file and our words."""
+    place, said = problem(details, TeamFile, _MEANT)
+    if details["type"] == "string_pattern_mismatch":
+        said = f"must be an absolute path inside, such as /source, not {named(details['input'])}"
+    return place, said
