@@ -1,29 +1,35 @@
 """`podium check`: is this team file right, before anything is spent."""
 
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from podium.cli.text import count, one_line
+from podium.cli.text import count, one_line, printable
 from podium.errors import BadInput
 
 if TYPE_CHECKING:
-    from podium.team import Team
+    from podium.config import Config
+    from podium.team import Finding, Team
 
 
 def check(
     team: Annotated[Path | None, typer.Argument(metavar="TEAM.yaml", help="The team file.")] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of team files, for editors.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Take a team with warnings for a wrong one.")] = False,
 ) -> None:
     """Check a team file and all it names.
 
-    Agents, tools, schemas, circles, depth, folders, and the rehearsal, which is loaded for it.
+    Agents, tools, schemas, circles, depth, folders, prices, and the rehearsal, which is loaded for it; and warn of what
+    is likely to go wrong, or to cost more than it is worth.
     """
-    from podium.team import json_schema, load_team
+    from podium.config import load_config
+    from podium.team import json_schema, lint, load_team
 
     if schema:
         json.dump(json_schema(), sys.stdout, indent=2)
@@ -32,11 +38,16 @@ def check(
     if team is None:
         raise typer.BadParameter("name the team file, or use --schema")
     loaded = load_team(team)
-    problems = list(_problems(loaded))
+    config = load_config(env=os.environ)
+    findings = lint(loaded, config.facts_of)
+    problems = [*_problems(loaded), *(_told(finding) for finding in findings if finding.is_error)]
     if problems:
         raise BadInput(f"{team} is well formed, but cannot be run here:\n" + "\n".join(f"  {it}" for it in problems))
-    for line in _summary(loaded):
+    warnings = [finding for finding in findings if not finding.is_error]
+    for line in _summary(loaded, config, warnings):
         print(line)
+    if warnings and strict:
+        raise BadInput(f"{team} has {count(len(warnings), 'warning')}, and --strict takes none")
 
 
 def _problems(team: "Team") -> Iterator[str]:
@@ -62,9 +73,14 @@ def _problems(team: "Team") -> Iterator[str]:
             yield str(error)
 
 
-def _summary(team: "Team") -> Iterator[str]:
+def _told(finding: "Finding") -> str:
+    return f"{finding.text} ({finding.section})"
+
+
+def _summary(team: "Team", config: "Config", warnings: "Sequence[Finding]") -> Iterator[str]:
     lead = one_line(team.coordinator.name)
-    yield f"{one_line(team.name)}: {count(len(team.agents), 'agent')}, '{lead}' gets the task; all is well"
+    found = count(len(warnings), "warning") if warnings else "all is well"
+    yield f"{one_line(team.name)}: {count(len(team.agents), 'agent')}, '{lead}' gets the task; {found}"
     for name, agent in team.agents.items():
         calls = ", ".join(callee if isinstance(callee, str) else callee.name for callee in agent.callable_agents)
         parts = [f"model {agent.model}"]
@@ -77,4 +93,24 @@ def _summary(team: "Team") -> Iterator[str]:
     if team.rehearsal is not None:
         yield f"rehearsal {team.rehearsal}: no model is called"
     else:
+        for model in dict.fromkeys(agent.model for agent in team.agents.values()):
+            yield _told_model(model, config)
         yield "no rehearsal: it needs its models; `podium run --rehearse` makes replies up"
+    for warning in warnings:
+        yield printable(f"warning: {_told(warning)}", keep="")
+
+
+def _told_model(model: str, config: "Config") -> str:
+    """Who serves it, for how much, and what is missing for it."""
+    price, missing = config.facts_of(model).price, config.missing_key(model)
+    parts = [f"provider {config.provider_of(model).upstream.provider}"]
+    if price is None:
+        parts.append("price unknown")
+    else:
+        parts.append(f"{_dollars(price.input)} in, {_dollars(price.output)} out for a million tokens")
+    parts += [f"its key is missing: ${missing} is not set"] if missing is not None else []
+    return one_line(f"model {model}: {'; '.join(parts)}")
+
+
+def _dollars(amount: Decimal) -> str:
+    return f"${amount.normalize():f}"
