@@ -14,20 +14,87 @@ ONE = "agents: {solo: {model: any}}\n"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "cli.md"
 
 
-def test_right_file_is_summed_up(folder: Folder) -> None:
-    folder.team_that_waits()
+PAIR = """
+name: pair
+agents:
+  lead: {model: big, callable_agents: [alpha]}
+  alpha: {model: small, description: Counts files. Returns a number., tools: [bash]}
+limits: {turns: 9, usd: 1.5}
+"""
+CONFIG = """
+providers.lab.base_url = "http://localhost:8000"
+models.big = {provider = "anthropic", price = {input = 2.50, output = 10}}
+models.small = {provider = "lab", price = {input = 0, output = 0}}
+"""
+NO_KEY = {"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": "", "ANTHROPIC_BASE_URL": ""}
 
-    done = folder.run("check", "team.yaml")
+
+def test_right_file_is_summed_up(folder: Folder) -> None:
+    folder.write("team.yaml", PAIR + "rehearsal: reply.py:reply\n")
+    folder.write("reply.py", "def reply(request): ...")
+
+    folder.write("podium.toml", CONFIG)
+
+    done = folder.run("check", "--strict", "team.yaml")
 
     assert done.code == 0
     assert done.out.splitlines() == [
-        "pair: 3 agents, 'lead' gets the task; all is well",
-        "  lead: model any; calls alpha, beta",
-        "  alpha: model any",
-        "  beta: model any",
+        "pair: 2 agents, 'lead' gets the task; all is well",
+        "  lead: model big; calls alpha",
+        "  alpha: model small; tools bash",
         "rehearsal reply.py:reply: no model is called",
     ]
     assert not (folder.path / ".podium").exists()
+
+
+def test_who_serves_each_model_is_told_with_its_price_and_what_is_missing(folder: Folder) -> None:
+    folder.write("team.yaml", PAIR)
+    folder.write("podium.toml", CONFIG)
+
+    done = folder.run("check", "team.yaml", env=NO_KEY)
+
+    assert done.code == 0
+    assert done.out.splitlines()[3:] == [
+        "model big: provider anthropic; $2.5 in, $10 out for a million tokens; its key is missing: "
+        "$ANTHROPIC_API_KEY is not set",
+        "model small: provider lab; $0 in, $0 out for a million tokens",
+        "no rehearsal: it needs its models; `podium run --rehearse` makes replies up",
+    ]
+
+
+def test_limit_in_dollars_with_a_model_of_unknown_price_is_refused(folder: Folder) -> None:
+    folder.write("team.yaml", PAIR)
+    folder.write("podium.toml", CONFIG.replace(", price = {input = 0, output = 0}", ""))
+
+    done = folder.run("check", "team.yaml")
+
+    assert (done.code, done.out) == (2, "")
+    assert "the price of model 'small' of 'alpha' is not known" in done.err
+    assert "(docs/check.md#unpriced-model)" in done.err
+
+
+def test_warnings_name_their_section_and_fail_only_if_strict(folder: Folder) -> None:
+    folder.write("team.yaml", PAIR.replace("Counts files. Returns a number.", "Returns."))
+    folder.write("podium.toml", CONFIG)
+
+    done = folder.run("check", "team.yaml")
+    strict = folder.run("check", "--strict", "team.yaml")
+
+    assert done.out.splitlines()[0] == "pair: 2 agents, 'lead' gets the task; 1 warning"
+    assert done.out.splitlines()[-1].startswith("warning: the description of 'alpha' says only 'Returns.'")
+    assert done.out.splitlines()[-1].endswith("(docs/check.md#description-goal)")
+    assert (done.code, done.err) == (0, "")
+    assert (strict.code, strict.out) == (2, done.out)
+    assert "team.yaml has 1 warning, and --strict takes none" in strict.err
+
+
+def test_configuration_that_is_wrong_is_told(folder: Folder) -> None:
+    folder.write("team.yaml", PAIR)
+    folder.write("my.toml", "models.big.price.input = 1")
+
+    done = folder.run("check", "team.yaml", env={"PODIUM_CONFIG": "my.toml"})
+
+    assert (done.code, done.err) == (2, "podium: my.toml, models.big.price: 'output' is missing\n")
 
 
 def test_schema_is_printed_for_editors(folder: Folder) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -451,3 +452,28 @@ def test_any_value_of_a_provider_is_taken_or_refused_in_words(
     file.write_text(f"[providers.anthropic]\n{key} = {text}")
     with contextlib.suppress(BadInput):
         assert load_config(file, env={}).default_provider == "anthropic"
+
+
+# --- the document -------------------------------------------------------------------------------------
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+BLOCKS = [
+    pytest.param(block, id=section.partition("\n")[0])
+    for section in DOCUMENT.split("\n## ")
+    for block in re.findall(r"^```toml\n(.*?)^```", section, re.M | re.S)
+]
+SERVERS = ["Claude", "Ollama", "vLLM", "llama.cpp", "LM Studio", "LiteLLM"]
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_configuration_of_the_document_is_right_and_every_model_has_a_price(tmp_path: Path, block: str) -> None:
+    keys = dict.fromkeys(re.findall(r'key_env = "(\w+)"', block), "a key")
+    said = config(tmp_path, block, keys)
+
+    for model in said.models:
+        assert said.upstream(model).provider == said.default_provider
+        assert said.facts_of(model).price is not None
+
+
+def test_document_has_a_configuration_for_each_server() -> None:
+    assert [block.id for block in BLOCKS] == ["Everything podium.toml can say", *SERVERS]
