@@ -9,13 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from podium.core.definitions import Definition, ToolSpec
+from podium.core.facts import SessionSettings
+from podium.core.money import ModelFacts
 from podium.core.ports import Model, Tool
 from podium.core.schema import check_schema
 from podium.engine.parts import Bound
 from podium.errors import BadInput, NeedsUnmet, UnknownName
-from podium.models.rehearsal import Generated
+from podium.models.rehearsal import Generated, Rehearsal
 from podium.models.script_file import load
+from podium.providers import Providers
 from podium.tools import BUILT_IN
 from podium.tools.functions import FunctionTool
 
@@ -83,11 +88,12 @@ def check_models(models: Any) -> dict[str, Model]:
     return dict(models)
 
 
-def needs_of(definitions: Iterable[Definition]) -> tuple[str, ...]:
-    """What a session of these agents needs: its Python tools, and the models that were passed in."""
+def needs_of(definitions: Iterable[Definition], models: Mapping[str, Model]) -> tuple[str, ...]:
+    """What a session of these agents needs of its program: its Python tools, and those models that were passed in."""
     needs: dict[str, None] = {}
     for definition in definitions:
-        needs[f"model:{definition.model}"] = None
+        if definition.model in models:
+            needs[f"model:{definition.model}"] = None
         for spec in definition.tools:
             if spec.source != "built_in":
                 needs[f"tool:{definition.name}/{spec.name}"] = None
@@ -107,34 +113,32 @@ def bind(
     needs: Sequence[str],
     models: Mapping[str, Model],
     tools: Mapping[tuple[str, str], Tool],
+    providers: Providers,
     *,
     program: str = "",
     accept_changed: bool = False,
 ) -> Bound:
-    """The models and tools of a session, found in this process.
+    """The models and tools of a session, found in this process; other models are the providers'.
 
-    Errors: NeedsUnmet that names what is missing, and the program that has it; UnknownName for a model.
+    Errors: NeedsUnmet that names what is missing, and the program that has it; BadInput for a model without a key.
     """
     rehearsal = next((need for need in needs if need.startswith("rehearsal:")), None)
     rehearsed = None if rehearsal is None else _rehearsal(rehearsal, accept_changed)
     bound_models: dict[str, Model] = {}
     bound_tools: dict[tuple[str, str], Tool] = {}
+    facts: dict[str, ModelFacts] = {}
     missing: list[str] = []
     for definition in definitions:
-        model = rehearsed or models.get(definition.model)
+        name = definition.model
+        model = rehearsed or models.get(name)
         if model is not None:
-            bound_models[definition.model] = model
-        elif program:
-            missing.append(f"the model '{definition.model}'")
+            bound_models[name] = model
+            facts[name] = getattr(model, "facts", None) or ModelFacts()
+        elif f"model:{name}" in needs:
+            missing.append(f"the model '{name}'")
         else:
-            raise UnknownName(
-                "model",
-                definition.model,
-                models,
-                where=f"agent '{definition.name}'",
-                remedy='Pass an object for it by models={...}, or rehearse the team: rehearsal="FILE.py:FUNCTION" in '
-                "Python, 'rehearsal:' in its file, or `podium run --rehearse`, which makes replies up",
-            )
+            bound_models[name] = providers.model(name, where=f"agent '{definition.name}'", given=models)
+            facts[name] = providers.facts(name)
         for spec in definition.tools:
             key = (definition.name, spec.name)
             if spec.source == "built_in":
@@ -148,7 +152,34 @@ def bind(
             f"this session needs {', '.join(dict.fromkeys(missing))}, which live in the program that started it"
             f"{f' ({program})' if program else ''}. Resume it there, by podium.resume(session_id, agents=, models=)"
         )
-    return Bound(models=bound_models, tools=bound_tools)
+    return Bound(models=bound_models, tools=bound_tools, facts=facts)
+
+
+def check_prices(definitions: Iterable[Definition], settings: SessionSettings, bound: Bound) -> None:
+    """Refuse a limit in dollars over models whose price nobody knows: it could not be kept.
+
+    Errors: BadInput that names the models and the limit.
+    """
+    limited = [f"agent '{definition.name}'" for definition in definitions if definition.usd is not None]
+    if settings.usd is not None:
+        limited.append("the session")
+    unknown = [
+        name
+        for name, model in bound.models.items()
+        if bound.facts_of(name).price is None and not isinstance(model, Rehearsal | Generated)
+    ]
+    if limited and unknown:
+        names = ", ".join(f"'{name}'" for name in sorted(unknown))
+        raise BadInput(
+            f"{' and '.join(limited)}: a limit in dollars needs the price of every model, and nobody knows that of "
+            f"{names}. Give it in podium.toml, as in [models.{json_key(sorted(unknown)[0])}.price] (0 is a price), or "
+            "leave usd out"
+        )
+
+
+def json_key(name: str) -> str:
+    """The name as a key of a TOML table."""
+    return msgspec.json.encode(name).decode()
 
 
 def _rehearsal(need: str, accept_changed: bool) -> Model:

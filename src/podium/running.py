@@ -1,17 +1,23 @@
 """A session under way in this process, and how it ended."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from podium.core.events import SessionError, StopReason, Usage
-from podium.core.ports import Interrupt
+from podium.approvals import Approval, Approve, Asking, waiting
+from podium.core.content import Content, text
+from podium.core.events import AgentToolUse, SessionError, StopReason, Usage
+from podium.core.ports import Interrupt, SendMessage
 from podium.core.records import Record
 from podium.core.rows import ThreadRow
 from podium.core.session import SessionState
 from podium.engine.driver import Driver
+from podium.engine.hub import Preview
+from podium.errors import Owned
 from podium.store.sqlite import read_log
 
 
@@ -20,8 +26,9 @@ class RunResult:
 
     Shape: `output` is the structured output (an instance of the output_schema, if that is a Pydantic model) or the last
     words as text; `stop_reason` is "end_turn" if the work is done, "budget_reached" at a limit, "retries_exhausted" if
-    it failed (`error` says why); `paused` after an interrupt. `threads` holds every thread, the primary first.
-    Units: `usage` in tokens, over all threads.
+    it failed (`error` says why), "requires_action" if `waiting` has calls that wait for approval, "refusal" if the model
+    refused; `paused` after an interrupt. `threads` holds every thread, the primary first.
+    Units: `usage` in tokens and `cost_usd` in dollars at list price, over all threads, as far as prices are known.
     """
 
     def __init__(self, state: SessionState, folder: Path, error: str, schema: Any = None) -> None:
@@ -40,6 +47,8 @@ class RunResult:
                 except ValueError as refusal:  # a validator of its own, which the JSON Schema does not say
                     self.error = f"the output fits the schema, but not {schema.__name__}: {refusal}"
         self.usage: Usage = state.usage
+        self.cost_usd: Decimal = state.usd
+        self.waiting: tuple[Approval, ...] = tuple(waiting(state))
         self.threads: tuple[ThreadRow, ...] = tuple(thread.row() for thread in state.threads.values())
         self._folder = folder
 
@@ -53,18 +62,35 @@ class RunResult:
 
 
 class Run:
-    """A session under way in this process."""
+    """A session under way in this process.
 
-    def __init__(self, driver: Driver, folder: Path, *, schema: Any, caps: Mapping[str, int], takes_over: bool) -> None:
+    With `approve`, calls that ask are answered by it, and the session goes on; without, the run is over when all that is
+    left waits for a person.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        folder: Path,
+        *,
+        schema: Any,
+        caps: Mapping[str, int],
+        takes_over: bool,
+        approve: Approve | None = None,
+        take_up: Callable[[], Awaitable[Driver]] | None = None,
+    ) -> None:
         self.id = driver.state.id
         self._driver = driver
         self._parts = driver.parts
         self._folder = folder
         self.caps = caps
         self._schema = schema
+        self._take_up = take_up
+        self._moved = asyncio.Event()
+        self._asking = None if approve is None else Asking(driver.parts, self.id, approve, self.notice)
         self._is_over = asyncio.Event()
         self._first_seq = driver.head + 1 if takes_over else 1
-        self._work = asyncio.create_task(driver.drive(takes_over=takes_over), name=f"driver of {self.id}")
+        self._work = asyncio.create_task(self._drive(takes_over=takes_over), name=f"driver of {self.id}")
         self._work.add_done_callback(self._over)
 
     def _over(self, work: "asyncio.Task[None]") -> None:
@@ -72,6 +98,57 @@ class Run:
             work.exception()  # looked at, whether or not anybody asks for the result
         self._is_over.set()
         self._parts.hub.moved(self.id)
+
+    # --- driving ---------------------------------------------------------------------------------------
+
+    async def _drive(self, *, takes_over: bool) -> None:
+        if self._asking is None:
+            await self._driver.drive(takes_over=takes_over)
+            return
+        watching = asyncio.create_task(self._watch(self._asking))
+        try:
+            await self._driver.drive(takes_over=takes_over)
+            while self._driver.state.stop_reason is not None and self._waits_for_us(self._asking):
+                if await self._goes_on():
+                    await self._driver.drive(takes_over=True)
+        finally:
+            watching.cancel()
+            await self._asking.close()
+
+    async def _watch(self, asking: Asking) -> None:
+        """Have calls that ask answered, as they come."""
+        asking.look(self._driver.state)
+        until = asyncio.Event()
+        async for record in self._parts.hub.follow(self._parts.store, self.id, after=self._driver.head, until=until):
+            if isinstance(record.event, AgentToolUse) and record.event.evaluated_permission == "ask":
+                asking.look(self._driver.state)
+
+    def _waits_for_us(self, asking: Asking) -> bool:
+        if asking.error is not None:
+            raise asking.error
+        asking.look(self._driver.state)
+        reason = self._driver.state.stop_reason
+        return reason is not None and reason.type == "requires_action"
+
+    async def _goes_on(self) -> bool:
+        """Wait until something was answered, by us or elsewhere; whether this process drives on."""
+        await self._moved.wait()
+        self._moved.clear()
+        row = await self._parts.store.session(self.id)
+        if row.facts.status == "idle" or self._take_up is None:
+            return False
+        try:
+            self._driver = await self._take_up()
+        except Owned:  # the process that answered drives it; its end is noticed too
+            return False
+        return True
+
+    async def notice(self) -> None:
+        """Somebody else has written to the session."""
+        self._moved.set()
+        await self._driver.notice()
+
+    # --- looking ---------------------------------------------------------------------------------------
 
     @property
     def is_over(self) -> bool:
@@ -102,10 +179,22 @@ class Run:
         if not self._work.cancelled() and (error := self._work.exception()) is not None:
             raise error
 
-    async def interrupt(self, *, pause: bool = False) -> None:
-        """Stop all threads at once; what is open is closed as interrupted. With `pause`, it waits to be resumed."""
-        await self._parts.store.admit(self.id, Interrupt(pause=pause))
-        await self._driver.notice()
+    def previews(self, listener: Callable[[Preview], None]) -> AbstractContextManager[None]:
+        """While this is entered, `listener` is called with each piece of a reply as it comes. Nothing of it is kept."""
+        return self._parts.hub.listening(self.id, listener)
+
+    # --- steering --------------------------------------------------------------------------------------
+
+    async def interrupt(self, thread: str | None = None, *, pause: bool = False) -> None:
+        """Stop all threads at once, or one; what is open is closed as interrupted. With `pause`, it waits for resume."""
+        await self._parts.store.admit(self.id, Interrupt(thread=thread, pause=pause))
+        await self.notice()
+
+    async def send(self, message: str | Content) -> None:
+        """Queue a message for the primary agent: it is taken with its next model call."""
+        content = text(message) if isinstance(message, str) else message
+        await self._parts.store.admit(self.id, SendMessage(content=content))
+        await self.notice()
 
     async def close(self) -> None:
         """Let the session go, unfinished if it is; open calls count as interrupted by a crash."""

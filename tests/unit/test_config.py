@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podium.config import CallLimits, Config, load_config
+from podium.config import RequestLimits, Config, load_config
 from podium.core.money import Price
 from podium.errors import BadInput
 from podium.models.upstream import Deadlines
@@ -76,7 +76,7 @@ def test_everything_a_file_can_say_of_a_provider(tmp_path: Path) -> None:
     assert house.upstream.headers == {"x-team": "audit"}
     assert house.upstream.deadlines == Deadlines(connect_s=2, first_event_s=600, progress_s=600, call_s=1200.5)
     assert house.caching is False
-    assert house.limits == CallLimits(calls=4, requests_per_minute=50, tokens_per_minute=100_000)
+    assert house.limits == RequestLimits(calls=4, requests_per_minute=50, tokens_per_minute=100_000)
 
 
 def test_everything_a_file_can_say_of_a_model(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_everything_a_file_can_say_of_a_model(tmp_path: Path) -> None:
     )
     assert (facts.context_window, facts.max_tokens) == (200_000, 32_000)
     assert said.options_of("big") == {"temperature": 0.5, "thinking": {"type": "disabled"}}
-    assert said.limits_of("big") == CallLimits(calls=2)
+    assert said.limits_of("big") == RequestLimits(calls=2)
 
 
 def test_free_model_has_a_known_price_of_nothing(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_model_that_the_file_does_not_name_is_the_default_providers(tmp_path: Pa
 
     assert said.upstream("anything").provider == "house"
     assert (said.name_of("anything"), said.options_of("anything")) == ("anything", {})
-    assert said.limits_of("anything") == CallLimits()
+    assert said.limits_of("anything") == RequestLimits()
 
 
 def test_server_on_this_machine_needs_no_key(tmp_path: Path) -> None:

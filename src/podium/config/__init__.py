@@ -1,5 +1,5 @@
 """podium.toml and the environment: where model calls go, what models cost, how much may be asked of them."""
 
-from podium.config.load import CallLimits, Config, Provider, load_config
+from podium.config.load import Config, Provider, RequestLimits, load_config
 
-__all__ = ["CallLimits", "Config", "Provider", "load_config"]
+__all__ = ["Config", "Provider", "RequestLimits", "load_config"]

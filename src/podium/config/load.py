@@ -36,7 +36,7 @@ _ANTHROPIC_DEADLINES = Deadlines(first_event_s=60, progress_s=90, call_s=900)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CallLimits:
+class RequestLimits:
     """How much may be asked of a model or a provider; None is no limit.
 
     Units: `calls` under way at once; requests and tokens in a minute.
@@ -57,7 +57,7 @@ class Provider:
     upstream: Upstream
     key_env: str | None
     caching: bool
-    limits: CallLimits
+    limits: RequestLimits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +117,7 @@ class Config:
         """What is merged into every request to this model."""
         return self._entry(model).options
 
-    def limits_of(self, model: str) -> CallLimits:
+    def limits_of(self, model: str) -> RequestLimits:
         """How much may be asked of this model; its provider has limits of its own."""
         return _limits(self._entry(model).limits)
 
@@ -294,5 +294,5 @@ def _deadlines(base_url: str, entry: DeadlinesEntry) -> Deadlines:
     return replace(_ANTHROPIC_DEADLINES if is_anthropic else _DEADLINES, **entry.model_dump(exclude_none=True))
 
 
-def _limits(entry: LimitsEntry) -> CallLimits:
-    return CallLimits(**entry.model_dump())
+def _limits(entry: LimitsEntry) -> RequestLimits:
+    return RequestLimits(**entry.model_dump())

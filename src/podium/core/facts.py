@@ -85,7 +85,8 @@ class CallLimits(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 class SessionSettings(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What a session was started with, beside its agents.
 
-    Shape: `workdir` "" for a fresh folder in the data folder; mounts are {path, at, read_only}.
+    Shape: `workdir` "" for a fresh folder in the data folder; mounts are {path, at, read_only}. `has_prices` if all of
+    its models had one, so that a limit in dollars can be kept.
     """
 
     workdir: str = ""
@@ -99,6 +100,7 @@ class SessionSettings(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
     session_calls: int | None = None
     model_calls: dict[str, int] = {}
     provider_calls: dict[str, int] = {}
+    has_prices: bool = False
 
 
 # --- facts ------------------------------------------------------------------------------------------

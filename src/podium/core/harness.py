@@ -73,9 +73,12 @@ _ABOUT = {
 }
 
 
-def harness_offers(roster: Sequence[Callee], *, is_child: bool) -> list[ToolOffer]:
+def harness_offers(roster: Sequence[Callee], *, is_child: bool, has_prices: bool) -> list[ToolOffer]:
     """The harness tools of an agent with this roster."""
-    schemas = {START: start_schema(roster), **{name: SCHEMAS[name] for name in (SEND, WAIT, LIST, STOP)}}
+    schemas = {
+        START: start_schema(roster, has_prices=has_prices),
+        **{name: SCHEMAS[name] for name in (SEND, WAIT, LIST, STOP)},
+    }
     offered = [ToolOffer(name, _ABOUT[name], schema) for name, schema in schemas.items()] if roster else []
     return [*offered, ToolOffer(TO_PARENT, _ABOUT[TO_PARENT], SCHEMAS[TO_PARENT])] if is_child else offered
 
@@ -91,7 +94,8 @@ def stopped_by(session: SessionState, thread: ThreadState, reply: Reply) -> list
 def answer_harness(session: SessionState, thread: ThreadState, call: HarnessCall, spawner: Spawner, at: Moment) -> None:
     """Record what a call of a harness tool does, and its answer; one that waits stays open."""
     roster = {callee.tool: callee for callee in thread.definition.roster}
-    schema = start_schema(roster.values()) if call.name == START else SCHEMAS[call.name]
+    has_prices = session.settings.has_prices
+    schema = start_schema(roster.values(), has_prices=has_prices) if call.name == START else SCHEMAS[call.name]
     wrong = misfit(schema, call.input)
     if wrong is not None:
         at.answer(thread.id, call.id, f"the input does not fit the schema of '{call.name}': {wrong}", is_error=True)

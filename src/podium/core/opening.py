@@ -1,8 +1,9 @@
 """The first records of a session."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
-from podium.core.content import text
+from podium.core.content import Content, plain, text
 from podium.core.definitions import Concurrency, Definition, SessionLimits
 from podium.core.events import SessionRunning, UserMessage
 from podium.core.facts import SessionCreated, SessionSettings
@@ -20,6 +21,7 @@ def settings_of(
     *,
     workdir: str = "",
     mounts: tuple[dict[str, JSON], ...] = (),
+    has_prices: bool = False,
 ) -> SessionSettings:
     """What a session is started with, as its log holds it."""
     return SessionSettings(
@@ -28,11 +30,13 @@ def settings_of(
         turns=limits.turns,
         seconds=limits.seconds,
         tokens=limits.tokens,
+        usd=limits.usd if isinstance(limits.usd, Decimal) else None,
         depth=limits.depth,
         live_threads=limits.live_threads,
         session_calls=concurrency.session,
         model_calls=dict(concurrency.models),
         provider_calls=dict(concurrency.providers),
+        has_prices=has_prices,
     )
 
 
@@ -40,7 +44,7 @@ def open_session(
     id: str,
     definition: Definition,
     definitions: Mapping[str, Definition],
-    task: str,
+    task: str | Content,
     *,
     settings: SessionSettings,
     needs: Sequence[str],
@@ -48,12 +52,13 @@ def open_session(
     at: Moment,
 ) -> tuple[SessionState, NewSession]:
     """A session whose primary thread has the task queued and works: its state, and what a store is to create."""
-    primary, title = at.thread_id(), " ".join(task.split())[:MOST_TITLE]
+    content = text(task) if isinstance(task, str) else task
+    primary, title = at.thread_id(), " ".join(plain(content).split())[:MOST_TITLE]
     created = SessionCreated(
         agent=definition.version, title=title, settings=settings, needs=tuple(needs), program=program
     )
     at.private(primary, created)
-    at.own(primary, UserMessage(id=at.event_id(), processed_at=None, content=text(task)))
+    at.own(primary, UserMessage(id=at.event_id(), processed_at=None, content=content))
     at.own(primary, SessionRunning(id=at.event_id(), processed_at=at.now))
     at.thread_running(primary, primary, definition.name)
     state, drafts = SessionState(id, definitions), at.take()

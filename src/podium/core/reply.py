@@ -35,7 +35,11 @@ REFUSED = "not run: the model refused"
 
 
 def offers(
-    definition: Definition, definitions: Mapping[str, Definition], *, is_child: bool = False
+    definition: Definition,
+    definitions: Mapping[str, Definition],
+    *,
+    is_child: bool = False,
+    has_prices: bool = False,
 ) -> tuple[ToolOffer, ...]:
     """The tools a model of this agent is offered.
 
@@ -46,7 +50,7 @@ def offers(
         target = definitions.get(callee.version, definition)
         about = target.description or f"Hands a task to the agent '{target.name}' and returns its report."
         offered.append(ToolOffer(callee.tool, about, target.called_with(), is_agent=True))
-    offered += harness_offers(definition.roster, is_child=is_child)
+    offered += harness_offers(definition.roster, is_child=is_child, has_prices=has_prices)
     if definition.output_schema is not None:
         offered.append(submit_offer(definition))
     return tuple(offered)

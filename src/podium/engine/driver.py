@@ -307,7 +307,9 @@ class Driver:
         key = thread.agent, thread.parent is not None
         offered = self._offers.get(key)
         if offered is None:
-            offered = self._offers[key] = offers(thread.definition, self.state.definitions, is_child=key[1])
+            has_prices = self.state.settings.has_prices
+            offered = offers(thread.definition, self.state.definitions, is_child=key[1], has_prices=has_prices)
+            self._offers[key] = offered
         return offered
 
     def sandbox(self, thread: ThreadState) -> Sandbox:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
+Auth = Literal["x-api-key", "bearer"]  # the header that a key goes into
+
 
 @dataclass(frozen=True, kw_only=True)
 class Deadlines:
@@ -39,7 +41,7 @@ class Upstream:
     base_url: str
     deadlines: Deadlines
     api_key: str | None = field(default=None, repr=False)
-    auth: Literal["x-api-key", "bearer"] = "x-api-key"
+    auth: Auth = "x-api-key"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # they may hold a key
     proxy: str | None = field(default=None, repr=False)  # and so may this
 

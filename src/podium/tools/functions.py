@@ -73,13 +73,13 @@ class FunctionTool:
         if self._is_async:
             result = await self._function(**given)
         else:
-            result = await _in_thread(lambda: self._function(**given), self.name)
+            result = await in_thread(lambda: self._function(**given), self.name)
             if inspect.isawaitable(result):
                 result = await result
         return ToolOutcome(content=text(_as_text(result)))
 
 
-async def _in_thread(function: Callable[[], Any], name: str) -> Any:
+async def in_thread(function: Callable[[], Any], name: str) -> Any:
     """What the function returns, from a thread of its own.
 
     Not from a pool: one that hangs would take the place of others, and keep the program from ending.
