@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podium.config import RequestLimits, Config, load_config
+from podium.config import Config, RequestLimits, load_config
 from podium.core.money import Price
 from podium.errors import BadInput
 from podium.models.upstream import Deadlines

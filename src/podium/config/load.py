@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from podium.config.shape import (
+    Auth,
     ConfigFile,
-    DeadlinesEntry,
     LimitsEntry,
     ModelEntry,
     ProviderEntry,
@@ -25,14 +24,11 @@ from podium.core.money import ModelFacts
 from podium.entry import Problem, Where
 from podium.errors import BadInput, UnknownName
 from podium.models.prices import facts_of, is_local
-from podium.models.upstream import Auth, Deadlines, Upstream
+from podium.models.upstream import Deadlines, Upstream
 
 ANTHROPIC = "anthropic"
 ENVIRONMENT = "environment"
 _ANTHROPIC_URL = "https://api.anthropic.com"
-# A local model may take minutes to load, and as long to read a prompt.
-_DEADLINES = Deadlines(first_event_s=600, progress_s=600, call_s=3600)
-_ANTHROPIC_DEADLINES = Deadlines(first_event_s=60, progress_s=90, call_s=900)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,13 +209,8 @@ def _problems(written: ConfigFile, servers: "Mapping[str, _Server]") -> Iterator
         elif provider.base_url is None and name not in servers:
             yield place, "'base_url' is missing"
         elif provider.base_url is not None and provider.key_env is None and not is_local(provider.base_url):
-            yield (
-                place,
-                (
-                    f"'key_env' is missing: name the environment variable that holds the key for {provider.base_url}; "
-                    "if it needs none, one with any text"
-                ),
-            )
+            needed = f"name the environment variable that holds the key for {provider.base_url}"
+            yield place, f"'key_env' is missing: {needed}; if it needs none, one with any text"
     known = {*servers, *written.providers}
     if written.default_provider is not None and written.default_provider not in known:
         yield ("default_provider",), str(UnknownName("provider", written.default_provider, known))
@@ -280,18 +271,13 @@ def _provider(name: str, entry: ProviderEntry, server: _Server, env: Mapping[str
             base_url=server.base_url,
             api_key=env.get(server.key_env or "", "").strip() or None,
             auth=server.auth,
-            deadlines=_deadlines(server.base_url, entry.deadlines),
+            deadlines=replace(Deadlines.of(server.base_url), **entry.deadlines.model_dump(exclude_none=True)),
             headers=entry.headers,
         ),
         key_env=server.key_env if needs_key else None,
         caching=entry.caching,
         limits=_limits(entry.limits),
     )
-
-
-def _deadlines(base_url: str, entry: DeadlinesEntry) -> Deadlines:
-    is_anthropic = urlsplit(base_url).hostname == urlsplit(_ANTHROPIC_URL).hostname
-    return replace(_ANTHROPIC_DEADLINES if is_anthropic else _DEADLINES, **entry.model_dump(exclude_none=True))
 
 
 def _limits(entry: LimitsEntry) -> RequestLimits:
