@@ -216,6 +216,17 @@ async def test_damaged_row_is_called_damage(tmp_path: Path, stored: bytes, damag
     assert [type(refusal) for refusal in refusals] == [StoreCorrupt] * len(refusals) != []
 
 
+async def test_damaged_cost_is_called_damage(tmp_path: Path) -> None:
+    await written(tmp_path)
+    db = sqlite3.connect(tmp_path / FILE, isolation_level=None)
+    db.execute("UPDATE session SET usd = '1.2.3'")
+    db.close()
+
+    refusals = await refusals_of(tmp_path)
+
+    assert [type(refusal) for refusal in refusals] == [StoreCorrupt] * len(refusals) != []
+
+
 @pytest.mark.parametrize("marks", ["", "PRAGMA user_version = 3", "PRAGMA application_id = 1234"])
 def test_database_of_another_program_is_refused_and_left_alone(tmp_path: Path, marks: str) -> None:
     db = sqlite3.connect(tmp_path / FILE)

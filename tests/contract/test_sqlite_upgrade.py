@@ -1,6 +1,7 @@
 """A database of version 0.1.0, opened by this one."""
 
 import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from podium.core.records import type_of
 from podium.core.rows import CallRow
 from podium.store.sqlite import SqliteStore
 from podium.store.sqlite_file import FILE
+from tests.contract.processes import process
 from tests.contract.stores import unique
 from tests.contract.writing import TickingClock
 
@@ -97,3 +99,18 @@ async def test_upgraded_database_is_not_upgraded_again(old: Path) -> None:
     changed(old, "UPDATE open_call SET child = 'sthr_later'")
 
     assert set((await children(old)).values()) == {"sthr_later"}
+
+
+async def test_many_processes_upgrade_at_once(old: Path) -> None:
+    with ExitStack() as stack:
+        starters = [stack.enter_context(process("open_and_close", old)) for _ in range(4)]
+        for starter in starters:
+            starter.heard()
+        for starter in starters:
+            starter.tell()
+        created = [starter.heard()["created"] for starter in starters]
+
+    store = SqliteStore.open(old, TickingClock(), unique)
+    assert sorted(row.id for row in await store.sessions()) == sorted([SESSION, *created])
+    await store.close()
+    assert await children(old) == CALLS

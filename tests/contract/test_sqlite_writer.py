@@ -85,3 +85,34 @@ async def test_handed_over_appends_are_finished_by_close(tmp_path: Path) -> None
     assert [future.done() and future.result() for future in waiting] == list(range(3, 53))
     with pytest.raises(RuntimeError, match="closed"):
         await store.append(writes("sesn_1", epoch, said("sevt_late")))
+
+
+async def test_question_that_fails_is_its_askers_trouble_alone(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path, TickingClock(), unique)
+    epoch = await store.create(new_session())
+    vandal = sqlite3.connect(tmp_path / FILE, isolation_level=None)
+    vandal.execute("ALTER TABLE session RENAME TO gone")
+
+    with pytest.raises(StoreDown, match="could not be read or written: no such table: session"):
+        await store.moved_elsewhere()
+
+    vandal.execute("ALTER TABLE gone RENAME TO session")
+    vandal.execute("UPDATE session SET moved = moved + 1")
+    vandal.close()
+    assert await store.moved_elsewhere() == ["sesn_1"]
+    assert await store.append(writes("sesn_1", epoch, said("sevt_a"))) == 3
+    await store.close()
+
+
+async def test_question_under_way_is_answered_by_close(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path, TickingClock(), unique)
+    asked = [asyncio.ensure_future(store.moved_elsewhere()) for _ in range(3)]
+    given_up = asyncio.ensure_future(store.moved_elsewhere())
+    await asyncio.sleep(0)
+    given_up.cancel()
+
+    await store.close()
+
+    assert [await one for one in asked] == [[], [], []]
+    with pytest.raises(RuntimeError, match="closed"):
+        await store.moved_elsewhere()

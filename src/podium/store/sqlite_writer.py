@@ -187,7 +187,7 @@ class Writer:
         listed: list[tuple[int, str, int]] = []
         answered: list[tuple[int, str, int]] = []
         opened: list[tuple[Any, ...]] = []
-        approved: list[tuple[int, str]] = []
+        confirmed: list[tuple[int, str]] = []
         closed: list[tuple[int, str]] = []
         threads: list[tuple[Any, ...]] = []
         for work in works:
@@ -221,7 +221,7 @@ class Writer:
             if after is not None and self.db.execute(SQL["waiting_input"], (head.no, after)).fetchone() is not None:
                 raise Refused("an input came meanwhile")  # only ever reached in a savepoint of its own
             opened += [_call(head.no, call) for call in append.changes.opened]
-            approved += [(head.no, id) for id in append.changes.answered]
+            confirmed += [(head.no, id) for id in append.changes.answered]
             closed += [(head.no, id) for id in append.changes.closed]
             head.head += len(work.rows)
             head.changes = append.changes
@@ -233,7 +233,7 @@ class Writer:
         self.db.executemany(SQL["insert_answered"], answered)
         self.db.executemany(SQL["update_thread"], threads)
         self.db.executemany(SQL["open_call"], opened)
-        for call in approved:  # only ever with one append, in a savepoint of its own
+        for call in confirmed:  # only ever with one append, in a savepoint of its own
             if self.db.execute(SQL["answer_call"], call).rowcount != 1:
                 raise Refused(f"call {call[1]} waits for no approval: it has been answered, or is not open")
         self.db.executemany(SQL["close_call"], closed)
