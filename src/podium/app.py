@@ -4,17 +4,35 @@ import asyncio
 import logging
 import os
 import resource
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
+
+from podium.approvals import Approve
+from podium.config import load_config
+from podium.core.content import Content
 from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits, depth_of, pin
 from podium.core.facts import SessionSettings
 from podium.core.moment import Moment
-from podium.core.opening import open_session, settings_of
-from podium.core.ports import Clock, Model, Mount, Place, Resume, Sandboxes, Tool
+from podium.core.opening import open_session
+from podium.core.ports import (
+    Clock,
+    Confirm,
+    InputRequest,
+    Interrupt,
+    Model,
+    Mount,
+    Place,
+    Resume,
+    Sandboxes,
+    SendMessage,
+    Tool,
+)
 from podium.core.records import Record
 from podium.core.rows import SessionRow
 from podium.core.session import SessionState
@@ -22,20 +40,25 @@ from podium.engine.clock import SortedIds, SystemClock
 from podium.engine.driver import Driver, read_state
 from podium.engine.limiter import Limiter
 from podium.engine.parts import Bound, Parts
-from podium.errors import BadInput
-from podium.needs import bind, check_models, describe, need_of_rehearsal, needs_of, program
+from podium.errors import BadInput, Owned, StoreError
+from podium.given import check_kinds, checked_content, checked_settings
+from podium.needs import bind, check_models, check_prices, describe, need_of_rehearsal, needs_of, program
+from podium.providers import Providers
 from podium.running import Run, RunResult
 from podium.store.sqlite import SqliteStore
 
 logger = logging.getLogger(__name__)
 DATA = Path(".podium")
 MOST_FILES = 65_536
+BUSY_LOOK_S, IDLE_LOOK_S = 0.025, 0.25  # how often other processes' writing is looked for
 
 
 class Podium:
     """A data folder and the sessions this process runs on it.
 
     Use it as an async context manager where several sessions run; `run` and its sisters below open one for each call.
+    Shape: `models` plugs in models by the name that agents use; other models are those of podium.toml (`config`, or
+    where it is looked for) and of the environment.
     """
 
     def __init__(
@@ -43,11 +66,13 @@ class Podium:
         data: Path | str = DATA,
         *,
         models: Mapping[str, Model] | None = None,
+        config: Path | str | None = None,
         sandboxes: Sandboxes | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._data = Path(data)
         self._models = check_models(models or {})
+        self._config = None if config is None else Path(config)
         self._sandboxes = sandboxes
         self._clock = clock or SystemClock()
         self._new_id = SortedIds()
@@ -65,13 +90,18 @@ class Podium:
             place=self._place,
             limiter=Limiter(self._clock),
         )
+        self._providers = Providers(lambda: load_config(self._config, env=os.environ), self._parts.limiter)
+        self._looking = asyncio.create_task(self._look_around(), name="other processes")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._looking.cancel()
         for run in self._runs:
             await run.close()
+        await asyncio.wait([self._looking])
+        await self._providers.close()
         await self.parts.shelf.close()
         await self.parts.store.close()
 
@@ -82,12 +112,30 @@ class Podium:
             raise BadInput("use Podium as a context manager: async with Podium(...) as podium")
         return self._parts
 
+    async def _look_around(self) -> None:
+        """Tell runs and followers what other processes have written."""
+        parts = self.parts
+        while True:
+            is_busy = parts.hub.is_followed or any(not run.is_over for run in self._runs)
+            await asyncio.sleep(BUSY_LOOK_S if is_busy else IDLE_LOOK_S)
+            try:
+                for session in await parts.store.moved_elsewhere():
+                    parts.hub.moved(session)
+                    await self._notice(session)
+            except StoreError as error:  # whoever needs the store is told so himself
+                logger.debug("cannot look for what other processes wrote: %s", error)
+
+    async def _notice(self, session: str) -> None:
+        for run in self._runs:
+            if run.id == session and not run.is_over:
+                await run.notice()
+
     # --- running -------------------------------------------------------------------------------------
 
     async def start(
         self,
         agent: Agent,
-        task: str,
+        task: str | Content,
         *,
         workdir: Path | str | None = None,
         mounts: Sequence[Mount] = (),
@@ -96,44 +144,46 @@ class Podium:
         rehearsal_folder: Path | None = None,
         limits: SessionLimits | None = None,
         concurrency: Concurrency | None = None,
+        approve: Approve | None = None,
     ) -> Run:
         """Create a session for the agent with the task, and drive it.
 
-        Shape: `workdir` is a folder that all threads share, a fresh one in the data folder if not given. `models` plugs
-        in models by the name agents use. `rehearsal` is "FILE.py:FUNCTION" (beside `rehearsal_folder`) or "generated":
-        it answers for every model.
+        Shape: `task` is a text, or blocks of text, images and documents. `workdir` is a folder that all threads share,
+        a fresh one in the data folder if not given. `models` plugs in models by the name agents use. `rehearsal` is
+        "FILE.py:FUNCTION" (beside `rehearsal_folder`) or "generated": it answers for every model. `approve` is asked
+        for each call of a tool whose permission is "always_ask".
         Errors: BadInput, SandboxUnavailable, StoreError; nothing was created then.
         """
         parts, limits, concurrency = self.parts, limits or SessionLimits(), concurrency or Concurrency()
-        _check_kinds(task, mounts, limits, concurrency)
-        if not task.strip():
-            raise BadInput("the task is empty; say what the team is to do")
-        if not task.isprintable() and task.encode("utf-8", "replace").decode() != task:
-            raise BadInput("the task holds bytes that are not UTF-8")
+        check_kinds(mounts, limits, concurrency)
+        content = checked_content(task, "task")
         tools: dict[tuple[str, str], Tool] = {}
         definition, definitions = pinned(agent, limits, tools)
-        needs = list(needs_of(definitions.values()))
+        given = {**self._models, **check_models(models or {})}
+        needs = list(needs_of(definitions.values(), given))
         if rehearsal is not None:
             needs = [need for need in needs if not need.startswith("model:")]
             needs.append(need_of_rehearsal(rehearsal, rehearsal_folder or Path.cwd()))
-        settings = _settings(workdir, mounts, limits, concurrency)
+        settings = checked_settings(workdir, mounts, limits, concurrency)
         session = self._new_id("sesn")
-        given = {**self._models, **check_models(models or {})}
         bound = await self._bind(definitions, needs, given, tools, settings, session)
+        check_prices(definitions.values(), settings, bound)
+        has_prices = all(facts.price is not None for facts in bound.facts.values())
         state, new = open_session(
             session,
             definition,
             definitions,
-            task,
-            settings=settings,
+            content,
+            settings=msgspec.structs.replace(settings, has_prices=has_prices),
             needs=needs,
             program=program(),
             at=Moment(parts.clock.now(), self._new_id),
         )
         epoch = await parts.store.create(new)
-        return self._drive(state, bound, epoch, len(new.drafts), schema=agent.output_schema, takes_over=False)
+        driver = Driver(parts, bound, state, epoch=epoch, head=len(new.drafts))
+        return self._drive(driver, bound, schema=agent.output_schema, takes_over=False, approve=approve)
 
-    async def run(self, agent: Agent, task: str, **how: Any) -> RunResult:
+    async def run(self, agent: Agent, task: str | Content, **how: Any) -> RunResult:
         """Start a session (see `start`) and wait for its end."""
         return await (await self.start(agent, task, **how)).result()
 
@@ -144,18 +194,21 @@ class Podium:
         agents: Iterable[Agent] = (),
         models: Mapping[str, Model] | None = None,
         accept_changed: bool = False,
+        approve: Approve | None = None,
     ) -> Run:
         """Go on with a session from its last record.
 
         Shape: `agents` bring the Python functions that the session's agents use as tools; `models` the models it was
-        started with. `accept_changed` takes a rehearsal file that has changed since.
+        started with. `accept_changed` takes a rehearsal file that has changed since. A session that only waits for
+        approval is taken up with `approve` alone, which is asked.
         Errors: NotFound; Owned if a live process drives it; NeedsUnmet naming what is missing and the program that has
-        it; BadInput if the session is finished.
+        it; BadInput if there is nothing to go on with.
         """
         parts = self.parts
         row = await parts.store.session(session)
-        if not row.is_unfinished:
-            raise BadInput(f"session {session} is finished; there is nothing to resume")
+        waits = row.facts.stop_reason is not None and row.facts.stop_reason.type == "requires_action"
+        if not row.is_unfinished and not (waits and approve is not None):
+            raise BadInput(_nothing_to_resume(row, waits=waits))
         agents, tools = tuple(agents), dict[tuple[str, str], Tool]()
         for agent in agents:
             pin(agent, lambda tool, where: describe(tool, where, tools))
@@ -168,43 +221,120 @@ class Podium:
         schema = next((agent.output_schema for agent in agents if agent.name == row.agent_name), None)
         if row.paused and row.facts.status != "idle":
             # The process before did not live to take its interrupt: that comes first, and then it goes on.
-            await (await self._take_up(session, bound, schema)).result()
+            driver = await self._take_up(session, bound)
+            await self._drive(driver, bound, schema=schema, takes_over=True).result()
             row = await parts.store.session(session)
         if row.paused:
             await parts.store.admit(session, Resume())
-        return await self._take_up(session, bound, schema)
+        driver = await self._take_up(session, bound)
+        return self._drive(driver, bound, schema=schema, takes_over=True, approve=approve)
 
-    async def _take_up(self, session: str, bound: Bound, schema: Any) -> Run:
+    async def _take_up(self, session: str, bound: Bound) -> Driver:
         epoch = await self.parts.store.claim(session)
         state, head = await read_state(self.parts, session)
-        return self._drive(state, bound, epoch, head, schema=schema, takes_over=True)
+        return Driver(self.parts, bound, state, epoch=epoch, head=head)
 
     async def unfinished(self) -> list[SessionRow]:
         """The sessions with work left and no live driver, oldest first."""
         rows = [row for row in reversed(await self.parts.store.sessions()) if row.is_unfinished]
         return [row for row in rows if await self.parts.store.owner(row.id) is None]
 
+    # --- steering, whoever drives it -----------------------------------------------------------------
+
+    async def send(self, session: str, message: str | Content) -> str:
+        """Queue a message for the session's primary agent; the id of its event.
+
+        Errors: NotFound; Refused for a session that is over; BadInput for an empty message.
+        """
+        return await self._admit(session, SendMessage(content=checked_content(message, "message")))
+
+    async def interrupt(self, session: str, thread: str | None = None, *, pause: bool = False) -> str:
+        """Stop all threads of the session at once, or one; the id of the event.
+
+        Errors: NotFound; Refused for what is over.
+        """
+        return await self._admit(session, Interrupt(thread=thread, pause=pause))
+
+    async def approve(
+        self, session: str, call: str, *, allow: bool, reason: str = "", input_hash: str | None = None
+    ) -> str:
+        """Answer a call that waits for approval; the id of the event.
+
+        Shape: `input_hash` is of the input you saw (`Approval.input_hash`): another one is refused.
+        Errors: NotFound; Refused if the call does not wait, or was answered before.
+        """
+        return await self._admit(session, Confirm(call=call, allow=allow, reason=reason, input_hash=input_hash))
+
+    async def _admit(self, session: str, request: InputRequest) -> str:
+        id = await self.parts.store.admit(session, request)
+        await self._notice(session)
+        return id
+
+    async def take_up_if_needed(
+        self, session: str, *, within_s: float = 1.0, approve: Approve | None = None
+    ) -> Run | None:
+        """Drive the session, if it has something to do and no live process takes it up within this time.
+
+        Errors: NeedsUnmet naming the program that must resume it; its inputs stay accepted.
+        """
+        store = self.parts.store
+        deadline = asyncio.get_running_loop().time() + within_s
+        while True:
+            row = await store.session(session)
+            if row.facts.status == "idle" or await store.owner(session) is not None:
+                return None
+            if asyncio.get_running_loop().time() >= deadline:
+                break
+            await asyncio.sleep(BUSY_LOOK_S)
+        try:
+            return await self.resume(session, approve=approve)
+        except Owned:  # in the last moment
+            return None
+
+    async def watch(self, session: str) -> AsyncGenerator[Record, None]:
+        """The session's records from its first, as they are committed, whoever drives it. It never ends by itself.
+
+        Errors: NotFound.
+        """
+        parts = self.parts
+        await parts.store.session(session)
+        async for record in parts.hub.follow(parts.store, session, after=0, until=asyncio.Event()):
+            yield record
+
     # --- joining -------------------------------------------------------------------------------------
 
-    def _drive(self, state: SessionState, bound: Bound, epoch: int, head: int, *, schema: Any, takes_over: bool) -> Run:
-        settings, caps = state.settings, {}
+    def _drive(
+        self, driver: Driver, bound: Bound, *, schema: Any, takes_over: bool, approve: Approve | None = None
+    ) -> Run:
+        settings, caps = driver.state.settings, {}
         if settings.session_calls is not None:
-            caps[f"session:{state.id}"] = settings.session_calls
+            caps[f"session:{driver.state.id}"] = settings.session_calls
         caps |= {f"model:{name}": most for name, most in settings.model_calls.items()}
         caps |= {f"provider:{name}": most for name, most in settings.provider_calls.items()}
-        self.parts.limiter.cap(caps)
-        driver = Driver(self.parts, bound, state, epoch=epoch, head=head)
-        run = Run(driver, self.folder, schema=schema, caps=caps, takes_over=takes_over)
+        usual = self._providers.caps
+        self.parts.limiter.cap({key: min(most, usual.get(key, most)) for key, most in caps.items()})
+        run = Run(
+            driver,
+            self.folder,
+            schema=schema,
+            caps=caps,
+            takes_over=takes_over,
+            approve=approve,
+            take_up=lambda: self._take_up(driver.state.id, bound),
+        )
         run.when_over(lambda: self._uncap(run))
         self._runs = [other for other in self._runs if not other.is_over]
         self._runs.append(run)
         return run
 
     def _uncap(self, run: Run) -> None:
-        """Forget the caps that the run brought, where no other run brought them too."""
+        """Forget the caps that the run brought, where no other run brought them too; those of the providers stay."""
         kept = {key for other in self._runs if not other.is_over for key in other.caps}
         for key in run.caps.keys() - kept:
-            self.parts.limiter.uncap(key)
+            if key in self._providers.caps:
+                self.parts.limiter.cap({key: self._providers.caps[key]})
+            else:
+                self.parts.limiter.uncap(key)
 
     async def _bind(
         self,
@@ -219,7 +349,9 @@ class Podium:
         changed: bool = False,
     ) -> Bound:
         """What the session needs of this process; a sandbox is tested first if one of its tools runs in it."""
-        bound = bind(definitions.values(), needs, models, tools, program=resumer, accept_changed=changed)
+        bound = bind(
+            definitions.values(), needs, models, tools, self._providers, program=resumer, accept_changed=changed
+        )
         has_sandbox = any(tool.needs_sandbox for tool in bound.tools.values())
         if not has_sandbox and not settings.mounts:
             return bound
@@ -232,12 +364,7 @@ class Podium:
         sandboxes = self.parts.sandboxes()
         promises = await sandboxes.check()
         await sandboxes.check_mounts(place)
-        return Bound(
-            models=bound.models,
-            tools=bound.tools,
-            sandbox_promises=promises,
-            sandbox_backend=sandboxes.backend,
-        )
+        return replace(bound, sandbox_promises=promises, sandbox_backend=sandboxes.backend)
 
     def _made_sandboxes(self) -> Sandboxes:
         if self._sandboxes is None:
@@ -284,53 +411,10 @@ def pinned(
     return definition, definitions
 
 
-def _check_kinds(task: Any, mounts: Any, limits: Any, concurrency: Any) -> None:
-    """What a program passes may be anything."""
-    if not isinstance(task, str):
-        raise BadInput(f"the task must be a text, not {type(task).__name__}")
-    if not isinstance(mounts, list | tuple) or not all(isinstance(mount, Mount) for mount in mounts):
-        raise BadInput(f"mounts is a list of Mount(path, at='/source'), not {mounts!r:.80}")
-    if not isinstance(limits, SessionLimits):
-        raise BadInput(f"limits of a session are SessionLimits(turns=..., seconds=..., tokens=...), not {limits!r:.80}")
-    if not isinstance(concurrency, Concurrency):
-        raise BadInput(f"concurrency is Concurrency(session=..., models=...), not {concurrency!r:.80}")
-
-
-def _settings(
-    workdir: Path | str | None, mounts: Sequence[Mount], limits: SessionLimits, concurrency: Concurrency
-) -> SessionSettings:
-    return settings_of(
-        limits,
-        concurrency,
-        workdir="" if workdir is None else str(existing_folder(Path(workdir), "workdir")),
-        mounts=tuple(
-            {
-                "path": str(existing_folder(mount.path, f"mount at {mount.at}")),
-                "at": mount.at,
-                "read_only": mount.read_only,
-            }
-            for mount in mounts
-        ),
-    )
-
-
-def existing_folder(path: Path, what: str) -> Path:
-    """The folder, absolute and without symlinks.
-
-    Errors: BadInput naming it, and the remedy, if it is none or cannot be read.
-    """
-    if os.fsencode(path).decode(errors="replace") != str(path):
-        raise BadInput(f"{what}: the path {str(path)!a} is not UTF-8; rename the folder")
-    try:
-        folder = path.expanduser().resolve(strict=True)
-        next(folder.iterdir(), None)
-    except FileNotFoundError:
-        raise BadInput(f"{what}: {path} does not exist; create it first") from None
-    except NotADirectoryError:
-        raise BadInput(f"{what}: {path} is a file, not a folder") from None
-    except OSError as error:
-        raise BadInput(f"{what}: {path} cannot be read: {error.strerror}. Check its owner and permissions") from None
-    return folder
+def _nothing_to_resume(row: SessionRow, *, waits: bool) -> str:
+    if waits:
+        return f"session {row.id} waits for a person's approval; answer it with `podium approve {row.id}`"
+    return f"session {row.id} is finished; there is nothing to resume. `podium send` gives it more to do"
 
 
 # --- one call each -----------------------------------------------------------------------------------

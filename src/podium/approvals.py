@@ -1,4 +1,4 @@
-"""Asks the program's own callback for approval of each call that waits for it, while the rest of the session goes on."""
+"""Asks the program's own callback to approve each call that waits for it, while the rest of the session goes on."""
 
 import asyncio
 import inspect
@@ -33,9 +33,8 @@ class Approval:
         return digest(self.input)
 
 
-Approve = Callable[
-    [Approval], Awaitable[bool | str] | bool | str
-]  # True allows; False denies, or a text with the reason
+# True allows the call; False denies it, and so does a text, which is the reason.
+Approve = Callable[[Approval], Awaitable[bool | str] | bool | str]
 
 
 def waiting(state: SessionState) -> list[Approval]:

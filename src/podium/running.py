@@ -26,8 +26,8 @@ class RunResult:
 
     Shape: `output` is the structured output (an instance of the output_schema, if that is a Pydantic model) or the last
     words as text; `stop_reason` is "end_turn" if the work is done, "budget_reached" at a limit, "retries_exhausted" if
-    it failed (`error` says why), "requires_action" if `waiting` has calls that wait for approval, "refusal" if the model
-    refused; `paused` after an interrupt. `threads` holds every thread, the primary first.
+    it failed (`error` says why), "requires_action" if `waiting` has calls that wait for approval, "refusal" if the
+    model refused; `paused` after an interrupt. `threads` holds every thread, the primary first.
     Units: `usage` in tokens and `cost_usd` in dollars at list price, over all threads, as far as prices are known.
     """
 
@@ -64,8 +64,8 @@ class RunResult:
 class Run:
     """A session under way in this process.
 
-    With `approve`, calls that ask are answered by it, and the session goes on; without, the run is over when all that is
-    left waits for a person.
+    With `approve`, calls that ask are answered by it, and the session goes on; without, the run is over when all that
+    is left waits for a person.
     """
 
     def __init__(
@@ -186,7 +186,7 @@ class Run:
     # --- steering --------------------------------------------------------------------------------------
 
     async def interrupt(self, thread: str | None = None, *, pause: bool = False) -> None:
-        """Stop all threads at once, or one; what is open is closed as interrupted. With `pause`, it waits for resume."""
+        """Stop all threads at once, or one; what is open is closed as interrupted. With `pause`, for a resume."""
         await self._parts.store.admit(self.id, Interrupt(thread=thread, pause=pause))
         await self.notice()
 

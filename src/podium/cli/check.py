@@ -52,7 +52,8 @@ def check(
 
 def _problems(team: "Team") -> Iterator[str]:
     """What only shows outside the file."""
-    from podium.app import existing_folder, pinned
+    from podium.app import pinned
+    from podium.given import existing_folder
     from podium.needs import need_of_rehearsal
 
     for agent in team.agents.values():

@@ -11,7 +11,6 @@ from typing import NoReturn
 from pydantic import ValidationError
 
 from podium.config.shape import (
-    Auth,
     ConfigFile,
     LimitsEntry,
     ModelEntry,
@@ -24,7 +23,7 @@ from podium.core.money import ModelFacts
 from podium.entry import Problem, Where
 from podium.errors import BadInput, UnknownName
 from podium.models.prices import facts_of, is_local
-from podium.models.upstream import Deadlines, Upstream
+from podium.models.upstream import Auth, Deadlines, Upstream
 
 ANTHROPIC = "anthropic"
 ENVIRONMENT = "environment"

@@ -34,23 +34,22 @@ def _object(required: Sequence[str], **properties: JSON) -> dict[str, JSON]:
 _THREAD = {"type": "string", "description": "The id of an agent's thread, as start_agent and list_agents give it."}
 _SAID = {"type": "string", "minLength": 1}
 _AMOUNT = {"exclusiveMinimum": 0}
-_LIMITS = _object(
-    (),
-    turns={"type": "integer", **_AMOUNT},
-    seconds={"type": "number", **_AMOUNT},
-    tokens={"type": "integer", **_AMOUNT},
-    usd={"type": "number", **_AMOUNT},
-)
+_LIMITS: dict[str, JSON] = {
+    "turns": {"type": "integer", **_AMOUNT},
+    "seconds": {"type": "number", **_AMOUNT},
+    "tokens": {"type": "integer", **_AMOUNT},
+}
 
 
-def start_schema(roster: Iterable[Callee]) -> dict[str, JSON]:
-    """What start_agent takes of an agent with this roster."""
+def start_schema(roster: Iterable[Callee], *, has_prices: bool) -> dict[str, JSON]:
+    """What start_agent takes of an agent with this roster; a limit in dollars only where it can be kept."""
+    limits = {**_LIMITS, "usd": {"type": "number", **_AMOUNT}} if has_prices else _LIMITS
     return _object(
         ("agent", "input"),
         agent={"type": "string", "enum": [callee.tool for callee in roster]},
         input={"type": "object", "description": "What the agent's own tool takes."},
         limits={
-            **_LIMITS,
+            **_object((), **limits),
             "description": "Where it is stopped, to hand over what it has by then.",
         },
     )

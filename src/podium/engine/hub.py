@@ -31,6 +31,11 @@ class Hub:
         self._followers: dict[str, set[asyncio.Event]] = {}
         self._listeners: dict[str, list[Callable[[Preview], None]]] = {}
 
+    @property
+    def is_followed(self) -> bool:
+        """Whether anybody follows a session."""
+        return bool(self._followers)
+
     def preview(self, session: str, preview: Preview) -> None:
         """A piece of a reply came."""
         for listener in self._listeners.get(session, ()):

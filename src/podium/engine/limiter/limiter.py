@@ -1,11 +1,11 @@
 """Lets model calls go: each through all its gates at once, or through none.
 
 A call that waits has taken nothing, so a thread that waits for its children, or for its turn, is in nobody's way. What
-is free goes to whoever is first in the line and may pass all its gates; those behind may pass a call that waits, as long
-as they take away nothing that it could use now. Two exceptions keep a call from waiting for ever:
+is free goes to the first in the line who may pass all its gates. Others may pass a call that waits, as long as they
+take nothing away that it could use now. Two rules keep a call from waiting for ever:
 
 - What a rate limit refuses a large call, it refuses the smaller ones behind it too: else it would never fill up.
-- A call that needs two scarce things may find one of them gone whenever the other is free. If that went on for a while,
+- A call that needs two scarce things may find one of them gone whenever the other is free. If that goes on for a while,
   the one that has waited longest goes first, and what is free of its needs is held for it.
 """
 
@@ -13,20 +13,18 @@ import asyncio
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 from math import inf
 
 from podium.core.ports import Clock, Rates
 from podium.engine.limiter.breaker import Breaker
-from podium.engine.limiter.line import Line
+from podium.engine.limiter.line import Line, Lines
 from podium.engine.limiter.places import Places
 from podium.engine.limiter.rates import Bucket, Unit
-from podium.engine.limiter.slot import Gate, Slot
+from podium.engine.limiter.slot import Gate, Lane, Slot
 from podium.errors import BadInput
 
 OVERTAKEN_OFTEN = 3  # times; fewer would keep places empty for calls whose turn comes soon anyway
 SHORTEST_ALARM_S = 0.001  # an alarm may ring a little early: it must not ring again and again
-Lane = tuple[str, str]  # a model and its provider
 
 
 @dataclass(slots=True)
@@ -39,6 +37,9 @@ class _Look:
     refused: list[Slot] = field(default_factory=list)
     again_in_s: float = inf
 
+    def leaves_out(self, slot: Slot) -> bool:
+        return slot.lane in self.lanes or slot.session in self.sessions
+
 
 class Limiter:
     """One for the process, on one event loop. It costs next to nothing while nothing is limited."""
@@ -49,8 +50,7 @@ class Limiter:
         self._places: dict[str, Places] = {}
         self._rates: dict[str | Lane, dict[Unit, Bucket]] = {}
         self._breakers: dict[Lane, Breaker] = {}
-        self._line = Line()
-        self._came = 0
+        self._lines = Lines()
         self._first: Slot | None = None  # overtaken often: it goes before all others
         self._held: list[Gate] = []
         self._read = clock.now()
@@ -84,19 +84,19 @@ class Limiter:
         kind, _, name = key.partition(":")
         if kind not in ("model", "provider") or not name:
             raise BadInput(f"there is no rate of '{key}'. Give it to 'model:NAME' or 'provider:NAME'.")
-        rates = self._rates.setdefault(key, {})
         limits: dict[Unit, int | None] = {"requests": requests_per_minute, "tokens": tokens_per_minute}
         for unit, limit in limits.items():
-            if limit is None:
-                rates.pop(unit, None)
-            elif limit < 1:
+            if limit is not None and limit < 1:
                 raise BadInput(f"{limit} {unit} per minute of '{key}' would let nothing through. Give 1 or more.")
-            elif unit in rates:
-                rates[unit].set_limit(self._now(), limit)
-            else:
-                rates[unit] = Bucket(f"{kind} '{name}'", unit, limit, self._now())
-        if not rates:
-            del self._rates[key]
+        now_s = self._now()
+        known = self._rates.pop(key, {})
+        rates: dict[Unit, Bucket] = {}
+        for unit, limit in limits.items():
+            if limit is not None:
+                rates[unit] = known.get(unit) or Bucket(f"{kind} '{name}'", unit, limit, now_s)
+                rates[unit].set_limit(now_s, limit)
+        if rates:
+            self._rates[key] = rates
         self._serve()
 
     def learn(self, model: str, provider: str, rates: Rates) -> None:
@@ -150,7 +150,9 @@ class Limiter:
         if slot is None:
             return True
         now_s = self._now()
-        if self._line and self._line.has_thread_of(slot):
+        if now_s >= self._rings_at_s:
+            self._serve()  # the alarm is late, and those who wait for it came first
+        if self._lines.has_thread_of(slot):
             return False
         if any(gate.wait_s(now_s, slot) for gate in self._gates(slot, now_s)):
             return False
@@ -161,9 +163,8 @@ class Limiter:
         """Wait until the call may go. Cancelled, it has taken nothing."""
         if slot is None or self.take(slot):  # it may go since the caller looked, and nobody would tell it again
             return
-        self._came += 1
-        turn = slot.begin_to_wait(self._came)
-        self._line.add(slot)
+        turn = slot.begin_to_wait()
+        self._lines.add(slot)
         self._serve()
         try:
             await turn
@@ -171,7 +172,7 @@ class Limiter:
             if turn.done() and not turn.cancelled():  # it was let through in the very moment
                 self.undo(slot)
             else:
-                self._line.remove(slot)
+                self._lines.remove(slot)
                 if self._first is slot:
                     self._first = None
                 self._serve()  # it may have held something
@@ -217,33 +218,43 @@ class Limiter:
         for gate in self._held:
             gate.let_go()
         self._held.clear()
-        if not self._line:
+        if not self._lines:
             self._ring_in(inf)
             return
         look = _Look(self._now())
         while slot := self._next(look):
-            self._line.serve(slot)
+            self._lines.serve(slot)
             self._let_through(slot, look.now_s)
             assert slot.turn is not None
             slot.turn.set_result(None)
         if self._first is None:
-            often = [slot for slot in look.refused if slot.times_overtaken > OVERTAKEN_OFTEN]
+            often = [slot for slot in look.refused if slot.times_overtaken >= OVERTAKEN_OFTEN]
             self._first = min(often, key=lambda slot: slot.number, default=None)
         self._ring_in(look.again_in_s)
 
     def _next(self, look: _Look) -> Slot | None:
-        for slot in chain(() if self._first is None else (self._first,), self._line):
-            if len(look.lanes) == self._line.lanes:
-                return None
-            if slot.lane in look.lanes or slot.session in look.sessions:
-                continue
-            assert slot.turn is not None
-            if not slot.turn.done() and self._may_go(slot, look):  # done: it is cancelled, and about to leave the line
+        if (first := self._first) is not None and not look.leaves_out(first) and self._may_go(first, look):
+            return first
+        can = [slot for lane, line in self._lines if (slot := self._first_of(lane, line, look))]
+        return min(can, key=self._lines.rank, default=None)
+
+    def _first_of(self, lane: Lane, line: Line, look: _Look) -> Slot | None:
+        """The first call of a lane that may go."""
+        if lane in look.lanes:
+            return None
+        for slot in line.heads(look.sessions):
+            if self._may_go(slot, look):
                 return slot
+            if lane in look.lanes:
+                return None
+        look.lanes.add(lane)
         return None
 
     def _may_go(self, slot: Slot, look: _Look) -> bool:
         """Whether the call may go now; if not, what that means for those behind it."""
+        assert slot.turn is not None
+        if slot.turn.done():  # it is cancelled, and about to leave the line
+            return False
         gates = list(self._gates(slot, look.now_s))
         waits_s = {gate: wait_s for gate in gates if (wait_s := gate.wait_s(look.now_s, slot))}
         if not waits_s:
@@ -267,11 +278,10 @@ class Limiter:
                 self._first = None
             return
         for gate in gates:
-            match gate:
-                case Bucket():  # it fills up for this call, if that is all it waits for
-                    is_held = is_first or (gate in waits_s and Places not in kinds)
-                case _:  # a place is kept empty only if nothing but places is missing
-                    is_held = is_first and gate not in waits_s and Bucket not in kinds
+            if isinstance(gate, Bucket):  # it fills up for this call, if that is all it waits for
+                is_held = is_first or (gate in waits_s and Places not in kinds)
+            else:  # a place is kept empty only if nothing but places is missing
+                is_held = is_first and gate not in waits_s and Bucket not in kinds
             if is_held:
                 gate.hold(slot)
                 self._held.append(gate)

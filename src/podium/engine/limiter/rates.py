@@ -29,8 +29,9 @@ class Bucket:
         self._reset_at_s = inf
         self._after_reset = 0.0  # what is left then: the limit, less what is taken until then
 
-    def set_limit(self, limit: float) -> None:
+    def set_limit(self, now_s: float, limit: float) -> None:
         """Another limit per minute from now on."""
+        self._fill(now_s)
         self._per_s = limit / MINUTE_S
         self._left = min(self._left, limit)
         self.limit = limit
@@ -39,7 +40,7 @@ class Bucket:
         """The provider's own figures: less is left than was thought, or all of it after `reset_s`."""
         self._fill(now_s)
         if limit is not None:
-            self.set_limit(limit)
+            self.set_limit(now_s, limit)
         if left is not None and left < self._left:
             self._left = left
             self._learned_at_s = now_s
@@ -54,8 +55,7 @@ class Bucket:
         return self._wait_s(now_s, slot, self._held)
 
     def take(self, now_s: float, slot: Slot) -> None:
-        self._fill(now_s)
-        self._change(-self._amount(slot))
+        self._use(now_s, self._amount(slot))
 
     def give_back(self, now_s: float, slot: Slot, used_tokens: int | None) -> None:
         if self._unit == "requests" or used_tokens is None:
@@ -63,13 +63,11 @@ class Bucket:
         unused = slot.tokens - used_tokens
         if unused > 0 and slot.taken_at_s <= self._learned_at_s:
             return  # what the provider said was left has it in it already
-        self._fill(now_s)
-        self._change(unused)
+        self._use(now_s, -unused)
 
     def undo(self, now_s: float, slot: Slot) -> None:
         if slot.taken_at_s > self._learned_at_s:
-            self._fill(now_s)
-            self._change(self._amount(slot))
+            self._use(now_s, -self._amount(slot))
 
     def hold(self, slot: Slot) -> None:
         self._held += min(self._amount(slot), self.limit)
@@ -101,6 +99,7 @@ class Bucket:
             self._left = max(self._left, min(self._after_reset, self.limit))
             self._reset_at_s = inf
 
-    def _change(self, amount: float) -> None:
-        self._left = min(self.limit, self._left + amount)
-        self._after_reset += amount
+    def _use(self, now_s: float, amount: float) -> None:
+        self._fill(now_s)
+        self._left = min(self.limit, self._left - amount)
+        self._after_reset -= max(amount, 0)  # what comes back may be from before the provider spoke

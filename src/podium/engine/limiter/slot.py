@@ -1,9 +1,11 @@
 """One model call that wants to go, and what a gate is to it."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
+
+Lane = tuple[str, str]  # a model and its provider
 
 
 class Gate(Protocol):
@@ -59,25 +61,29 @@ class Slot:
     _to_blame: set[Gate] = field(default_factory=set)
 
     @property
-    def lane(self) -> tuple[str, str]:
+    def lane(self) -> Lane:
         """Calls of one lane wait for the same gates, but for those of their sessions."""
         return self.model, self.provider
 
-    def begin_to_wait(self, number: int) -> asyncio.Future[None]:
+    @property
+    def groups(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What takes turns: its workspace, and its session in it."""
+        return (self.workspace,), (self.workspace, self.session)
+
+    def begin_to_wait(self) -> asyncio.Future[None]:
         """What is done when it may go."""
         self.turn = asyncio.get_running_loop().create_future()
-        self.number = number
         self.times_overtaken = 0
-        self._to_blame.clear()
+        self._to_blame = set()
         return self.turn
 
-    def refused_by(self, gates: Collection[Gate]) -> None:
+    def refused_by(self, gates: Iterable[Gate]) -> None:
         """Count when it is overtaken.
 
         As long as one gate is to blame the whole time, it just waits for that gate. When none is, each of them was open
         at some time and let others through while another was shut.
         """
-        self._to_blame.intersection_update(gates)
-        if not self._to_blame:
+        still = self._to_blame.intersection(gates)
+        if self._to_blame and not still:
             self.times_overtaken += 1
-            self._to_blame.update(gates)
+        self._to_blame = still or set(gates)
