@@ -1,7 +1,8 @@
 """Self-hosted multi-agent orchestration on a durable event log."""
 
 from podium.app import Podium, resume, run, run_sync, stream
-from podium.core.content import Message, TextBlock, ToolResultBlock, ToolUseBlock
+from podium.approvals import Approval
+from podium.core.content import DocumentBlock, ImageBlock, Message, TextBlock, ToolResultBlock, ToolUseBlock
 from podium.core.definitions import Agent, Concurrency, Limits, SessionLimits
 from podium.core.events import Usage
 from podium.core.ports import Model, ModelRequest, Mount, Reply, Tool
@@ -13,8 +14,11 @@ from podium.tools.functions import tool
 
 __all__ = [
     "Agent",
+    "Approval",
     "Concurrency",
+    "DocumentBlock",
     "Generated",
+    "ImageBlock",
     "Limits",
     "Message",
     "Model",

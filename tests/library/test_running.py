@@ -116,7 +116,7 @@ async def test_caps_of_a_run_end_with_it(tmp_path: Path) -> None:
         await podium.run(Agent("solo", model="m"), "go", concurrency=Concurrency(session=1, models={"m": 1}))
         await asyncio.sleep(0)
 
-        assert podium.parts.limiter.slot("any", "m", "rehearsal") == ()
+        assert podium.parts.limiter.slot(session="any", thread="t", model="m", provider="rehearsal") is None
 
 
 async def test_mount_shows_a_folder_to_tools(tmp_path: Path) -> None:

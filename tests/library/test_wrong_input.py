@@ -20,14 +20,14 @@ class NoProvider:
 @pytest.mark.parametrize(
     ("how", "says"),
     [
-        ({"task": 5}, "the task must be a text, not int"),
+        ({"task": 5}, "the task must be a text, or a list"),
         ({"task": "  "}, "the task is empty"),
         ({"task": "\udce9"}, "not UTF-8"),
         ({"models": [DONE]}, "models must map names to model objects"),
         ({"models": {"m": lambda request: "hi"}}, "is a function; wrap it: Rehearsal"),
         ({"models": {"m": Rehearsal}}, "is a class; pass an object of it"),
         ({"models": {"m": NoProvider()}}, "must have 'provider'"),
-        ({"models": {"n": DONE}}, "unknown model 'm'"),
+        ({"models": {"n": DONE}}, "Did you mean|ANTHROPIC_API_KEY"),
         ({"limits": Limits(turns=3)}, "limits of a session are SessionLimits"),
         ({"limits": {"turns": 3}}, "limits of a session are SessionLimits"),
         ({"concurrency": {"session": 3}}, "concurrency is Concurrency"),
