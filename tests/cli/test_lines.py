@@ -8,7 +8,7 @@ import pytest
 
 from podium.analysis.trace import Trace
 from podium.cli.lines import Lines
-from podium.core import records as r
+from podium.core import facts as f
 from tests.unit.hand_log import Log
 
 
@@ -31,7 +31,7 @@ def act(log: Log) -> None:
 
 
 def submit(log: Log) -> None:
-    log.add(2, "lead", r.ResultSubmitted(call="c", output={"n": 1}))
+    log.add(2, "lead", f.ResultSubmitted(call="c", output={"n": 1}))
 
 
 def fail(log: Log) -> None:
@@ -39,7 +39,7 @@ def fail(log: Log) -> None:
 
 
 def pause(log: Log) -> None:
-    log.add(2, "lead", r.SessionPaused())
+    log.add(2, "lead", f.SessionPaused())
     log.idle(2)
 
 

@@ -9,6 +9,7 @@ from podium.analysis.report import report
 from podium.analysis.siblings import batches
 from podium.analysis.trace import Trace
 from podium.cli.timeline import Axis, bar
+from podium.core import facts as f
 from podium.core import records as r
 from podium.core.delegation import INTERRUPTED_TOOL
 from tests.unit.hand_log import Log, at
@@ -119,7 +120,7 @@ def test_tool_that_runs_again_is_a_second_attempt() -> None:
     log = Log()
     call = log.tool("lead", 1, None)
     log.take_over(10)
-    log.add(10, "lead", r.ToolStarted(call=call, attempt=2))
+    log.add(10, "lead", f.ToolStarted(call=call, attempt=2))
     log.answer("lead", call, 12)
 
     made = log.trace
@@ -193,7 +194,7 @@ def test_how_a_tool_call_came_out(said: str, is_error: bool, outcome: str) -> No
 
 def test_idle_time_is_no_takeover_after_a_crash() -> None:
     log = Log()
-    log.add(1, "lead", r.SessionPaused())
+    log.add(1, "lead", f.SessionPaused())
     log.idle(1)
     log.wake(50)
     log.take_over(51)
@@ -209,7 +210,7 @@ def test_idle_time_is_no_takeover_after_a_crash() -> None:
 
 def test_driver_that_let_go_has_not_died() -> None:
     log = Log()
-    log.add(1, "lead", r.DrivingStopped())
+    log.add(1, "lead", f.DrivingStopped())
     log.take_over(5)
 
     assert [takeover.after for takeover in log.trace.takeovers] == ["letting_go"]
@@ -228,7 +229,7 @@ def test_thread_that_works_is_counted_up_to_now() -> None:
 def test_threads_of_one_agent_are_numbered() -> None:
     log = Log()
     for child in ("one", "two"):
-        opened = r.DelegationOpened(call=child, thread=child, agent="h", agent_name="lead", depth=1, input={})
+        opened = f.DelegationOpened(call=child, thread=child, agent="h", agent_name="lead", depth=1, input={})
         log.add(1, "lead", opened)
 
     assert [thread.label for thread in log.trace.threads.values()] == ["lead", "lead#2", "lead#3"]

@@ -1,15 +1,19 @@
 """Fold: what a session did when. It needs the records alone, and serves live views and looking back alike.
 
-Shape: a thread works from when it was opened (or woken) until it ends its turn; time in which no process drove the
-session counts for nobody. What was under way when a driver died ends, in a trace, with the last record before.
+Shape: a thread works from when it was opened (or woken) until it ends its turn, or waits for a person or for its next
+attempt; time in which no process drove the session counts for nobody. What was under way when a driver died ends, in a
+trace, with the last record before.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from podium.analysis.cost import Cost
+from podium.analysis.effects import Approval, Effect, Notice, Outcome
 from podium.analysis.intervals import Interval
+from podium.analysis.thread import ThreadTrace
 from podium.core.content import plain
 from podium.core.ending import CUT_TOOL, INTERRUPTED_TOOL
 from podium.core.events import (
@@ -19,102 +23,45 @@ from podium.core.events import (
     ModelRequestStart,
     SessionError,
     SessionIdle,
+    SessionRescheduled,
     SessionRunning,
     ThreadIdle,
+    ThreadRescheduled,
     ThreadRunning,
     ThreadTerminated,
     Usage,
+    UserToolConfirmation,
 )
 from podium.core.facts import (
     AttemptFailed,
+    BudgetReserved,
+    BudgetSettled,
+    ContextSummarized,
     DelegationClosed,
+    DelegationDetached,
     DelegationOpened,
     DrivingStarted,
     DrivingStopped,
     LimitReached,
+    ModelCalled,
     ModelReplied,
+    NoticeSent,
     SandboxRestarted,
     SessionCreated,
     SessionPaused,
     ToolStarted,
 )
-from podium.core.json import JSON
 from podium.core.records import Event, Record
 from podium.core.session import SHELL_TOOL
 
-Outcome = Literal["open", "ok", "error", "lost", "unknown", "interrupted"]
+__all__ = ["Approval", "Effect", "Takeover", "ThreadTrace", "Trace", "trace"]
 
+ASKS = "requires_action"
 
-@dataclass(slots=True)
-class Effect:
-    """One attempt of a model call or a tool call: something outside that took time.
-
-    Shape: `name` and `input` are a tool's; `id` is the call's, or the model request's. `lost`: the process died under
-    it, and it was tried again; `unknown`: the process died under it or a limit cut it short, and the model was told so.
-    """
-
-    id: str
-    name: str
-    start: datetime
-    attempt: int = 1
-    input: dict[str, JSON] = field(default_factory=dict)
-    end: datetime | None = None
-    outcome: Outcome = "open"
-    reason: str = ""
-
-    @property
-    def is_model(self) -> bool:
-        """Whether this is a call of the model."""
-        return not self.name
-
-
-@dataclass(slots=True)
-class ThreadTrace:
-    """One thread.
-
-    Shape: `number` counts the threads of the same agent, from 1. `ended` is how its turn ended, a delegation's outcome
-    or the primary's stop reason; "" while it works. `open` are the effects under way; a call to another agent is none.
-    `given` is what its parent called it with. `shells_lost` counts those that a take-over did not take.
-    """
-
-    id: str
-    agent: str
-    opened_at: datetime
-    number: int = 1
-    parent: str | None = None
-    depth: int = 0
-    status: str = "idle"
-    ended: str = ""
-    reason: str = ""
-    turns: int = 0
-    usage: Usage = field(default_factory=Usage)
-    shell: Literal["none", "live", "taken"] = "none"  # taken: by a take-over, and there is no new one yet
-    shells_lost: int = 0
-    given: dict[str, JSON] = field(default_factory=dict)
-    effects: list[Effect] = field(default_factory=list)
-    since: datetime | None = None
-    stretches: list[Interval] = field(default_factory=list)
-    calls: dict[str, AgentToolUse] = field(default_factory=dict)
-    open: dict[str, Effect] = field(default_factory=dict)
-
-    @property
-    def label(self) -> str:
-        """The agent's name, with a number from its second thread on."""
-        return self.agent if self.number == 1 else f"{self.agent}#{self.number}"
-
-    def worked(self, until: datetime) -> list[Interval]:
-        """When it worked, in order."""
-        now = [] if self.since is None else [Interval(self.since, max(self.since, until))]
-        return [*self.stretches, *now]
-
-    @property
-    def retried(self) -> int:
-        """Attempts after a first one that failed or was lost."""
-        return sum(effect.attempt > 1 for effect in self.effects)
-
-    def count(self, outcome: Outcome) -> int:
-        """How many attempts came out so."""
-        return sum(effect.outcome == outcome for effect in self.effects)
+_ToolEvent = AgentToolUse | ToolStarted | AgentToolResult | SandboxRestarted
+_ModelEvent = ModelRequestEnd | AttemptFailed | ModelCalled | BudgetReserved | BudgetSettled
+_DelegationFact = DelegationOpened | DelegationDetached | DelegationClosed
+_ThreadStatus = ThreadRunning | ThreadRescheduled | ThreadIdle | ThreadTerminated
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +78,16 @@ class Takeover:
 
 
 class Trace:
-    """What a session's records say. `apply` takes them in the order of the log."""
+    """What a session's records say. `apply` takes them in the order of the log.
+
+    Shape: `approvals` are all calls that ever asked a person, `asking` those that wait for an answer now.
+    """
 
     def __init__(self) -> None:
         self.id = ""
         self.title = ""
         self.primary = ""
+        self.is_rehearsed = False
         self.started_at: datetime | None = None
         self.last_at: datetime | None = None
         self.head = 0
@@ -146,10 +97,13 @@ class Trace:
         self.error = ""
         self.threads: dict[str, ThreadTrace] = {}
         self.batches: dict[tuple[str, int], list[str]] = {}  # (parent, its turn): the children that reply opened
+        self.approvals: list[Approval] = []
+        self.asking: dict[str, Approval] = {}  # by call, the longest waiting first
         self.takeovers: list[Takeover] = []
         self.rests: list[Interval] = []  # the session was idle, until an input woke it
+        self.idle_since: datetime | None = None
+        self._unclosed: dict[str, Approval] = {}
         self._before: Literal["crash", "letting_go", "rest"] = "crash"  # what a driver that came now would come after
-        self._idle_since: datetime | None = None
         self._names: dict[str, int] = {}  # how many threads an agent has
 
     @property
@@ -158,78 +112,70 @@ class Trace:
         return sum((thread.usage for thread in self.threads.values()), Usage())
 
     @property
+    def cost(self) -> Cost:
+        """What the model calls of all threads cost."""
+        return sum((thread.cost for thread in self.threads.values()), Cost())
+
+    @property
     def turns(self) -> int:
         """Model replies of all threads."""
         return sum(thread.turns for thread in self.threads.values())
+
+    @property
+    def needs_nobody(self) -> bool:
+        """Whether it is idle and no call waits for a person's answer."""
+        return self.status == "idle" and self.stop_reason != ASKS and self.head > 0
 
     def apply(self, record: Record) -> None:
         """Take one record in."""
         event, at = record.event, record.at
         if isinstance(event, SessionCreated):
             self.id, self.title, self.primary, self.started_at = record.session, event.title, record.thread, at
-            self.threads[record.thread] = ThreadTrace(record.thread, "", at)
+            self.is_rehearsed = any(need.startswith("rehearsal:") for need in event.needs)
+            self.threads[record.thread] = ThreadTrace(record.thread, "", at, definition=event.agent)
         elif isinstance(event, DrivingStarted):
             self._take_over(event, at)
+        elif isinstance(event, UserToolConfirmation):
+            self._take_answer(event, at)
         elif (thread := self.threads.get(record.thread)) is not None:
             self._apply_to(thread, event, at)
         self.last_at, self.head = at, record.seq
 
     def _apply_to(self, thread: ThreadTrace, event: Event, at: datetime) -> None:
         match event:
+            case AgentToolUse() | ToolStarted() | AgentToolResult() | SandboxRestarted():
+                self._apply_tool(thread, event, at)
             case ModelRequestStart():
-                _begin(thread, Effect(event.id, "", at, attempt=_attempts_in_vain(thread) + 1))
-            case ModelRequestEnd():
-                thread.usage += event.model_usage
-                effect = thread.open.get(event.model_request_start_id)
-                # A call that failed has said why before; one that was cut short has not.
-                bad: Outcome = "error" if effect is not None and effect.reason else "interrupted"
-                _end(thread, event.model_request_start_id, at, bad if event.is_error else "ok")
-            case AttemptFailed():
-                failed = next((effect for effect in reversed(thread.effects) if effect.id == event.span), None)
-                if failed is not None:
-                    failed.reason = event.reason
+                thread.begin_model(event.id, at, is_free=self.is_rehearsed)
+            case ModelRequestEnd() | AttemptFailed() | ModelCalled() | BudgetReserved() | BudgetSettled():
+                _apply_model(thread, event, at)
             case ModelReplied():
                 thread.turns += 1
-            case AgentToolUse():
-                thread.calls[event.id] = event
-            case ToolStarted():
-                call = thread.calls.get(event.call)
-                name, given = (call.name, call.input) if call is not None else ("?", {})
-                _begin(thread, Effect(event.call, name, at, attempt=event.attempt, input=given))
-                if name == SHELL_TOOL and thread.shell == "none":
-                    thread.shell = "live"
-            case AgentToolResult():
-                self._answer(thread, event, at)
-            case SandboxRestarted():
-                thread.shells_lost += thread.shell != "taken"
-                thread.shell = "live"
-            case DelegationOpened():
-                self._names[event.agent_name] = number = self._names.get(event.agent_name, 0) + 1
-                child = ThreadTrace(event.thread, event.agent_name, at, number=number, given=event.input)
-                child.parent, child.depth = thread.id, event.depth
-                self.threads[child.id] = child
-                self.batches.setdefault((thread.id, thread.turns), []).append(event.thread)
-            case DelegationClosed():
-                if (closed := self.threads.get(event.thread)) is not None:
-                    closed.ended, closed.reason = event.outcome, closed.reason or plain(event.content)
+                for effect in thread.open.values():
+                    effect.model = effect.model or (event.model if effect.is_model else "")
+            case ContextSummarized():
+                thread.compactions += 1
+            case NoticeSent():
+                thread.notices.append(Notice(at, event.kind, event.text))
             case LimitReached():
                 thread.reason = str(event.met)
-            case ThreadRunning():
-                if not thread.agent:
-                    self._names[event.agent_name] = 1
-                thread.agent, thread.status, thread.ended, thread.since = event.agent_name, "running", "", at
-            case ThreadIdle():
-                _rest(thread, at, "idle")
-                thread.ended = thread.ended or event.stop_reason.type
-            case ThreadTerminated():
-                _rest(thread, at, "terminated")
-                thread.ended = thread.ended or "terminated"
+            case DelegationOpened() | DelegationDetached() | DelegationClosed():
+                self._apply_delegation(thread, event, at)
+            case ThreadRunning() | ThreadRescheduled() | ThreadIdle() | ThreadTerminated():
+                self._apply_status(thread, event, at)
+            case _:
+                self._apply_to_session(thread, event, at)
+
+    def _apply_to_session(self, thread: ThreadTrace, event: Event, at: datetime) -> None:
+        match event:
             case SessionRunning():
                 self._wake(at)
+            case SessionRescheduled():
+                self.status = "rescheduling"
             case SessionIdle():
                 self.status, self.stop_reason = "idle", event.stop_reason.type
-                self._before, self._idle_since = "rest", at
-            case SessionError():
+                self._before, self.idle_since = "rest", at
+            case SessionError() if event.error.retry_status.type != "retrying":
                 self.error = thread.reason = event.error.message
             case SessionPaused():
                 self.paused = True
@@ -238,10 +184,83 @@ class Trace:
             case _:
                 pass
 
+    def _apply_tool(self, thread: ThreadTrace, event: _ToolEvent, at: datetime) -> None:
+        match event:
+            case AgentToolUse():
+                thread.calls[event.id] = event
+                if event.evaluated_permission == "ask":
+                    asked = Approval(event.id, thread.id, event.name, event.input, at)
+                    self.approvals.append(asked)
+                    self.asking[event.id] = self._unclosed[event.id] = asked
+            case ToolStarted():
+                call = thread.calls.get(event.call)
+                name, given = (call.name, call.input) if call is not None else ("?", {})
+                thread.begin(Effect(event.call, name, at, attempt=event.attempt, turn=thread.turns, input=given))
+                self._close(event.call, at)
+                if name == SHELL_TOOL and thread.shell == "none":
+                    thread.shell = "live"
+            case AgentToolResult():
+                self._close(event.tool_use_id, at)
+                _answer(thread, event, at)
+            case SandboxRestarted():
+                thread.shells_lost += thread.shell != "taken"
+                thread.shell = "live"
+
+    def _apply_delegation(self, thread: ThreadTrace, event: _DelegationFact, at: datetime) -> None:
+        child = self.threads.get(event.thread)
+        match event:
+            case DelegationOpened() if child is not None:  # set to work again
+                child.given, child.is_background = event.input, event.background
+            case DelegationOpened():
+                self._names[event.agent_name] = number = self._names.get(event.agent_name, 0) + 1
+                self.threads[event.thread] = ThreadTrace(
+                    event.thread,
+                    event.agent_name,
+                    at,
+                    number=number,
+                    parent=thread.id,
+                    depth=event.depth,
+                    definition=event.agent,
+                    is_background=event.background,
+                    given=event.input,
+                )
+                self.batches.setdefault((thread.id, thread.turns), []).append(event.thread)
+            case DelegationDetached() if child is not None:
+                child.is_background = True
+            case DelegationClosed() if child is not None:
+                child.ended, child.reason = event.outcome, child.reason or plain(event.content)
+            case _:
+                pass
+
+    def _apply_status(
+        self,
+        thread: ThreadTrace,
+        event: ThreadRunning | ThreadRescheduled | ThreadIdle | ThreadTerminated,
+        at: datetime,
+    ) -> None:
+        match event:
+            case ThreadRunning():
+                if not thread.agent:
+                    self._names[event.agent_name] = 1
+                thread.run(event.agent_name, at)
+            case ThreadRescheduled():
+                thread.rest(at, "rescheduling")
+                thread.wait("retry", at)
+            case ThreadIdle() if event.stop_reason.type == ASKS:
+                thread.rest(at, "idle")
+                thread.wait("person", at)
+                thread.asks = event.stop_reason.event_ids
+            case ThreadIdle():
+                thread.rest(at, "idle")
+                thread.ended = thread.ended or event.stop_reason.type
+            case ThreadTerminated():
+                thread.rest(at, "terminated")
+                thread.ended = thread.ended or "terminated"
+
     def _wake(self, at: datetime) -> None:
-        if self._idle_since is not None:
-            self.rests.append(Interval(self._idle_since, at))
-        self.status, self.stop_reason, self.paused, self.error, self._idle_since = "running", "", False, "", None
+        if self.idle_since is not None:
+            self.rests.append(Interval(self.idle_since, at))
+        self.status, self.stop_reason, self.paused, self.error, self.idle_since = "running", "", False, "", None
 
     def _take_over(self, event: DrivingStarted, at: datetime) -> None:
         last = self.last_at or at
@@ -249,26 +268,19 @@ class Trace:
         self.takeovers.append(Takeover(Interval(last, at), event.epoch, self._before, took_shells))
         self._before = "crash"
         for thread in self.threads.values():
-            if thread.shell == "live":
-                thread.shell = "taken"
-            if thread.since is not None:
-                thread.stretches.append(Interval(thread.since, last))
-                thread.since = at
-            for effect in list(thread.open.values()):
-                _end(thread, effect.id, last, "lost")
+            thread.taken_over(last, at)
 
-    def _answer(self, thread: ThreadTrace, event: AgentToolResult, at: datetime) -> None:
-        said: Outcome = "error" if event.is_error else "ok"
-        if event.is_error and plain(event.content) == INTERRUPTED_TOOL:
-            said = "interrupted"
-        elif event.is_error and plain(event.content).startswith(CUT_TOOL):
-            said = "unknown"
-        if event.tool_use_id in thread.open:
-            _end(thread, event.tool_use_id, at, said)
-            return
-        for effect in thread.effects:  # what the new driver answers was lost with the old one
-            if effect.id == event.tool_use_id and effect.outcome == "lost":
-                effect.outcome = "unknown" if said == "error" else said
+    def _take_answer(self, event: UserToolConfirmation, at: datetime) -> None:
+        asked = self.asking.pop(event.tool_use_id, None)
+        if asked is not None:
+            asked.answer, asked.reason, asked.answered_at = event.result, event.deny_message or "", at
+
+    def _close(self, call: str, at: datetime) -> None:
+        """The call no longer asks: it runs, or it has its result."""
+        self.asking.pop(call, None)
+        asked = self._unclosed.pop(call, None)
+        if asked is not None and not asked.answer:
+            asked.answer, asked.answered_at = "closed", at
 
 
 def trace(records: Iterable[Record]) -> Trace:
@@ -279,28 +291,42 @@ def trace(records: Iterable[Record]) -> Trace:
     return made
 
 
-def _begin(thread: ThreadTrace, effect: Effect) -> None:
-    thread.effects.append(effect)
-    thread.open[effect.id] = effect
+def _apply_model(thread: ThreadTrace, event: _ModelEvent, at: datetime) -> None:
+    match event:
+        case ModelRequestEnd():
+            effect = thread.model_call(event.model_request_start_id, at)
+            thread.usage += event.model_usage
+            effect.usage = event.model_usage
+            if effect.cost.unknown:
+                thread.unpriced.add(effect.id)
+            # A call that failed has said why before; one that was cut short has not.
+            bad: Outcome = "error" if effect.reason else "interrupted"
+            thread.end(effect.id, at, bad if event.is_error else "ok")
+        case AttemptFailed():
+            effect = thread.model_call(event.span, at)
+            effect.reason, effect.kind, effect.retry_at = event.reason, event.kind, event.retry_at
+            effect.attempt = max(effect.attempt, event.attempt)
+        case ModelCalled():
+            thread.model_call(event.span, at).purpose = event.purpose
+        case BudgetReserved():
+            thread.model_call(event.span, at).model = event.model
+        case BudgetSettled():
+            effect = thread.model_call(event.span, at)
+            effect.usd, effect.is_estimate = event.usd, event.is_estimate
+            thread.usd += event.usd
+            thread.estimated += event.is_estimate
+            thread.unpriced.discard(event.span)
 
 
-def _end(thread: ThreadTrace, id: str, at: datetime, outcome: Outcome) -> None:
-    effect = thread.open.pop(id, None)
-    if effect is not None:
-        effect.end, effect.outcome = at, outcome
-
-
-def _attempts_in_vain(thread: ThreadTrace) -> int:
-    """How many calls of the model in a row have just given no reply."""
-    vain = 0
-    for effect in reversed(thread.effects):
-        if not effect.is_model or effect.outcome == "ok":
-            break
-        vain += 1
-    return vain
-
-
-def _rest(thread: ThreadTrace, at: datetime, status: str) -> None:
-    if thread.since is not None:
-        thread.stretches.append(Interval(thread.since, at))
-    thread.since, thread.status = None, status
+def _answer(thread: ThreadTrace, event: AgentToolResult, at: datetime) -> None:
+    said: Outcome = "error" if event.is_error else "ok"
+    if event.is_error and plain(event.content) == INTERRUPTED_TOOL:
+        said = "interrupted"
+    elif event.is_error and plain(event.content).startswith(CUT_TOOL):
+        said = "unknown"
+    if event.tool_use_id in thread.open:
+        thread.end(event.tool_use_id, at, said)
+        return
+    effect = thread.latest.get(event.tool_use_id)
+    if effect is not None and effect.outcome == "lost":  # what the new driver answers was lost with the old one
+        effect.outcome = "unknown" if said == "error" else said
