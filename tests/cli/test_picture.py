@@ -1,6 +1,6 @@
 """The picture of hand-made logs: of very many threads, of take-overs, of what is under way."""
 
-from podium.cli.show import picture
+from podium.cli.picture import picture
 from podium.cli.tree import MOST
 from podium.cli.under_way import under_way
 from tests.unit.hand_log import Log, at

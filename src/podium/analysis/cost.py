@@ -29,6 +29,14 @@ class Cost:
         return dollars(self.usd) + (" + unknown" if self.unknown else "")
 
     @property
+    def exact(self) -> str:
+        """As `str`, with every place: what adds up exactly is seen to."""
+        if self.unknown and not self.usd:
+            return "?"
+        places = max(4, -int(self.usd.normalize().as_tuple().exponent))
+        return f"${self.usd:,.{places}f}" + (" + unknown" if self.unknown else "")
+
+    @property
     def told(self) -> str:
         """For a line of figures: such as $0.0123, or "price unknown"; "" if nothing was spent."""
         if self.usd:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from podium.analysis.trace import Trace
 from podium.app import Podium
 from podium.core.ports import Store
 from podium.core.rows import Owner, SessionRow
@@ -45,6 +46,15 @@ async def meant(store: Store, name: str) -> SessionRow:
     if not found:
         raise NotFound(f"there is no session '{name}' here; `podium sessions` lists them")
     return found[0]
+
+
+async def traced(store: Store, session: str) -> Trace:
+    """The trace of the session's whole log, as far as it is written now."""
+    made = Trace()
+    while page := await store.records(session, after=made.head):
+        for record in page:
+            made.apply(record)
+    return made
 
 
 def standing(row: SessionRow, owner: Owner | None) -> str:

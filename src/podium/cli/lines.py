@@ -1,18 +1,30 @@
 """A session under way as plain lines: one for each thing that happens."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import TextIO
 
 from podium.analysis.trace import ThreadTrace, Trace
-from podium.cli.text import count, one_line, printable, seconds, told_call
+from podium.cli.text import DATA, command, count, one_line, printable, seconds, told_call
 from podium.core.content import plain
-from podium.core.events import AgentMessage, AgentToolResult, ModelRequestStart, ThreadIdle, ThreadRunning
+from podium.core.events import (
+    AgentMessage,
+    AgentToolResult,
+    AgentToolUse,
+    ModelRequestStart,
+    ThreadIdle,
+    ThreadRunning,
+    UserToolConfirmation,
+)
 from podium.core.facts import (
     AttemptFailed,
+    ContextSummarized,
     CorrectionSent,
     DelegationClosed,
+    DelegationDetached,
     DelegationOpened,
     DrivingStarted,
+    NoticeSent,
     ResultSubmitted,
     SessionPaused,
     ToolStarted,
@@ -41,8 +53,9 @@ class Lines:
     printed by itself.
     """
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, data: Path = DATA) -> None:
         self._out = out
+        self._data = data
         self._waiting: list[str] = []
 
     async def __aenter__(self) -> "Lines":
@@ -66,8 +79,13 @@ class Lines:
                     self._write([])
                 case _:
                     pass
+        if isinstance(record.event, AgentToolUse) and record.event.id in trace.asking:
+            lines = [f"{line}; answer it with: {self._answer(trace, record.event.id)}" for line in lines]
         if lines:
             self._write(lines)
+
+    def _answer(self, trace: Trace, call: str) -> str:
+        return f"{command('approve', trace.id, self._data)} {call}"
 
     def say(self, text: str) -> None:
         """Write a line of our own."""
@@ -85,25 +103,37 @@ def told(trace: Trace, record: Record) -> list[tuple[ThreadTrace, str]]:
     if thread is None:
         return []
     match record.event:
+        case ThreadRunning() if thread.failed is not None and thread.failed.retry_at is not None:
+            return [(thread, f"tries again, attempt {thread.failed.attempt + 1}")]
         case ThreadRunning():
             return [(thread, "goes on" if thread.turns else "starts")]
         case AgentMessage(content=content) if thread.status == "running" and plain(content).strip():
             return [(thread, f"says {one_line(plain(content), 100)}")]
+        case AgentToolUse(evaluated_permission="ask"):
+            return [(thread, f"asks to run {told_call(record.event.name, record.event.input)}")]
+        case UserToolConfirmation(processed_at=None):
+            return _answered(trace, record.event)
         case ToolStarted(attempt=attempt):
             effect = thread.effects[-1]
             again = f", attempt {attempt}" if attempt > 1 else ""
             return [(thread, f"runs {told_call(effect.name, effect.input)}{again}")]
         case AgentToolResult():
             return [(thread, _result(thread, record.event))]
-        case AttemptFailed(reason=reason):
-            return [(thread, f"got no reply: {one_line(reason)}")]
-        case CorrectionSent(text=text):
+        case AttemptFailed():
+            return [(thread, _failed(record.event, record.at))]
+        case ContextSummarized(messages=messages):
+            return [(thread, f"had {count(messages, 'message')} summarized")]
+        case CorrectionSent(text=text) | NoticeSent(text=text):
             return [(thread, f"is told: {one_line(text)}")]
         case DelegationOpened():
             child = trace.threads[record.event.thread]
-            return [(thread, f"calls {child.label}")]
+            return [(thread, f"calls {child.label}{' in the background' if child.is_background else ''}")]
+        case DelegationDetached(thread=id) if id in trace.threads:
+            return [(trace.threads[id], "goes on in the background")]
         case DelegationClosed(thread=id) if id in trace.threads:
             return [(trace.threads[id], ending(trace.threads[id], record.at))]
+        case ThreadIdle() if thread.waits_for == "person":
+            return [(thread, "waits for a person")] if thread.parent is None else []
         case ThreadIdle() if thread.parent is None and trace.paused:
             return [(thread, "was interrupted")]
         case ThreadIdle() if thread.parent is None:
@@ -114,6 +144,22 @@ def told(trace: Trace, record: Record) -> list[tuple[ThreadTrace, str]]:
             return [(thread, "is being stopped")]
         case _:
             return []
+
+
+def _answered(trace: Trace, event: UserToolConfirmation) -> list[tuple[ThreadTrace, str]]:
+    approval = next((it for it in reversed(trace.approvals) if it.call == event.tool_use_id), None)
+    if approval is None:
+        return []
+    why = f": {one_line(event.deny_message)}" if event.deny_message else ""
+    said = f"was {'allowed' if event.result == 'allow' else 'refused'} {told_call(approval.name, approval.input)}{why}"
+    return [(trace.threads[approval.thread], said)]
+
+
+def _failed(event: AttemptFailed, at: datetime) -> str:
+    if event.retry_at is None:
+        return f"got no reply: {one_line(event.reason)}"
+    wait = seconds(max(0.0, (event.retry_at - at).total_seconds()))
+    return f"got no reply: {one_line(event.reason)}; attempt {event.attempt + 1} follows in {wait}"
 
 
 def _result(thread: ThreadTrace, event: AgentToolResult) -> str:
@@ -134,9 +180,10 @@ def ending(thread: ThreadTrace, at: datetime) -> str:
 
 
 def figures(thread: ThreadTrace, at: datetime) -> str:
-    """A thread's turns, tokens and working time."""
+    """A thread's turns, tokens, dollars and working time."""
     worked = sum(interval.length.total_seconds() for interval in thread.worked(at))
-    return f"{count(thread.turns, 'turn')}, {count(thread.usage.total_tokens, 'token')}, {seconds(worked)}"
+    parts = [count(thread.turns, "turn"), count(thread.usage.total_tokens, "token"), thread.cost.told, seconds(worked)]
+    return ", ".join(part for part in parts if part)
 
 
 def taken_over(trace: Trace) -> str:

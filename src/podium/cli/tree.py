@@ -14,7 +14,10 @@ WELL = ("reported", "end_turn")
 
 def state(thread: ThreadTrace) -> str:
     """How the thread ended, or what it is."""
-    return thread.ended or ("works" if thread.status == "running" else thread.status)
+    if thread.ended:
+        return thread.ended
+    waits = {"person": "for a person", "retry": "tries again"}.get(thread.waits_for, "")
+    return waits or ("works" if thread.status == "running" else thread.status)
 
 
 def shown(made: Trace, most: int | None) -> tuple[list[tuple[ThreadTrace, str]], str]:

@@ -32,6 +32,37 @@ def under_way(made: Trace) -> Iterator[str]:
         if not calls:
             yield f"{name} waits for its turn"
 
+    for thread in made.threads.values():
+        if thread.status == "rescheduling":
+            yield f"{one_line(thread.label, NAME_WIDTH)} {tries_again(thread, start)}"
+
+
+def tries_again(thread: ThreadTrace, start: datetime | None) -> str:
+    """What a thread waits for that is to make its model call again."""
+    failed = thread.failed
+    if failed is None:
+        return "waits for its next attempt"
+    when = f" at {_offset(failed.retry_at, start)}" if failed.retry_at is not None else ""
+    return f"makes attempt {failed.attempt + 1}{when}, after {one_line(failed.reason, CALL_WIDTH)}"
+
+
+def waits_for_a_person(made: Trace, until: datetime) -> Iterator[str]:
+    """A line for each call that asks: whose, which, since when, and who waits with it."""
+    start = made.started_at
+    for approval in made.asking.values():
+        thread = made.threads[approval.thread]
+        call = told_call(approval.name, approval.input, CALL_WIDTH)
+        since = f"since {_offset(approval.since, start)}, {seconds(approval.waited(until).total_seconds())} ago"
+        above = [one_line(it.label, NAME_WIDTH) for it in _above(made, thread)]
+        with_it = f"; {', '.join(above)} {'waits' if len(above) == 1 else 'wait'} for it" if above else ""
+        yield f"{one_line(thread.label, NAME_WIDTH)} asks to run {call}, {since}{with_it}  ({approval.call})"
+
+
+def _above(made: Trace, thread: ThreadTrace) -> Iterator[ThreadTrace]:
+    while thread.parent is not None and not thread.is_background:
+        thread = made.threads[thread.parent]
+        yield thread
+
 
 def _told(tool: str, given: dict[str, object], attempt: int) -> str:
     again = f", attempt {attempt}" if attempt > 1 else ""
