@@ -46,6 +46,8 @@ class Cost:
 
 def dollars(usd: Decimal) -> str:
     """An amount to read: four places below a dollar, two from there on; what is there never reads as nothing."""
-    if usd and usd < Decimal("0.0001"):
+    if not usd:
+        return "$0"
+    if usd < Decimal("0.0001"):
         return "<$0.0001"
     return f"${usd:.4f}" if usd < 1 else f"${usd:,.2f}"

@@ -54,7 +54,7 @@ from podium.core.facts import (
 from podium.core.records import Event, Record
 from podium.core.session import SHELL_TOOL
 
-__all__ = ["Approval", "Effect", "Takeover", "ThreadTrace", "Trace", "trace"]
+__all__ = ["ASKS", "Approval", "Effect", "Takeover", "ThreadTrace", "Trace", "trace"]
 
 ASKS = "requires_action"
 

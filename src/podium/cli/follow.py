@@ -1,181 +1,198 @@
 """Drives a session while a person watches: what happens goes to stderr, the result to stdout.
 
 With `--json` stdout gets lines: one of type "session", every record, and one of type "result". The first Ctrl-C (or
-SIGTERM) interrupts and pauses the session, the second quits at once; either way it can be resumed.
+SIGTERM) interrupts and pauses the session, the second quits at once; either way it can be resumed. While the session
+waits for a person nothing is to be stopped: then Ctrl-C leaves it as it is.
 """
 
 import asyncio
 import os
 import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
 
-import msgspec
-from rich.console import Console
-
-from podium.analysis.trace import Trace
-from podium.cli.exit_codes import ExitCode, of_session
-from podium.cli.lines import Lines
-from podium.cli.live import LiveTable
-from podium.cli.text import command, count, printable, seconds, tell, unbroken
-from podium.core.records import PRIVATE, Record
+from podium.analysis.trace import ASKS, Trace
+from podium.app import Podium
+from podium.cli.bar import Answer
+from podium.cli.conclude import conclude, result_line
+from podium.cli.exit_codes import ExitCode
+from podium.cli.live import LiveView
+from podium.cli.text import command, tell
+from podium.cli.views import JsonLines, View, view
+from podium.core.records import Record
+from podium.core.rows import SessionRow
 from podium.errors import PodiumError
 from podium.running import Run, RunResult
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+__all__ = ["conclude", "follow", "go_on_if_needed"]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class JsonLines:
-    """Writes every record as a line of JSON."""
+class Desk:
+    """Hands a person's answers to the session. `has_answered` once one was taken."""
 
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
+    def __init__(self, podium: Podium, session: str) -> None:
+        self.has_answered = False
+        self._podium = podium
+        self._session = session
 
-    async def __aenter__(self) -> "JsonLines":
-        return self
-
-    async def __aexit__(self, *_: object) -> None: ...
-
-    def show(self, trace: Trace, record: Record) -> None:
-        """Write the record."""
-        private = {"private": True} if record.views == PRIVATE else {}
-        line = {"seq": record.seq, "thread": record.thread, "type": record.type, "at": record.at, **private}
-        self.write({**line, "event": msgspec.Raw(record.body)})
-
-    def say(self, text: str) -> None:
-        """Nothing but JSON is written to stdout."""
-        tell(text)
-
-    def write(self, line: object) -> None:
-        """Write anything as a line."""
-        self._out.write(msgspec.json.encode(line).decode() + "\n")
-        self._out.flush()
+    async def take(self, answer: Answer) -> None:
+        """Errors: Refused if the call waits no more, or its input is not what was shown."""
+        await self._podium.approve(
+            self._session, answer.call, allow=answer.allow, reason=answer.reason, input_hash=answer.input_hash
+        )
+        self.has_answered = True
 
 
-View = JsonLines | Lines | LiveTable
-
-
-def view(trace: Trace, *, json: bool) -> View:
-    """How this process shows what happens: JSON lines, a live table if stderr is a terminal, or plain lines."""
-    if json:
-        return JsonLines(sys.stdout)
-    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        return Lines(sys.stderr)
-    console = Console(stderr=True, highlight=False, markup=False)
-    return LiveTable(console, trace, lambda: datetime.now(UTC))
-
-
-async def follow(run: Run, trace: Trace, data: Path, *, json: bool, is_rehearsed: bool) -> tuple[RunResult, bool]:
+async def follow(
+    run: Run, trace: Trace, data: Path, *, json: bool, is_rehearsed: bool, podium: Podium | None = None
+) -> tuple[RunResult, bool]:
     """Show the run to its end; its result, and whether this process was asked to stop.
 
-    Shape: the trace has taken in what was recorded before.
+    Shape: the trace has taken in what was recorded before. With `podium`, a person at this terminal answers the calls
+    that ask, and the session is driven on, until it needs nobody: the result is that of the last run.
     """
-    shown = view(trace, json=json)
+    desk = None if podium is None else Desk(podium, run.id)
+    shown = view(trace, data, json=json, answer=None if desk is None else desk.take)
     if isinstance(shown, JsonLines):
         shown.write({"type": "session", "id": run.id})
     shown.say(f"session {run.id}" + (", rehearsed: no model is called" if is_rehearsed else ""))
     with _stopping(run, shown, data) as stop:
         async with shown:
-            async for record in run.records():
-                if record.seq > trace.head:
-                    trace.apply(record)
-                shown.show(trace, record)
-        result = await run.result()
+            result = await _show(run, trace, shown)
+            can_answer = isinstance(shown, LiveView) and shown.takes_answers
+            while podium is not None and can_answer and result.stop_reason == ASKS and not stop.is_asked:
+                again = await stop.unless_asked(woken(podium, trace, shown, takes_up=lambda: True, within_s=0.0))
+                if again is None:
+                    break
+                stop.drives(again)
+                result = await _show(again, trace, shown)
         if isinstance(shown, JsonLines):
-            shown.write(_result_line(result, trace))
+            shown.write(result_line(result, trace))
     return result, stop.is_asked
 
 
+async def _show(run: Run, trace: Trace, shown: View) -> RunResult:
+    async for record in run.records():
+        take_in(record, trace, shown)
+    return await run.result()
+
+
+def take_in(record: Record, trace: Trace, shown: View) -> None:
+    """Fold the record, unless it was folded before, and show it."""
+    if record.seq > trace.head:
+        trace.apply(record)
+    shown.show(trace, record)
+
+
+async def woken(
+    podium: Podium, trace: Trace, shown: View, *, takes_up: Callable[[], bool], within_s: float
+) -> Run | None:
+    """Show what others record, until the session needs nobody; a run if this process is to drive it from here on.
+
+    Shape: it is taken up when it runs, `takes_up()` says so, and no other process has within so many seconds. The trace
+    knows the session's log as it was.
+    """
+    async with aclosing(podium.watch(trace.id)) as records:
+        async for record in records:
+            if record.seq <= trace.head:
+                continue
+            take_in(record, trace, shown)
+            if trace.status == "running" and takes_up():
+                run = await podium.take_up_if_needed(trace.id, within_s=within_s)
+                if run is not None:
+                    return run
+            if trace.needs_nobody:
+                return None
+    return None
+
+
+async def go_on_if_needed(podium: Podium, row: SessionRow, data: Path, *, done: str) -> ExitCode:
+    """Drive the session on if an input has set it to work and no other process does; the exit code.
+
+    Shape: `done` is what is told if there is nothing to drive here.
+    """
+    from podium.cli.data import traced
+
+    run = await podium.take_up_if_needed(row.id)
+    if run is None:
+        owner = await podium.parts.store.owner(row.id)
+        tell(done + ("" if owner is None else f"; process {owner.pid} goes on with it"))
+        return ExitCode.SUCCESS
+    past = await traced(podium.parts.store, row.id)
+    is_rehearsed = past.is_rehearsed
+    result, _ = await follow(run, past, data, json=False, is_rehearsed=is_rehearsed, podium=podium)
+    return conclude(result, past, data, json=False, is_rehearsed=is_rehearsed)
+
+
 class _Stop:
-    """What signals do: the first one interrupts, the next one quits."""
+    """What signals do: the first one interrupts, the next one quits; where nothing runs here, the first one leaves."""
 
     def __init__(self, run: Run, shown: View, data: Path) -> None:
-        self._run = run
+        self._run: Run | None = run
         self._shown = shown
         self._resume = command("resume", run.id, data)
-        self._asking: asyncio.Task[None] | None = None
+        self._asked = asyncio.Event()
+        self._interrupting: asyncio.Task[None] | None = None
 
     @property
     def is_asked(self) -> bool:
         """Whether a signal came."""
-        return self._asking is not None
+        return self._asked.is_set()
+
+    def drives(self, run: Run) -> None:
+        """This run is what is to be stopped."""
+        self._run = run
 
     def ask(self) -> None:
         """A signal came."""
-        if self._asking is not None:
-            if isinstance(self._shown, LiveTable):
-                sys.stderr.write("\x1b[?25h")  # the cursor, which the live table hides
+        if self.is_asked:
+            if isinstance(self._shown, LiveView):
+                self._shown.restore()
             tell(f"quit at once; go on with: {self._resume}")
             os._exit(ExitCode.INTERRUPTED)  # waits for nothing: the log is whole at every moment
-        self._asking = asyncio.create_task(self._interrupt())
+        self._asked.set()
+        if self._run is not None:
+            self._interrupting = asyncio.create_task(self._interrupt(self._run))
 
-    async def _interrupt(self) -> None:
+    async def unless_asked(self, waiting: Coroutine[object, object, Run | None]) -> Run | None:
+        """What was waited for, or None as soon as a signal came."""
+        self._run = None
+        work, asked = asyncio.create_task(waiting), asyncio.create_task(self._asked.wait())
+        try:
+            await asyncio.wait([work, asked], return_when=asyncio.FIRST_COMPLETED)
+            return await work if work.done() else None
+        finally:
+            for task in (work, asked):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    async def _interrupt(self, run: Run) -> None:
         self._shown.say("stopping: what is open is closed as interrupted (Ctrl-C again quits at once)")
         try:
-            await self._run.interrupt(pause=True)
+            await run.interrupt(pause=True)
         except PodiumError as error:  # it has just ended by itself, say
             self._shown.say(f"not interrupted: {error}")
 
 
 @contextmanager
 def _stopping(run: Run, shown: View, data: Path) -> Iterator[_Stop]:
-    loop, stop = asyncio.get_running_loop(), _Stop(run, shown, data)
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, stop.ask)
-    try:
+    stop = _Stop(run, shown, data)
+    with on_signals(stop.ask):
         yield stop
+
+
+@contextmanager
+def on_signals(ask: Callable[[], None]) -> Iterator[None]:
+    """SIGINT and SIGTERM call this."""
+    loop = asyncio.get_running_loop()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, ask)
+    try:
+        yield
     finally:
-        for number in _SIGNALS:
+        for number in SIGNALS:
             loop.remove_signal_handler(number)
-
-
-def conclude(result: RunResult, trace: Trace, data: Path, *, json: bool, is_rehearsed: bool) -> ExitCode:
-    """Print the result and how it came about; the exit code."""
-    code = of_session(result.stop_reason, paused=result.paused)
-    if not json and not result.paused and code != ExitCode.FAILED:
-        margin = "\n" if sys.stderr.isatty() and sys.stdout.isatty() else ""
-        sys.stdout.write(f"{margin}{_told_result(result)}{margin}")
-        sys.stdout.flush()
-    main = trace.threads[trace.primary]
-    said = {
-        ExitCode.SUCCESS: "done",
-        ExitCode.LIMIT_REACHED: f"stopped, {main.reason or 'a limit was reached'}",
-        ExitCode.WAITS_FOR_PERSON: "waits for a person",
-        ExitCode.INTERRUPTED: "interrupted and paused",
-        ExitCode.FAILED: f"failed: {result.error or result.stop_reason}",
-    }.get(code, result.stop_reason)
-    wall = ((trace.last_at or main.opened_at) - main.opened_at).total_seconds()
-    figures = [
-        count(len(trace.threads), "thread"),
-        count(trace.turns, "turn"),
-        count(trace.usage.total_tokens, "token") + (" (estimated; no model was called)" if is_rehearsed else ""),
-        seconds(wall),
-    ]
-    tell(unbroken(f"{said} · {', '.join(figures)}"))
-    tell(command("resume" if result.paused else "show", result.session_id, data))
-    return code
-
-
-def _told_result(result: RunResult) -> str:
-    if isinstance(result.output, str):
-        return printable(result.output.rstrip("\n")) + "\n"
-    return msgspec.json.format(msgspec.json.encode(result.output), indent=2).decode() + "\n"
-
-
-def _result_line(result: RunResult, trace: Trace) -> dict[str, object]:
-    return {
-        "type": "result",
-        "session": result.session_id,
-        "stop_reason": result.stop_reason,
-        "paused": result.paused,
-        "exit_code": int(of_session(result.stop_reason, paused=result.paused)),
-        "output": result.output,
-        "error": result.error,
-        "threads": len(trace.threads),
-        "turns": trace.turns,
-        "usage": result.usage,
-    }

@@ -1,112 +1,151 @@
-"""A session under way as a table that is drawn again and again: one row for each thread."""
+"""A session under way, drawn again and again on a terminal: its lanes, and the approval bar when a call waits."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, suppress
 from datetime import datetime
+from pathlib import Path
+from time import perf_counter
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from podium.analysis.trace import ThreadTrace, Trace
-from podium.cli.lines import ENDED, taken_over
-from podium.cli.text import one_line, printable, seconds, told_call
-from podium.cli.tree import branches
+from podium.analysis.trace import Trace
+from podium.cli.bar import Answer, Bar
+from podium.cli.keys import Keys
+from podium.cli.lanes import lanes
+from podium.cli.lines import taken_over
+from podium.cli.text import command, printable
 from podium.core.facts import DrivingStarted
 from podium.core.records import Record
+from podium.errors import PodiumError
 
 REFRESH_S = 0.125
-_STYLES = {"works": "cyan", "waits": "dim", "is done": "green", "reported": "green", "failed": "red"}
+MOST_DRAWING = 0.2  # of the time, at most: a session of very many calls is drawn less often
+_WORDS = 400  # of what a model is saying, the last so many characters are kept
+
+Answering = Callable[[Answer], Awaitable[object]]
 
 
-class LiveTable:
-    """Draws the trace on the console while it is entered."""
+class LiveView:
+    """Draws the trace on the console while it is entered, and takes a person's answers.
 
-    def __init__(self, console: Console, trace: Trace, now: Callable[[], datetime]) -> None:
+    Shape: `answer` is awaited with each; without it, or without a keyboard, the bar names the command that answers.
+    Errors: what `answer` raises as a PodiumError is said above the picture, and the call asks again.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        trace: Trace,
+        now: Callable[[], datetime],
+        *,
+        data: Path,
+        answer: Answering | None = None,
+        keyboard: int | None = None,
+    ) -> None:
         self._console = console
         self._trace = trace
         self._now = now
+        self._data = data
+        self._answer = answer
+        self._keyboard = keyboard
+        self._bar = Bar()
+        self._words = ""
         self._live = Live(console=console, auto_refresh=False, transient=False)
+        self._stack = ExitStack()
+        self._keys: Keys | None = None
         self._drawing: asyncio.Task[None] | None = None
+        self._answering: set[asyncio.Task[None]] = set()
+        self._stale = asyncio.Event()
 
-    async def __aenter__(self) -> "LiveTable":
-        self._live.start()
-        self._drawing = asyncio.create_task(self._draw())
+    @property
+    def takes_answers(self) -> bool:
+        """Whether a person can answer calls here."""
+        return self._answer is not None and self._keyboard is not None
+
+    async def __aenter__(self) -> "LiveView":
+        with ExitStack() as stack:
+            if self.takes_answers and self._keyboard is not None:
+                self._keys = stack.enter_context(Keys(self._keyboard, self.press, self._takes_text))
+            self._live.start()
+            stack.callback(self._live.stop)
+            self._drawing = asyncio.create_task(self._draw())
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         assert self._drawing is not None
-        self._drawing.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._drawing
-        self._live.update(self.table(), refresh=True)
-        self._live.stop()
+        with self._stack:  # the terminal is put back whatever happens here
+            for task in (self._drawing, *self._answering):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            self._live.update(Group(*self.drawn(is_last=True)), refresh=True)
+
+    def restore(self) -> None:
+        """Put the terminal back, for a process that ends at once."""
+        if self._keys is not None:
+            self._keys.restore()
+        sys.stderr.write("\x1b[?25h")  # the cursor, which the picture hides
+        sys.stderr.flush()
 
     def show(self, trace: Trace, record: Record) -> None:
-        """Say what the table has no place for."""
+        """Say what the picture has no place for."""
         if isinstance(record.event, DrivingStarted):
             self.say(f"{trace.threads[trace.primary].label} {taken_over(trace)}")
+        if self._words and not trace.threads[trace.primary].open:
+            self._words = ""
 
     def say(self, text: str) -> None:
-        """Print a line above the table."""
+        """Print a line above the picture."""
         self._console.print(Text(printable(text)))
+
+    def heard(self, text: str) -> None:
+        """Take a piece of what the primary's model is saying."""
+        self._words = (self._words + text)[-_WORDS:]
+
+    def press(self, key: str) -> None:
+        """Take a key."""
+        answer = self._bar.press(key, self._trace, self._now())
+        if answer is not None and self._answer is not None:
+            task = asyncio.create_task(self._give(answer, self._answer))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+        self._stale.set()
+
+    async def _give(self, answer: Answer, to: Answering) -> None:
+        try:
+            await to(answer)
+        except PodiumError as error:  # somebody else was quicker, say
+            self._bar.failed(answer)
+            self.say(f"not answered: {error}")
+
+    def _takes_text(self) -> bool:
+        return self._bar.mode == "reason"
 
     async def _draw(self) -> None:
         while True:
-            self._live.update(self.table(), refresh=True)
-            await asyncio.sleep(REFRESH_S)
+            began = perf_counter()
+            self._stale.clear()
+            self._live.update(Group(*self.drawn()), refresh=True)
+            pause = max(REFRESH_S, (perf_counter() - began) / MOST_DRAWING)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stale.wait(), pause)
 
-    def table(self) -> Group:
-        """The table as it stands now; the threads that end first leave it if they are too many."""
-        now = self._now()
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=True)
-        table.add_column("thread", no_wrap=True, min_width=6, max_width=30)
-        table.add_column("status", no_wrap=True, min_width=8)
-        table.add_column("doing", no_wrap=True, ratio=1)
-        for name in ("turns", "tokens", "elapsed"):
-            table.add_column(name, justify="right", no_wrap=True, min_width=7 if name == "elapsed" else 5)
-        shown = self._shown(max(5, self._console.size.height - 6))
-        for thread in shown:
-            table.add_row(*self._row(thread, now))
-        hidden = len(self._trace.threads) - len(shown)
-        return Group(table, Text(f"and {hidden:,} more threads", style="dim")) if hidden else Group(table)
+    def drawn(self, *, is_last: bool = False) -> list[Text]:
+        """The picture as it stands now, with the bar below it."""
+        width, height = self._console.size.width, self._console.size.height - 1
+        now, how = self._now(), "" if self.takes_answers else self._how()
+        most = height if self._bar.mode == "all" else max(6, min(16, height * 2 // 5))
+        bar = [] if is_last else self._bar.drawn(self._trace, now, width, most, command=how)
+        if bar and self._bar.mode == "all":
+            return bar
+        words = " ".join(self._words.split())
+        picture = lanes(self._trace, now, width, height - len(bar) - bool(bar), words=f"…{words[-100:]}" * bool(words))
+        return [*picture, *([Text("")] if bar else []), *bar]
 
-    def _shown(self, most: int) -> list[ThreadTrace]:
-        threads = [thread for thread, _ in branches(self._trace)] if self._trace.primary else []
-        if len(threads) <= most:
-            return threads
-        busy = [thread for thread in threads if thread.status == "running"]
-        kept = {thread.id for thread in (busy + [it for it in threads if it.status != "running"][::-1])[:most]}
-        return [thread for thread in threads if thread.id in kept]
-
-    def _row(self, thread: ThreadTrace, now: datetime) -> list[Text]:
-        status, doing = state_of(self._trace, thread)
-        worked = sum(interval.length.total_seconds() for interval in thread.worked(now))
-        return [
-            Text("  " * thread.depth + one_line(thread.label, 40)),
-            Text(status, style=_STYLES.get(status, "yellow")),
-            Text(one_line(doing)),
-            Text(f"{thread.turns:,}"),
-            Text(f"{thread.usage.total_tokens:,}"),
-            Text(seconds(worked)),
-        ]
-
-
-def state_of(trace: Trace, thread: ThreadTrace) -> tuple[str, str]:
-    """A thread's status and what it does, in words."""
-    if thread.status != "running":
-        if thread.parent is None and trace.paused:
-            return "paused", ""
-        return ENDED.get(thread.ended, thread.ended), thread.reason
-    if thread.open:
-        told = [
-            "asks its model" if effect.is_model else told_call(effect.name, effect.input)
-            for effect in thread.open.values()
-        ]
-        return "works", ", ".join(told)
-    children = [child.label for child in trace.threads.values() if child.parent == thread.id and not child.ended]
-    if children:
-        return "waits", "for " + (", ".join(children) if len(children) <= 6 else f"{len(children):,} threads")
-    return "waits", "for its turn"
+    def _how(self) -> str:
+        return command("approve", self._trace.id, self._data)

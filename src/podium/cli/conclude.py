@@ -1,0 +1,64 @@
+"""What is told of a session when a run of it is over: the result on stdout, how it came about on stderr."""
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from podium.analysis.spending import told_cost
+from podium.analysis.trace import Trace
+from podium.cli.exit_codes import ExitCode, of_session
+from podium.cli.text import command, count, printable, seconds, tell, unbroken
+from podium.running import RunResult
+
+
+def conclude(result: RunResult, trace: Trace, data: Path, *, json: bool, is_rehearsed: bool) -> ExitCode:
+    """Print the result and how it came about; the exit code."""
+    code = of_session(result.stop_reason, paused=result.paused)
+    if not json and not result.paused and code != ExitCode.FAILED:
+        margin = "\n" if sys.stderr.isatty() and sys.stdout.isatty() else ""
+        sys.stdout.write(f"{margin}{_told_result(result)}{margin}")
+        sys.stdout.flush()
+    main = trace.threads[trace.primary]
+    said = {
+        ExitCode.SUCCESS: "done",
+        ExitCode.LIMIT_REACHED: f"stopped, {main.reason or 'a limit was reached'}",
+        ExitCode.WAITS_FOR_PERSON: "waits for a person",
+        ExitCode.INTERRUPTED: "interrupted and paused",
+        ExitCode.FAILED: f"failed: {result.error or result.stop_reason}",
+    }.get(code, result.stop_reason)
+    wall = ((trace.last_at or main.opened_at) - main.opened_at).total_seconds()
+    figures = [
+        count(len(trace.threads), "thread"),
+        count(trace.turns, "turn"),
+        count(trace.usage.total_tokens, "token") + (" (estimated; no model was called)" if is_rehearsed else ""),
+        trace.cost.told,
+        seconds(wall),
+    ]
+    tell(unbroken(f"{said} · {', '.join(figure for figure in figures if figure)}"))
+    next_step = {ExitCode.WAITS_FOR_PERSON: "approve", ExitCode.INTERRUPTED: "resume"}.get(code, "show")
+    tell(command(next_step, result.session_id, data))
+    return code
+
+
+def _told_result(result: RunResult) -> str:
+    if isinstance(result.output, str):
+        return printable(result.output.rstrip("\n")) + "\n"
+    return msgspec.json.format(msgspec.json.encode(result.output), indent=2).decode() + "\n"
+
+
+def result_line(result: RunResult, trace: Trace) -> dict[str, object]:
+    """The result as the last of the JSON lines."""
+    return {
+        "type": "result",
+        "session": result.session_id,
+        "stop_reason": result.stop_reason,
+        "paused": result.paused,
+        "exit_code": int(of_session(result.stop_reason, paused=result.paused)),
+        "output": result.output,
+        "error": result.error,
+        "threads": len(trace.threads),
+        "turns": trace.turns,
+        "usage": result.usage,
+        "cost": told_cost(trace.cost),
+    }
