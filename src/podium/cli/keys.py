@@ -60,9 +60,15 @@ class Keys:
         termios.tcflush(self._terminal, termios.TCIFLUSH)
 
     def _listen(self) -> None:
-        is_ours = os.tcgetpgrp(self._terminal) == os.getpgrp()  # who is in the background is stopped for touching it
-        if self._before is not None and is_ours:
+        if self._before is not None and not self._is_in_background():
             tty.setcbreak(self._terminal, termios.TCSAFLUSH)
+
+    def _is_in_background(self) -> bool:
+        """Whether the terminal is another job's now: who touches it then is stopped."""
+        try:
+            return os.tcgetpgrp(self._terminal) != os.getpgrp()
+        except OSError:  # it controls no jobs
+            return False
 
     def _die(self, number: int, frame: FrameType | None) -> None:
         self.restore()

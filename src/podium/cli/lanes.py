@@ -24,7 +24,7 @@ _BAR_STYLES = {
 }
 _NARROWEST_BAR, _WIDEST_NAME = 12, 28
 _ROOMY = 100  # columns; where there are fewer, the working time gives way to what each thread does
-_BAR_SHARE = 0.4  # of what names and figures leave; the rest says what each thread does
+_SAID_SHARE, _SAID_MOST = 0.6, 60  # of what names and figures leave: for what each thread does; the bars get the rest
 
 
 def lanes(made: Trace, now: datetime, width: int, height: int, *, words: str = "") -> list[Text]:
@@ -44,7 +44,7 @@ def lanes(made: Trace, now: datetime, width: int, height: int, *, words: str = "
     heads, figures = tuple(columns_of[0]), [tuple(it.values()) for it in columns_of]
     widths = [max(len(cell) for cell in column) for column in zip(heads, *figures, strict=True)]
     room = width - name_width - sum(widths) - 2 * (len(widths) + 2)
-    columns = max(_NARROWEST_BAR, int(room * _BAR_SHARE))
+    columns = max(_NARROWEST_BAR, room - min(_SAID_MOST, int(room * _SAID_SHARE)))
     axis, says = Axis(made, now, columns), max(0, room - columns)
     bars = [bar(thread, axis, now) for thread, _ in rows]
     end = f"{seconds(axis.length_s)}"

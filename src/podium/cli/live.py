@@ -141,11 +141,15 @@ class LiveView:
         now, how = self._now(), "" if self.takes_answers else self._how()
         most = height if self._bar.mode == "all" else max(6, min(16, height * 2 // 5))
         bar = [] if is_last else self._bar.drawn(self._trace, now, width, most, command=how)
-        if bar and self._bar.mode == "all":
-            return bar
-        words = " ".join(self._words.split())
-        picture = lanes(self._trace, now, width, height - len(bar) - bool(bar), words=f"…{words[-100:]}" * bool(words))
-        return [*picture, *([Text("")] if bar else []), *bar]
+        picture: list[Text] = []
+        if not bar or self._bar.mode != "all":
+            words = " ".join(self._words.split())
+            left = height - len(bar) - bool(bar)
+            picture = lanes(self._trace, now, width, left, words=f"…{words[-100:]}" * bool(words))
+        lines = [*picture, *([Text("")] if bar and picture else []), *bar]
+        for line in lines:
+            line.no_wrap, line.overflow = True, "crop"
+        return lines[:height]
 
     def _how(self) -> str:
         return command("approve", self._trace.id, self._data)

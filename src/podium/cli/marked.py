@@ -53,7 +53,7 @@ def call_lines(given: Mapping[str, JSON], width: int) -> list[str]:
     Shape: an argument's name stands before its first line. A text stands as it is, anything else as JSON.
     """
     names = {key: marked(key) for key in given}
-    room = min(_KEY_WIDTH, max((cell_len(name) for name in names.values()), default=0))
+    room = min(_KEY_WIDTH, width // 3, max((cell_len(name) for name in names.values()), default=0))
     lines = []
     for key, value in given.items():
         name = names[key]

@@ -73,7 +73,7 @@ def bar(thread: ThreadTrace, axis: Axis, until: datetime) -> str:
         if worked and worked[0].start < gap.start and gap.end < worked[-1].end:
             drawn[axis.cell(gap.start)] = GAP
     for effect in failures:
-        drawn[axis.cell(effect.end or until)] = FAILED
+        drawn[axis.cell(effect.start)] = FAILED
     for interval in asked:
         drawn[axis.cell(interval.start)] = PERSON
     return "".join(drawn).rstrip()
