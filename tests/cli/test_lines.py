@@ -77,3 +77,44 @@ async def test_last_words_of_a_child_are_told() -> None:
     log.report(2, "a")
 
     assert (await lines_of(log))[-2:] == ["  a: says it is 7", "  a: reported: reported! (0 turns, 0 tokens, 1.00 s)"]
+
+
+async def test_call_that_asks_is_one_line_with_the_command_that_answers_it() -> None:
+    log = Log()
+    call = log.asks(1, "lead", command="make")
+    log.blocks(1, "lead", calls=(call,))
+    log.answers(5, call, allow=False, reason="not now")
+
+    assert (await lines_of(log))[1:] == [
+        f"lead: asks to run bash (make); answer it with: podium approve sesn_1 {call}",
+        "lead: waits for a person",
+        "lead: was refused bash (make): not now",
+    ]
+
+
+async def test_failed_attempt_says_when_the_next_one_follows() -> None:
+    log = Log()
+    log.fails("lead", 1, 2, retry=3.5)
+    log.fails("lead", 3.5, 4, attempt=2, why="401 no such key")
+
+    assert (await lines_of(log))[1:] == [
+        "lead: got no reply: 529 overloaded; attempt 2 follows in 1.50 s",
+        "lead: tries again, attempt 2",
+        "lead: got no reply: 401 no such key",
+    ]
+
+
+async def test_ending_tells_dollars_and_never_takes_an_unknown_price_for_zero() -> None:
+    log = Log()
+    log.delegate(1, "a", "b")
+    log.priced("a", 1, 2, "0.25")
+    log.report(2, "a")
+    log.model("b", 1, 2)
+    log.report(2, "b")
+
+    endings = [line for line in await lines_of(log) if "reported" in line]
+
+    assert endings == [
+        "  a: reported: reported! (1 turn, 10 tokens, $0.2500, 1.00 s)",
+        "  b: reported: reported! (1 turn, 10 tokens, price unknown, 1.00 s)",
+    ]

@@ -117,7 +117,7 @@ def _row(name: str, it: Spent, total: Spent) -> Row:
         f"{it.failed:,}" if it.failed else "",
         *(f"{number:,}" for number in tokens),
         ("~" if it.cost.estimated else "") + it.cost.exact,
-        "" if share is None else f"{share:.0%}",
+        "?" if it.cost.unknown and not it.cost.usd else "" if share is None else f"{share:.0%}",
     )
 
 
@@ -134,6 +134,6 @@ def _notes(made: Trace, spent: Spending) -> Iterator[str]:
         yield "rehearsed: no model was called, tokens are estimated"
     for name in spent.unknown:
         calls = count(spent.models[name].cost.unknown, "call")
-        yield f"? the price of {one_line(name)} is not known: {calls} of it in no sum of dollars"
+        yield f"? what {calls} of {one_line(name)} cost is not known, and is in no sum of dollars"
     if estimated := spent.total.cost.estimated:
         yield f"~ the cost of {count(estimated, 'call')} is estimated: the provider did not tell what was used"

@@ -59,7 +59,7 @@ def lanes(made: Trace, now: datetime, width: int, height: int, *, words: str = "
             line.append(char, style=_BAR_STYLES.get(char, ""))
         line.append("  ").append(_fitted(doing, says), style=style).append("  " + _cells(cells, widths))
         lines.append(line)
-    key = legend(bars, has_gaps=any(GAP in drawn for drawn in bars))
+    key = legend(bars)
     more = f"and {count(hidden, 'more thread')}; " if hidden else ""
     lines.append(Text(f"{more}{key}", style="dim"))
     for line in lines:

@@ -123,7 +123,7 @@ def _lanes(made: Trace, threads: Sequence[tuple[ThreadTrace, str]], until: datet
     bars = [bar(thread, axis, until) for thread, _ in threads]
     for (_, name), drawn in zip(threads, bars, strict=True):
         yield f"{name:{names}}  {drawn}".rstrip()
-    yield f"{'':{names}}  {legend(bars, has_gaps=bool(axis.gaps))}"
+    yield f"{'':{names}}  {legend(bars)}"
 
 
 def _overlaps(made: Trace, told: list[Batch]) -> Iterator[str]:

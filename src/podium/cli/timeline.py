@@ -85,8 +85,8 @@ def _char(alive: float, shares: dict[str, float]) -> str:
     return kind if shares[kind] > 1e-9 or alive else " "
 
 
-def legend(bars: Iterable[str], *, has_gaps: bool) -> str:
+def legend(bars: Iterable[str]) -> str:
     """What the characters mean: the usual ones, and of the others those that are there."""
     drawn = {char for line in bars for char in line}
-    more = [f"{char} {said}" for char, said in _MORE.items() if char in drawn or (char == GAP and has_gaps)]
+    more = [f"{char} {said}" for char, said in _MORE.items() if char in drawn]
     return "  ".join([LEGEND, *more])
