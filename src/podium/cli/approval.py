@@ -1,7 +1,7 @@
 """`podium approve`: answer the calls that wait for a person."""
 
 import asyncio
-import shutil
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +18,8 @@ from podium.errors import BadInput, Refused
 
 if TYPE_CHECKING:
     from podium.cli.bar import Answer
+
+WIDTH = 100  # where there is no terminal
 
 
 def approve(
@@ -45,7 +47,9 @@ def approve(
     if allow is None:  # while a person thinks, the data folder is not open here
         answers = _asked(made, waiting)
     else:
-        answers = [answer_of(_only(waiting, row, data), allow=allow, reason=reason)]
+        approval = _only(waiting, row, data)
+        _show(made, approval, 1, 1)
+        answers = [answer_of(approval, allow=allow, reason=reason)]
     raise typer.Exit(asyncio.run(_give(row, answers, waiting, data)))
 
 
@@ -85,14 +89,13 @@ def _named(approvals: Iterable[Approval]) -> str:
 
 def _asked(made: Trace, waiting: list[Approval]) -> list["Answer"]:
     """What a person at the terminal says to each call; those that are skipped are left out."""
-    from podium.cli.bar import answer_of, told_approval
+    from podium.cli.bar import answer_of
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise BadInput(f"nobody can be asked here: say --allow or --deny. It waits: {_named(waiting)}")
-    answers, width = [], shutil.get_terminal_size().columns
+    answers = []
     for place, approval in enumerate(waiting, start=1):
-        for line in told_approval(made, approval, place, len(waiting), width):
-            print(line, file=sys.stderr)
+        _show(made, approval, place, len(waiting))
         try:
             said = _typed("y allows it, n refuses it, Enter leaves it waiting: ", ("y", "n", ""))
             if said:
@@ -102,6 +105,14 @@ def _asked(made: Trace, waiting: list[Approval]) -> list["Answer"]:
             print(file=sys.stderr)
             break
     return answers
+
+
+def _show(made: Trace, approval: Approval, place: int, of: int) -> None:
+    from podium.cli.bar import told_approval
+
+    width = os.get_terminal_size(sys.stderr.fileno()).columns if sys.stderr.isatty() else WIDTH
+    for line in told_approval(made, approval, place, of, width):
+        print(line, file=sys.stderr)
 
 
 def _typed(question: str, known: tuple[str, ...] | None = None) -> str:

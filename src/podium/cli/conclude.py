@@ -15,7 +15,7 @@ from podium.running import RunResult
 def conclude(result: RunResult, trace: Trace, data: Path, *, json: bool, is_rehearsed: bool) -> ExitCode:
     """Print the result and how it came about; the exit code."""
     code = of_session(result.stop_reason, paused=result.paused)
-    if not json and not result.paused and code != ExitCode.FAILED:
+    if not json and code in (ExitCode.SUCCESS, ExitCode.LIMIT_REACHED):
         margin = "\n" if sys.stderr.isatty() and sys.stdout.isatty() else ""
         sys.stdout.write(f"{margin}{_told_result(result)}{margin}")
         sys.stdout.flush()

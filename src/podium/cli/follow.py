@@ -16,10 +16,12 @@ from podium.analysis.trace import ASKS, Trace
 from podium.app import Podium
 from podium.cli.bar import Answer
 from podium.cli.conclude import conclude, result_line
+from podium.cli.data import traced
 from podium.cli.exit_codes import ExitCode
 from podium.cli.live import LiveView
 from podium.cli.text import command, tell
 from podium.cli.views import JsonLines, View, view
+from podium.core.ports import Store
 from podium.core.records import Record
 from podium.core.rows import SessionRow
 from podium.errors import PodiumError
@@ -46,6 +48,30 @@ class Desk:
         self.has_answered = True
 
 
+class Feed:
+    """Takes records into the trace and shows them, each once, from wherever they come."""
+
+    def __init__(self, session: str, trace: Trace, shown: View) -> None:
+        self.session = session
+        self.trace = trace
+        self.shown = shown
+        self._seen = 0
+
+    def take(self, record: Record) -> None:
+        """Fold the record, unless the trace has it already, and show it, unless it was shown."""
+        if record.seq > self.trace.head:
+            self.trace.apply(record)
+        if record.seq > self._seen:
+            self._seen = record.seq
+            self.shown.show(self.trace, record)
+
+    async def catch_up(self, store: Store) -> None:
+        """Take what the log holds by now."""
+        while page := await store.records(self.session, after=self.trace.head):
+            for record in page:
+                self.take(record)
+
+
 async def follow(
     run: Run, trace: Trace, data: Path, *, json: bool, is_rehearsed: bool, podium: Podium | None = None
 ) -> tuple[RunResult, bool]:
@@ -61,48 +87,42 @@ async def follow(
     shown.say(f"session {run.id}" + (", rehearsed: no model is called" if is_rehearsed else ""))
     with _stopping(run, shown, data) as stop:
         async with shown:
-            result = await _show(run, trace, shown)
+            feed = Feed(run.id, trace, shown)
+            result = await _show(run, feed)
             can_answer = isinstance(shown, LiveView) and shown.takes_answers
             while podium is not None and can_answer and result.stop_reason == ASKS and not stop.is_asked:
-                again = await stop.unless_asked(woken(podium, trace, shown, takes_up=lambda: True, within_s=0.0))
+                again = await stop.unless_asked(woken(podium, feed, takes_up=lambda: True, within_s=0.0))
                 if again is None:
                     break
                 stop.drives(again)
-                result = await _show(again, trace, shown)
+                result = await _show(again, feed)
         if isinstance(shown, JsonLines):
             shown.write(result_line(result, trace))
     return result, stop.is_asked
 
 
-async def _show(run: Run, trace: Trace, shown: View) -> RunResult:
+async def _show(run: Run, feed: Feed) -> RunResult:
     async for record in run.records():
-        take_in(record, trace, shown)
+        feed.take(record)
     return await run.result()
 
 
-def take_in(record: Record, trace: Trace, shown: View) -> None:
-    """Fold the record, unless it was folded before, and show it."""
-    if record.seq > trace.head:
-        trace.apply(record)
-    shown.show(trace, record)
-
-
-async def woken(
-    podium: Podium, trace: Trace, shown: View, *, takes_up: Callable[[], bool], within_s: float
-) -> Run | None:
+async def woken(podium: Podium, feed: Feed, *, takes_up: Callable[[], bool], within_s: float) -> Run | None:
     """Show what others record, until the session needs nobody; a run if this process is to drive it from here on.
 
     Shape: it is taken up when it runs, `takes_up()` says so, and no other process has within so many seconds. The trace
     knows the session's log as it was.
     """
-    async with aclosing(podium.watch(trace.id)) as records:
+    trace = feed.trace
+    async with aclosing(podium.watch(feed.session)) as records:
         async for record in records:
             if record.seq <= trace.head:
                 continue
-            take_in(record, trace, shown)
+            feed.take(record)
             if trace.status == "running" and takes_up():
-                run = await podium.take_up_if_needed(trace.id, within_s=within_s)
+                run = await podium.take_up_if_needed(feed.session, within_s=within_s)
                 if run is not None:
+                    await feed.catch_up(podium.parts.store)  # the run tells only what comes after it was taken up
                     return run
             if trace.needs_nobody:
                 return None
@@ -114,8 +134,6 @@ async def go_on_if_needed(podium: Podium, row: SessionRow, data: Path, *, done: 
 
     Shape: `done` is what is told if there is nothing to drive here.
     """
-    from podium.cli.data import traced
-
     run = await podium.take_up_if_needed(row.id)
     if run is None:
         owner = await podium.parts.store.owner(row.id)
@@ -160,15 +178,7 @@ class _Stop:
     async def unless_asked(self, waiting: Coroutine[object, object, Run | None]) -> Run | None:
         """What was waited for, or None as soon as a signal came."""
         self._run = None
-        work, asked = asyncio.create_task(waiting), asyncio.create_task(self._asked.wait())
-        try:
-            await asyncio.wait([work, asked], return_when=asyncio.FIRST_COMPLETED)
-            return await work if work.done() else None
-        finally:
-            for task in (work, asked):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+        return await unless(self._asked, waiting)
 
     async def _interrupt(self, run: Run) -> None:
         self._shown.say("stopping: what is open is closed as interrupted (Ctrl-C again quits at once)")
@@ -183,6 +193,25 @@ def _stopping(run: Run, shown: View, data: Path) -> Iterator[_Stop]:
     stop = _Stop(run, shown, data)
     with on_signals(stop.ask):
         yield stop
+
+
+async def unless(asked: asyncio.Event, waiting: Coroutine[object, object, Run | None]) -> Run | None:
+    """What was waited for, or None as soon as the event is set."""
+    work, stop = asyncio.create_task(waiting), asyncio.create_task(asked.wait())
+    try:
+        await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
+        return await work if work.done() else None
+    finally:
+        await end(work, stop)
+
+
+async def end(*tasks: asyncio.Task[object]) -> None:
+    """Cancel the tasks and wait until they are over."""
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 @contextmanager

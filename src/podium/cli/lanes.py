@@ -69,11 +69,10 @@ def lanes(made: Trace, now: datetime, width: int, height: int, *, words: str = "
 
 def _summary(made: Trace, now: datetime, width: int) -> list[Text]:
     """The title and the session's figures, on one line if it holds both."""
-    until = made.idle_since or now
     spent = [count(made.turns, "turn"), count(made.usage.total_tokens, "token")]
     spent += [made.cost.told] if made.cost.told else []
     spent += ["rehearsed"] if made.is_rehearsed else []
-    spent += [seconds((until - (made.started_at or until)).total_seconds())]
+    spent += [seconds(Axis(made, now, 1).length_s)]
     figures = " · ".join([_standing(made), *spent])
     title = Text(one_line(made.title, width), style="bold")
     between = width - title.cell_len - len(figures)

@@ -1,9 +1,8 @@
 """`podium watch`: look on while any process drives a session."""
 
 import asyncio
-from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +13,12 @@ from podium.cli.exit_codes import ExitCode, of_session
 from podium.cli.options import Data, Json
 from podium.cli.text import DATA, command, tell
 from podium.core.rows import SessionRow
+
+if TYPE_CHECKING:
+    from podium.cli.views import View
+    from podium.running import Run
+
+LOOK_S = 2.0  # between looks for the process that drives the session
 
 
 def watch(
@@ -31,13 +36,12 @@ def watch(
 
 async def _watch(name: str, json: bool, data: Path) -> int:
     from podium.cli.follow import conclude, follow
-    from podium.running import Run
 
     async with existing(data) as podium:
         row = await meant(podium.parts.store, name)
         trace = Trace()
         run = await _look_on(podium, row, trace, data, json=json)
-        if isinstance(run, Run):
+        if run is not None:
             tell("answered here, and no other process goes on with it: this one does now")
             result, _ = await follow(run, trace, data, json=json, is_rehearsed=trace.is_rehearsed, podium=podium)
             return conclude(result, trace, data, json=json, is_rehearsed=trace.is_rehearsed)
@@ -48,31 +52,34 @@ async def _watch(name: str, json: bool, data: Path) -> int:
     return of_session(trace.stop_reason, paused=trace.paused)
 
 
-async def _look_on(podium: Podium, row: SessionRow, trace: Trace, data: Path, *, json: bool) -> object:
+async def _look_on(podium: Podium, row: SessionRow, trace: Trace, data: Path, *, json: bool) -> "Run | None":
     """Show the session until it needs nobody or we are to leave; a run if this process is to drive it on."""
-    from podium.cli.follow import Desk, on_signals, take_in, woken
+    from podium.cli.follow import Desk, Feed, end, on_signals, unless, woken
     from podium.cli.views import view
 
     desk = Desk(podium, row.id)
     shown = view(trace, data, json=json, answer=desk.take)
     shown.say(f"session {row.id}")
-    if row.facts.status != "idle" and await podium.parts.store.owner(row.id) is None:
-        shown.say(f"no process drives it; go on with: {command('resume', row.id, data)}")
     leave = asyncio.Event()
     with on_signals(leave.set):
         async with shown:
-            while trace.head < row.head:
-                for record in await podium.parts.store.records(row.id, after=trace.head):
-                    take_in(record, trace, shown)
+            feed = Feed(row.id, trace, shown)
+            await feed.catch_up(podium.parts.store)
             if trace.needs_nobody:
                 return None
-            work = asyncio.create_task(woken(podium, trace, shown, takes_up=lambda: desk.has_answered, within_s=1.0))
-            left = asyncio.create_task(leave.wait())
+            looking = asyncio.create_task(_tell_if_left(podium, trace, shown, data))
             try:
-                await asyncio.wait([work, left], return_when=asyncio.FIRST_COMPLETED)
-                return await work if work.done() else None
+                return await unless(leave, woken(podium, feed, takes_up=lambda: desk.has_answered, within_s=1.0))
             finally:
-                for task in (work, left):
-                    task.cancel()
-                    with suppress(asyncio.CancelledError):
-                        await task
+                await end(looking)
+
+
+async def _tell_if_left(podium: Podium, trace: Trace, shown: "View", data: Path) -> None:
+    """Say so each time the session is found to be left unfinished, by a process that died."""
+    was_left = False
+    while True:
+        is_left = trace.status != "idle" and await podium.parts.store.owner(trace.id) is None
+        if is_left and not was_left:
+            shown.say(f"no process drives it; go on with: {command('resume', trace.id, data)}")
+        was_left = is_left
+        await asyncio.sleep(LOOK_S)
