@@ -2,7 +2,9 @@
 
 from podium.cli.picture import picture
 from podium.cli.tree import MOST
-from podium.cli.under_way import under_way
+from podium.cli.under_way import under_way, waits_for_a_person
+from podium.core import facts as f
+from podium.core.events import ThreadRescheduled
 from tests.unit.hand_log import Log, at
 
 FOR_ALL = "podium show ID --all"
@@ -122,3 +124,50 @@ def test_thread_between_two_calls_waits_for_its_turn() -> None:
 
     assert list(under_way(log.trace)) == ["lead waits for its turn"]
     assert log.records[-1].at == at(2)
+
+
+def test_what_waits_for_a_person_is_named_with_who_waits_for_it() -> None:
+    log = Log()
+    log.delegate(1, "a")
+    log.delegate(1, "b", parent="a")
+    call = log.asks(2, "b", command="make")
+
+    assert list(waits_for_a_person(log.trace, at(12))) == [
+        f"b asks to run bash (make), since +2.00 s, 10.0 s ago; a, lead wait for it  ({call})"
+    ]
+
+
+def test_thread_that_waits_to_try_again_is_under_way() -> None:
+    log = Log()
+    span = log.model("lead", 1, None)
+    log.add(2, "lead", f.AttemptFailed(span=span, reason="529 overloaded", kind="overloaded", retry_at=at(9)))
+    log.end_model("lead", span, 2)
+    log.add(2, "lead", ThreadRescheduled(id="r", processed_at=at(2), session_thread_id="lead", agent_name="lead"))
+
+    assert list(under_way(log.trace)) == ["lead makes attempt 2 at +9.00 s, after 529 overloaded"]
+
+
+def test_picture_tells_costs_and_time_spent_waiting_for_a_person() -> None:
+    log = Log()
+    log.priced("lead", 0, 1, "0.0126")
+    log.delegate(3, "a")
+    log.model("a", 3, 4)
+    call = log.asks(4, "lead", command="make")
+    log.blocks(4, "lead", calls=(call,))
+    log.answers(14, call, allow=False, reason="not now")
+
+    lines = list(picture(log.trace, "as it stands", at(14), 100, most=60, for_all=""))
+
+    lead = next(line for line in lines if line.startswith("lead  "))
+    assert "for a person" in lead
+    assert "10.0 s" in lead
+    assert "$0.0126 + unknown" in lead
+    assert lines[-1] == "lead asked for bash (make): it was refused after 10.0 s: not now"
+
+
+def test_picture_of_a_session_that_cost_nothing_has_no_column_of_money() -> None:
+    log = Log(needs=("rehearsal:generated",))
+    log.model("lead", 0, 1)
+    log.idle(1)
+
+    assert "cost" not in "".join(picture(log.trace, "done", at(1), 100, most=60, for_all=""))

@@ -1,7 +1,6 @@
 """A session under way, drawn again and again on a terminal: its lanes, and the approval bar when a call waits."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
 from datetime import datetime
@@ -23,7 +22,7 @@ from podium.core.records import Record
 from podium.errors import PodiumError
 
 REFRESH_S = 0.125
-MOST_DRAWING = 0.2  # of the time, at most: a session of very many calls is drawn less often
+MOST_DRAWING = 0.1  # of the time, at most: a session of very many calls is drawn less often
 _WORDS = 400  # of what a model is saying, the last so many characters are kept
 
 Answering = Callable[[Answer], Awaitable[object]]
@@ -89,8 +88,7 @@ class LiveView:
         """Put the terminal back, for a process that ends at once."""
         if self._keys is not None:
             self._keys.restore()
-        sys.stderr.write("\x1b[?25h")  # the cursor, which the picture hides
-        sys.stderr.flush()
+        self._console.show_cursor(True)
 
     def show(self, trace: Trace, record: Record) -> None:
         """Say what the picture has no place for."""
