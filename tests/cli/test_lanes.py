@@ -70,7 +70,7 @@ def test_lane_of_a_thread_that_waits_to_try_again_says_when_and_why() -> None:
     made.threads["lead"].rest(at(2), "rescheduling")
     made.threads["lead"].wait("retry", at(2))
 
-    assert "attempt 2 in 4.00 s: 529 overloaded" in rows(made, 5)["lead"]
+    assert "attempt 2 in 4 s: 529 overloaded" in rows(made, 5)["lead"]
 
 
 def test_cost_of_a_lane_is_unknown_and_not_zero_without_a_price() -> None:

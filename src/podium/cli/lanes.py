@@ -9,7 +9,7 @@ from rich.text import Text
 from podium.analysis.cost import Cost
 from podium.analysis.trace import ASKS, ThreadTrace, Trace
 from podium.cli.lines import ENDED
-from podium.cli.text import count, one_line, printable, seconds, told_call
+from podium.cli.text import age, count, one_line, printable, seconds, told_call
 from podium.cli.timeline import FAILED, GAP, MODEL, PERSON, RETRY, TOOL, WAIT, Axis, bar, legend
 from podium.cli.tree import branches
 
@@ -154,7 +154,7 @@ def _tries_again(thread: ThreadTrace, now: datetime) -> str:
     failed = thread.failed
     if failed is None:
         return "tries again"
-    left = "" if failed.retry_at is None else f" in {seconds(max(0.0, (failed.retry_at - now).total_seconds()))}"
+    left = "" if failed.retry_at is None else f" in {age((failed.retry_at - now).total_seconds())}"
     return f"attempt {failed.attempt + 1}{left}: {failed.reason}"
 
 
