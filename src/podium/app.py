@@ -291,14 +291,14 @@ class Podium:
         except Owned:  # in the last moment
             return None
 
-    async def watch(self, session: str) -> AsyncGenerator[Record, None]:
-        """The session's records from its first, as they are committed, whoever drives it. It never ends by itself.
+    async def watch(self, session: str, *, after: int = 0) -> AsyncGenerator[Record, None]:
+        """The session's records after this seq, as they are committed, whoever drives it. It never ends by itself.
 
         Errors: NotFound.
         """
         parts = self.parts
         await parts.store.session(session)
-        async for record in parts.hub.follow(parts.store, session, after=0, until=asyncio.Event()):
+        async for record in parts.hub.follow(parts.store, session, after=after, until=asyncio.Event()):
             yield record
 
     # --- joining -------------------------------------------------------------------------------------
@@ -450,9 +450,12 @@ async def resume(
     agents: Iterable[Agent] = (),
     models: Mapping[str, Model] | None = None,
     accept_changed: bool = False,
+    approve: Approve | None = None,
     data: Path | str = DATA,
 ) -> RunResult:
     """Go on with an unfinished session (see `Podium.resume`) to its end."""
     async with Podium(data) as podium:
-        run = await podium.resume(session_id, agents=agents, models=models, accept_changed=accept_changed)
+        run = await podium.resume(
+            session_id, agents=agents, models=models, accept_changed=accept_changed, approve=approve
+        )
         return await run.result()

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from podium.cli import check, doctor, resume, run, sessions, show
+from podium.cli import approval, check, cost, doctor, interrupt, resume, run, send, sessions, show, watch
 from podium.cli.exit_codes import ExitCode, of_error
 from podium.cli.text import Told, one_line, tell
 from podium.errors import PodiumError
@@ -26,6 +26,11 @@ app.command("run")(run.run)
 app.command("show")(show.show)
 app.command("sessions")(sessions.sessions)
 app.command("resume")(resume.resume)
+app.command("watch")(watch.watch)
+app.command("approve")(approval.approve)
+app.command("send")(send.send)
+app.command("interrupt")(interrupt.interrupt)
+app.command("cost")(cost.cost)
 app.command("check")(check.check)
 app.command("doctor")(doctor.doctor)
 

@@ -140,5 +140,5 @@ async def _go_on(
     is_rehearsed = any(need.startswith("rehearsal:") for need in row.needs)
     run = await podium.resume(row.id, accept_changed=accept_changed)
     past = trace(read_log(podium.folder, row.id))
-    result, is_asked = await follow(run, past, data, json=json, is_rehearsed=is_rehearsed)
+    result, is_asked = await follow(run, past, data, json=json, is_rehearsed=is_rehearsed, podium=podium)
     return conclude(result, past, data, json=json, is_rehearsed=is_rehearsed), is_asked

@@ -31,6 +31,7 @@ def run(
     turns: Annotated[int | None, typer.Option(help="Stop the session after so many model replies.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Stop it after so many seconds of work.")] = None,
     tokens: Annotated[int | None, typer.Option(help="Stop it after so many tokens.")] = None,
+    usd: Annotated[str | None, typer.Option(metavar="USD", help="Stop it before it costs more dollars.")] = None,
     json: Json = False,
     data: Data = DATA,
 ) -> None:
@@ -46,7 +47,7 @@ def run(
                 mounts=mount or [],
                 workdir=workdir,
                 rehearse=rehearse,
-                limits={"turns": turns, "seconds": seconds, "tokens": tokens},
+                limits={"turns": turns, "seconds": seconds, "tokens": tokens, "usd": usd},
                 json=json,
                 data=data,
             )
@@ -84,5 +85,5 @@ async def _run(
             concurrency=team.concurrency,
         )
         trace, is_rehearsed = Trace(), rehearsal is not None
-        result, _ = await follow(under_way, trace, data, json=json, is_rehearsed=is_rehearsed)
+        result, _ = await follow(under_way, trace, data, json=json, is_rehearsed=is_rehearsed, podium=podium)
     return conclude(result, trace, data, json=json, is_rehearsed=is_rehearsed)
