@@ -183,27 +183,25 @@ class Limiter:
 
         Shape: `used_tokens` corrects the estimate; None leaves it.
         """
-        if slot is None:
+        if slot is None or slot.taken is None:
             return
         now_s = self._now()
-        taken, slot.taken = slot.taken, []
-        for gate in taken:
+        for gate in slot.taken:
             gate.give_back(now_s, slot, used_tokens)
-        self._after(taken)
+        self._leave(slot)
 
     def undo(self, slot: Slot | None) -> None:
         """The call was not made after all: it counts for nothing."""
-        if slot is None:
+        if slot is None or slot.taken is None:
             return
         now_s = self._now()
-        taken, slot.taken = slot.taken, []
-        for gate in taken:
+        for gate in slot.taken:
             gate.undo(now_s, slot)
-        self._after(taken)
+        self._leave(slot)
 
     def blocked(self, slot: Slot | None) -> str | None:
         """Why the call waits now, in words; None if it does not."""
-        if slot is None or slot.taken:
+        if slot is None or slot.taken is not None:
             return None
         now_s = self._now()
         for gate in self._gates(slot, now_s):
@@ -294,7 +292,8 @@ class Limiter:
         if slot is self._first:
             self._first = None
 
-    def _after(self, taken: list[Gate]) -> None:
+    def _leave(self, slot: Slot) -> None:
+        taken, slot.taken = slot.taken or [], None
         for gate in taken:
             if isinstance(gate, Places):
                 self._drop_if_over(gate)

@@ -44,6 +44,8 @@ class Bucket:
         if left is not None and left < self._left:
             self._left = left
             self._learned_at_s = now_s
+        if left is not None:
+            self._reset_at_s = inf  # what was said before is out of date
         if reset_s is None:
             return
         self._reset_at_s = now_s + reset_s

@@ -44,7 +44,7 @@ class Gate(Protocol):
 class Slot:
     """What one model call needs. It may be taken again after it was given back, as by another attempt.
 
-    Shape: `tokens` is the estimate of what it will use. `taken` are the gates it has passed and not given back.
+    Shape: `tokens` is the estimate of what it will use. `taken` are the gates it has passed while it is under way.
     """
 
     session: str
@@ -53,7 +53,7 @@ class Slot:
     provider: str
     tokens: int = 0
     workspace: str = "default"
-    taken: list[Gate] = field(default_factory=list)
+    taken: list[Gate] | None = None
     taken_at_s: float = 0.0
     turn: asyncio.Future[None] | None = None  # done when it may go
     number: int = 0  # those that began to wait earlier have smaller ones
