@@ -35,7 +35,7 @@ class Answer:
 
     Shape: each of `parts` is written by itself. `framing` is how the body's end is told: by chunks, by its length, or
     by hanging up. `then`: "finish"; "drop" hangs up without having finished; "reset" has the kernel send RST; "wait"
-    says no more until the client hangs up, "ping" pings it until then. With `silent` not even the status is sent.
+    says no more until the client hangs up, "ping" pings it until then. With `silent` no status goes before the parts.
     """
 
     parts: Sequence[bytes] = ()
@@ -156,25 +156,23 @@ def fails(status: int, type: str = "", message: str = "", **headers: str) -> Ans
 class MessagesServer:
     """Gives one answer to each call, in order; the last one again when there are no more.
 
-    Shape: instead of answers, a function of the request may be given. `hung_up` is set when a client hangs up on an
-    answer that waits or pings.
+    Shape: instead of answers, a function of the request may be given. `called` is set when a call has come, `hung_up`
+    when a client hangs up on an answer that waits or pings.
     """
 
     def __init__(self, *answers: Answer, script: Callable[[Received], Answer] | None = None) -> None:
         self.requests: list[Received] = []
         self.connections = 0
+        self.called = asyncio.Event()
         self.hung_up = asyncio.Event()
         self._answers = list(answers)
         self._script = script or self._next
         self._tasks: set[asyncio.Task[None]] = set()
 
-    @property
-    def url(self) -> str:
-        host, port = self._server.sockets[0].getsockname()
-        return f"http://{host}:{port}"
-
     async def __aenter__(self) -> "MessagesServer":
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=2048)
+        host, port = self._server.sockets[0].getsockname()
+        self.url = f"http://{host}:{port}"
         return self
 
     async def __aexit__(
@@ -205,13 +203,14 @@ class MessagesServer:
     async def _answer(self, request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; whether the connection can take another."""
         self.requests.append(request)
+        self.called.set()
         answer = self._script(request)
         if not answer.silent:
             writer.write(_head(answer))
-            for part in answer.parts:
-                writer.write(_framed(answer, part))
-                await writer.drain()
-                await asyncio.sleep(0)  # so that the parts come apart
+        for part in filter(None, answer.parts):  # an empty chunk would be the last one
+            writer.write(_framed(answer, part))
+            await writer.drain()
+            await asyncio.sleep(0)  # so that the parts come apart
         match answer.then:
             case "finish":
                 if answer.framing == "chunked":
@@ -248,11 +247,9 @@ async def _read(reader: asyncio.StreamReader) -> Received:
 
 
 def _head(answer: Answer) -> bytes:
-    framing = {
-        "chunked": {"transfer-encoding": "chunked"},
-        "length": {"content-length": str(sum(map(len, answer.parts)))},
-        "close": {"connection": "close"},
-    }[answer.framing]
+    framing = {"chunked": {"transfer-encoding": "chunked"}, "close": {"connection": "close"}}.get(answer.framing)
+    if framing is None:
+        framing = {"content-length": str(sum(map(len, answer.parts)))}
     lines = [f"{name}: {value}" for name, value in {**answer.headers, **framing}.items()]
     return "\r\n".join([f"HTTP/1.1 {answer.status} Some Reason", *lines, "", ""]).encode("latin-1")
 

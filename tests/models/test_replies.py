@@ -177,7 +177,8 @@ async def test_an_id_of_an_earlier_reply_may_come_again() -> None:
 async def test_a_call_cut_off_by_the_limit_of_output_tokens_is_named(sent: str) -> None:
     parts = [
         begun(), started(0, text("")), delta(0, "text_delta", text="now:"), stopped(0),
-        started(1, tool_use("t1", "bash")), delta(1, "input_json_delta", partial_json=sent), stopped(1), ended("max_tokens"), OVER,
+        started(1, tool_use("t1", "bash")), delta(1, "input_json_delta", partial_json=sent), stopped(1),
+        ended("max_tokens"), OVER,
     ]  # fmt: skip
 
     reply = await reply_to(Answer(parts=parts))

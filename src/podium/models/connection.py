@@ -67,7 +67,7 @@ async def posted(client: "AsyncAnthropic", upstream: Upstream, body: bytes) -> "
         limit = f"deadlines.connect_s = {upstream.deadlines.connect_s:g}"
         raise NotAReply(f"could not be reached in time ({limit}). {_remedy(upstream)}") from None
     except anthropic.APIConnectionError as error:
-        raise NotAReply(f"could not be reached ({_text(error.__cause__ or error)}). {_remedy(upstream)}") from None
+        raise NotAReply(f"gave no answer ({_text(error.__cause__ or error)}). {_remedy(upstream)}") from None
     except (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError) as error:
         raise NotAReply(f"lost the connection in the middle of its answer ({_text(error)})") from None
 
@@ -107,4 +107,4 @@ def _without(names: set[str]) -> "Callable[[httpx2.Request], Awaitable[None]]":
 
 
 def _text(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    return f"{str(error) or type(error).__name__:.300}"

@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # importing Podium imports no vendor's package
 
 _GOODBYE_S = 0.25  # how long the end of a stream may take after its last event, so that the connection can be kept
 
+_CLOSED = "closed"
+
 
 class MessagesClient:
     """One provider's connections, for all of its models. Made for one event loop; `close` it there."""
@@ -34,6 +36,7 @@ class MessagesClient:
     def __init__(self, upstream: Upstream) -> None:
         self.upstream = upstream
         self._client: AsyncAnthropic | None = None
+        self._under_way: set[_Watch] = set()
 
     async def answer(self, body: bytes, model: str, on_delta: Callable[[Delta], None]) -> Reply:
         """The reply to a request's body; `model` is for the words of errors.
@@ -44,6 +47,7 @@ class MessagesClient:
         watch = _Watch(self.upstream.deadlines)
         told: Rates | None = None
         self._client = self._client or open_client(self.upstream)
+        self._under_way.add(watch)
         try:
             try:
                 async with watch.timeout, posted(self._client, self.upstream, body) as response:
@@ -54,13 +58,17 @@ class MessagesClient:
         except NotAReply as failure:
             if not incoming.is_over:  # what happens to the connection after a reply is no matter
                 raise self._failed(failure, incoming, told) from None
+        finally:
+            self._under_way.discard(watch)
         try:
             return incoming.reply(told)
         except NotAReply as failure:
             raise self._failed(failure, incoming, told) from None
 
     async def close(self) -> None:
-        """Hang up, on calls under way too. May be called twice."""
+        """Hang up; calls under way fail. May be called twice."""
+        for watch in self._under_way:
+            watch.stop()  # its reader would not be told that the connection is gone
         client, self._client = self._client, None
         if client is not None:
             await client.close()
@@ -109,6 +117,8 @@ class MessagesClient:
         )
 
     def _late(self, setting: str) -> str:
+        if setting == _CLOSED:
+            return "was hung up on: this program has closed its connections"
         silence = {
             "first_event_s": "sent nothing of its answer",
             "progress_s": "sent nothing new in the middle of its answer",
@@ -169,6 +179,11 @@ class _Watch:
         next_at = self._loop.time() + self._progress_s
         self.setting = "progress_s" if next_at < self._end else "call_s"
         self.timeout.reschedule(min(next_at, self._end))
+
+    def stop(self) -> None:
+        """Nothing is waited for any more."""
+        self.setting = _CLOSED
+        self.timeout.reschedule(self._loop.time())
 
     def ending(self) -> None:
         """The last event came; only the end is to come."""
