@@ -5,6 +5,7 @@ by who can record it.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
@@ -51,7 +52,7 @@ class MessagesClient:
         try:
             try:
                 async with watch.timeout, posted(self._client, self.upstream, body) as response:
-                    told = rates(response.headers)
+                    told = rates(dict(response.headers))
                     await self._receive(response, model, incoming, watch)
             except TimeoutError:
                 raise NotAReply(self._late(watch.setting)) from None
@@ -165,18 +166,26 @@ class MessagesModel:
 
 
 class _Watch:
-    """The deadlines of one call, as one timeout that moves; `setting` names the one that comes next."""
+    """The deadlines of one call, as one timeout that moves; `setting` names the one that comes next.
+
+    Units: `progress_s` is kept to a hundredth of it.
+    """
 
     def __init__(self, deadlines: Deadlines) -> None:
         self._loop = asyncio.get_running_loop()
         self._progress_s = deadlines.progress_s
         self._end = self._loop.time() + deadlines.call_s
+        self._moved_at = -math.inf
         self.setting = "first_event_s" if deadlines.first_event_s < deadlines.call_s else "call_s"
         self.timeout = asyncio.timeout(min(deadlines.first_event_s, deadlines.call_s))
 
     def progressed(self) -> None:
         """Something new came."""
-        next_at = self._loop.time() + self._progress_s
+        now = self._loop.time()
+        if now < self._moved_at + self._progress_s / 100:
+            return  # to set the alarm anew for each of a thousand events would cost more than to read them
+        self._moved_at = now
+        next_at = now + self._progress_s
         self.setting = "progress_s" if next_at < self._end else "call_s"
         self.timeout.reschedule(min(next_at, self._end))
 

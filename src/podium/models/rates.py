@@ -11,9 +11,12 @@ from podium.core.ports import Rates
 def rates(headers: Mapping[str, str]) -> Rates | None:
     """The limits that an answer's headers tell, or None if they tell none.
 
+    Shape: the names of `headers` are in lower case.
     Source: Messages API, anthropic-ratelimit-* headers. Where there is no limit of all tokens, those of input and
     output are added up.
     """
+    if not any(name.startswith("anthropic-ratelimit-") for name in headers):
+        return None
     now = _now(headers)
     said = Rates(
         requests_limit=_count(headers, "requests-limit"),
