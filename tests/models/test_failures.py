@@ -324,6 +324,7 @@ JSON = {"content-type": "application/json"}
         (b'{"type": "message", "content": [], "stop_rea', "JSON that is broken"),
         (b'{"type": "message", "content": [], "usage": {}}', "no stop_reason"),
         (b'{"type": "message", "content": [7], "stop_reason": "end_turn"}', "a content block that is none: 7"),
+        (b'{"type": "message", "content": [{}], "stop_reason": "end_turn"}', "a content block that is none: {}"),
         (b'{"choices": []}', 'JSON that is no message: {"choices": []}'),
         (b'{"error": "no GPU"}', "broke off with an error: no GPU"),
         (b"[]", "where a stream of events was due: []"),

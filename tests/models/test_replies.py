@@ -153,6 +153,14 @@ async def test_a_call_without_arguments_has_an_empty_input() -> None:
     assert (await reply_to(says(tool_use("t", "now")))).content == (ToolUseBlock("t", "now", {}),)
 
 
+async def test_a_call_whose_input_is_left_out_has_an_empty_one() -> None:
+    start = started(0, {"type": "tool_use", "id": "t", "name": "now"})
+
+    reply = await reply_to(Answer(parts=[begun(), start, stopped(0), ended("tool_use"), OVER]))
+
+    assert reply.content == (ToolUseBlock("t", "now", {}),)
+
+
 async def test_an_input_that_came_with_the_start_of_its_block_counts() -> None:
     start = started(0, tool_use("t", "bash", command="ls"))
     reply = await reply_to(Answer(parts=[begun(), start, stopped(0), ended("tool_use"), OVER]))

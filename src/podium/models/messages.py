@@ -27,8 +27,7 @@ if TYPE_CHECKING:  # importing Podium imports no vendor's package
     from anthropic import AsyncAnthropic
 
 _GOODBYE_S = 0.25  # how long the end of a stream may take after its last event, so that the connection can be kept
-
-_CLOSED = "closed"
+_CLOSED = "closed"  # where the name of a deadline stands otherwise
 
 
 class MessagesClient:
@@ -135,8 +134,9 @@ class MessagesModel:
     """One model of a provider.
 
     Shape: `name` as the provider knows it; `max_tokens` caps the output where a request does not; `caching` False sends
-    no cache_control, which some servers refuse; `extra` are further keys of each request's body, such as temperature or
-    thinking.
+    no cache_control, which some servers refuse; `extra` are further keys of each request's body, such as thinking.
+    Source: the API's version 2026-10-21, which the client asks for, refuses temperature, top_p and top_k; a model that
+    takes them needs the header "anthropic-version: 2023-06-01" among those of its provider.
     """
 
     def __init__(

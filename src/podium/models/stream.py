@@ -17,6 +17,7 @@ from podium.core.ports import Delta, Rates, Reply
 from podium.models.failures import NotAReply, broken_off, said_by
 
 _THINKS = ("thinking", "redacted_thinking")
+_KNOWN = ("message_start", "message_delta", "content_block_start", "content_block_delta")
 
 
 class Incoming:
@@ -81,7 +82,7 @@ class Incoming:
                 self._add_usage(message)
                 self._stop(message)
                 for index, block in enumerate(blocks):
-                    if not isinstance(block, dict):
+                    if not isinstance(block, dict) or not isinstance(block.get("type"), str):
                         raise NotAReply(f"sent a content block that is none: {_short(block)}")
                     self._start(index, block)
                 self.is_over = True
@@ -103,9 +104,9 @@ class Incoming:
             raise NotAReply("stopped: the model's context window is full", "too_long")
         content: list[ReplyBlock] = []
         cut: list[str] = []
+        last = next(reversed(self._blocks), None)
         for index, block in self._blocks.items():
-            may_be_cut = self._stop_reason == "max_tokens" and index == max(self._blocks)
-            whole, is_cut = block.whole(may_be_cut)
+            whole, is_cut = block.whole(may_be_cut=self._stop_reason == "max_tokens" and index == last)
             if is_cut and not isinstance(whole, ToolUseBlock):
                 continue  # a call that the provider's own tool never got: nobody can answer or use it
             content.append(whole)
@@ -158,9 +159,6 @@ class Incoming:
             self._usage |= {key: value for key, value in usage.items() if value is not None}
 
 
-_KNOWN = ("message_start", "message_delta", "content_block_start", "content_block_delta")
-
-
 class _Block:
     """A content block that grows: what it began with, and the pieces that came since, by key."""
 
@@ -183,7 +181,7 @@ class _Block:
             else:
                 self._began[key] = value
 
-    def whole(self, may_be_cut: bool) -> tuple[ReplyBlock, bool]:
+    def whole(self, *, may_be_cut: bool) -> tuple[ReplyBlock, bool]:
         """The block, and whether it is a call that was cut off.
 
         Errors: NotAReply.
@@ -192,7 +190,7 @@ class _Block:
         sent_input = pieces.pop("partial_json", "")
         block = self._began | {key: _text(self._began.get(key)) + added for key, added in pieces.items()}
         is_cut = False
-        if "input" in block or sent_input:
+        if sent_input or "input" in block or block["type"] == "tool_use":
             block["input"], is_cut = self._input(block, sent_input, may_be_cut)
         match block:
             case {"type": "text", "text": str(text)} if not block.get("citations"):
@@ -205,10 +203,8 @@ class _Block:
                 return RawBlock(block), False
             case {"type": "text" | "tool_use" | "thinking"}:
                 raise NotAReply(f"sent a content block that is none: {_short(block)}")
-            case {"type": str()}:
-                return RawBlock(block), is_cut
             case _:
-                raise NotAReply(f"sent a content block that is none: {_short(block)}")
+                return RawBlock(block), is_cut
 
     def _input(self, block: dict[str, JSON], sent: str, may_be_cut: bool) -> tuple[JSON, bool]:
         began = block.get("input")
