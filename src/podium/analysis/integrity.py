@@ -35,6 +35,8 @@ async def _compare(store: Store, session: str) -> list[str]:
         ("status", row.facts.status, folded.session.status),
         ("stop reason", row.facts.stop_reason, folded.session.stop_reason),
         ("usage", row.facts.usage, folded.session.usage),
+        ("cost", row.facts.usd, folded.session.usd),
+        ("time to wake", row.facts.wake_at, folded.session.wake_at),
         ("paused", row.paused, folded.paused),
         ("threads", await store.threads(session), list(folded.threads)),
         ("open calls", await store.open_calls(session), sorted(folded.opened, key=lambda call: call.id)),

@@ -24,6 +24,7 @@ from podium.cli.views import JsonLines, View, view
 from podium.core.ports import Store
 from podium.core.records import Record
 from podium.core.rows import SessionRow
+from podium.engine.hub import Preview
 from podium.errors import PodiumError
 from podium.running import Run, RunResult
 
@@ -102,8 +103,13 @@ async def follow(
 
 
 async def _show(run: Run, feed: Feed) -> RunResult:
-    async for record in run.records():
-        feed.take(record)
+    def hear(preview: Preview) -> None:
+        if isinstance(feed.shown, LiveView) and preview.thread == feed.trace.primary and preview.delta.kind == "text":
+            feed.shown.heard(preview.delta.text)
+
+    with run.previews(hear):
+        async for record in run.records():
+            feed.take(record)
     return await run.result()
 
 

@@ -71,9 +71,9 @@ class Generated:
         submit = offered.pop(SUBMIT, None)
         agents = [offer for offer in offered.values() if offer.is_agent]
         blocks: list[Block] = []
-        if len(request.messages) == 1 and agents:
+        if len(request.messages) == 1 and agents and request.may_call:
             blocks = [call(agent.name, **self._make(request, agent.input_schema)) for agent in agents]
-        elif submit is not None:
+        elif submit is not None and request.may_call:
             blocks = [call(submit.name, **self._make(request, submit.input_schema))]
         else:
             blocks = [say(f"(rehearsed) {request.agent} is done.")]
