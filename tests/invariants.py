@@ -8,26 +8,29 @@ Which test holds which (numbers as in the design's list):
     3   one result a call, effects after tool.started     check: calls, effects
     4   fold = memory = projections, at every record      check: prefixes, projections; tests/lab/watch.py at every
                                                           append, and the driver's own state at the end
-    5   spend is the sum over all model calls             check: usage
+    5   spend is the sum over all model calls             check: usage, money
     6   a child has a parent and a task; an open
         delegation ends                                   check: family, idle
     7   nothing acknowledged is missing                   tests/crash/test_kills.py
-    8   an approval is consumed once                      there are no approvals yet
-    9   idle means nothing can move                       check: idle
+    8   an approval is consumed once                      check: approvals, effects
+    9   idle means nothing can move                       check: idle, statuses
     10  core imports no asyncio and no I/O                import-linter, in `make check`
 
 Beside them: what a model is sent has every call's result at the head of the next message in the order asked, each model
-call begun is ended once, bodies decode to what was written, ids stand once in lists.
+call begun is ended once, what is reserved is settled before its call ends, the status of each thread is what it and
+those it waits for can do, bodies decode to what was written, ids stand once in lists.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 from podium.core.content import Message, ToolResultBlock, ToolUseBlock
-from podium.core.definitions import Definition
+from podium.core.definitions import WAIT, Definition
 from podium.core.events import (
     AgentToolResult,
     AgentToolUse,
@@ -37,17 +40,36 @@ from podium.core.events import (
     SessionIdle,
     SessionRunning,
     SessionUsage,
+    StopReason,
+    ThreadIdle,
     Usage,
-    UserInterrupt,
     UserMessage,
+    UserToolConfirmation,
 )
-from podium.core.facts import CallRef, DelegationClosed, DelegationOpened, HarnessCall, ModelReplied, ToolStarted
+from podium.core.facts import (
+    BudgetReserved,
+    BudgetSettled,
+    CallRef,
+    DelegationClosed,
+    DelegationDetached,
+    DelegationOpened,
+    HarnessCall,
+    LimitReached,
+    ModelReplied,
+    SessionPaused,
+    SessionResumed,
+    ToolStarted,
+)
 from podium.core.ports import Store
-from podium.core.records import Record, Unknown, answers, decode, is_queued, listed_id
-from podium.core.rows import CallRow, InputRow, SessionRow, ThreadRow
+from podium.core.records import INPUTS, Record, Unknown, answers, decode, is_queued, listed_id
+from podium.core.rows import ZERO, CallRow, InputRow, SessionRow, ThreadRow
 from podium.core.session import SessionState, fold
-from podium.core.steps import Wait, next_step
+from podium.core.steps import RunTools, Step, Wait, next_step
+from podium.core.thread import OpenCall, ThreadState
 from tests.lab.world import Effect
+
+# Inputs, and what those are told who still wait after an answer after which nothing can run.
+MAY_STAND_WHILE_IDLE = (*INPUTS, SessionResumed, SessionPaused, ThreadIdle, SessionUsage)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,10 +122,13 @@ def violations(kept: Kept) -> list[str]:
         *_prefixes(kept, state),
         *projection_violations(kept, state),
         *_calls(kept, state),
+        *_approvals(kept),
         *_spans(kept, state),
         *_usage(kept, state),
+        *_money(kept, state),
         *_family(kept, state),
         *_inputs(kept, state),
+        *_statuses(kept, state),
         *_idle(kept, state),
         *_transcripts(state),
     ]
@@ -139,7 +164,8 @@ def snapshot(state: SessionState) -> dict[str, Any]:
         values["awaits_reply"] = thread.transcript.awaits_reply
         threads[thread.id] = values
     names = ("settings", "needs", "program", "title", "created_at", "primary", "status", "stop_reason", "paused")
-    whole = {name: getattr(state, name) for name in (*names, "usage", "turns", "queue")}
+    sums = ("usage", "usd", "reserved_usd", "turns", "is_capped", "queue")
+    whole = {name: getattr(state, name) for name in (*names, *sums)}
     return {**whole, "threads": threads}
 
 
@@ -174,16 +200,20 @@ def _calls(kept: Kept, state: SessionState) -> list[str]:
     tools: set[str] = set()
     started: dict[str, list[int]] = {}
     answered: dict[str, int] = {}
-    opened: set[str] = set()
+    opened: set[str] = set()  # calls that wait for somebody: a child, children, or a person
     wrong = []
     for record in kept.records:
         event = record.event
         if isinstance(event, AgentToolUse):
             tools.add(event.id)
+            if event.evaluated_permission == "ask":
+                opened.add(event.id)
         if isinstance(event, ModelReplied):
             for part in event.parts:
                 if isinstance(part, CallRef | HarnessCall):
                     asked[part.event if isinstance(part, CallRef) else part.id] = record.seq
+                if isinstance(part, HarnessCall) and part.name == WAIT:
+                    opened.add(part.id)
         if isinstance(event, DelegationOpened):
             opened.add(event.call)
         if isinstance(event, ToolStarted):
@@ -213,15 +243,54 @@ def _calls(kept: Kept, state: SessionState) -> list[str]:
     return wrong
 
 
+def _approvals(kept: Kept) -> list[str]:
+    """Each call that asks is answered once, the answer taken once, and the call started in the append that takes it."""
+    wrong = []
+    asks = _asks(kept.records)
+    answered: Counter[str] = Counter()
+    taken: Counter[str] = Counter()
+    for earlier, record in pairwise([kept.records[0], *kept.records]):
+        event, before = record.event, earlier.event
+        if isinstance(event, UserToolConfirmation):
+            (answered if is_queued(event) else taken)[event.tool_use_id] += 1
+            if event.tool_use_id not in asks:
+                wrong.append(f"record {record.seq} answers call {event.tool_use_id}, which never asked")
+            elif record.thread != asks[event.tool_use_id]:
+                wrong.append(f"record {record.seq} stands in thread {record.thread}, its call in another")
+        if isinstance(event, ToolStarted) and event.attempt == 1 and event.call in asks:
+            is_allowed = (
+                isinstance(before, UserToolConfirmation)
+                and not is_queued(before)
+                and (before.tool_use_id, before.result) == (event.call, "allow")
+            )
+            if not is_allowed:
+                wrong.append(f"record {record.seq} starts call {event.call}, and no approval is taken with it")
+    wrong += [f"call {call} was answered {count} times" for call, count in answered.items() if count > 1]
+    return wrong + [f"the answer to call {call} was taken {count} times" for call, count in taken.items() if count > 1]
+
+
+def _asks(records: Sequence[Record]) -> dict[str, str]:
+    """The calls that asked a person, with their threads."""
+    uses = ((record.thread, record.event) for record in records if isinstance(record.event, AgentToolUse))
+    return {use.id: thread for thread, use in uses if use.evaluated_permission == "ask"}
+
+
 def effect_violations(records: Sequence[Record], effects: Sequence[Effect]) -> list[str]:
     """Effects that the log does not account for."""
     wrong = []
     starts: dict[str, list[int]] = {}
+    allowed: dict[str, int] = {}
     for record in records:
-        if isinstance(record.event, ToolStarted):
-            starts.setdefault(record.event.call, []).append(record.seq)
+        event = record.event
+        if isinstance(event, ToolStarted):
+            starts.setdefault(event.call, []).append(record.seq)
+        if isinstance(event, UserToolConfirmation) and event.result == "allow":
+            allowed.setdefault(event.tool_use_id, record.seq)
     happened = Counter(effect.call for effect in effects)
+    asks = _asks(records)
     for effect in effects:
+        if effect.call in asks and allowed.get(effect.call, effect.head + 1) > effect.head:
+            wrong.append(f"the effect {effect} happened, and nobody had allowed it")
         if not any(seq <= effect.head for seq in starts.get(effect.call, [])):
             wrong.append(f"the effect {effect} happened before its call was started")
     for call, times in happened.items():
@@ -259,40 +328,83 @@ def _usage(kept: Kept, state: SessionState) -> list[str]:
     return wrong
 
 
+def _money(kept: Kept, state: SessionState) -> list[str]:
+    """What is reserved is settled once, before its call ends; what was spent is the sum of that, at every level."""
+    wrong = []
+    begun: dict[str, str] = {}
+    reserved: dict[str, tuple[str, Decimal]] = {}  # by span: its thread, and how much
+    spent: dict[str, Decimal] = {}  # by thread
+    for record in kept.records:
+        event = record.event
+        if isinstance(event, ModelRequestStart):
+            begun[event.id] = record.thread
+        elif isinstance(event, BudgetReserved):
+            if begun.get(event.span) != record.thread:
+                wrong.append(f"record {record.seq} reserves for a model call that is not under way")
+            reserved[event.span] = record.thread, event.usd
+        elif isinstance(event, BudgetSettled):
+            if reserved.pop(event.span, None) is None:
+                wrong.append(f"record {record.seq} settles what was not reserved")
+            spent[record.thread] = spent.get(record.thread, ZERO) + event.usd
+        elif isinstance(event, ModelRequestEnd) and event.model_request_start_id in reserved:
+            wrong.append(f"record {record.seq} ends a model call whose reservation is not settled")
+    for thread in state.threads.values():
+        below = [each.id for each in state.threads.values() if thread in state.above(each)]
+        own = (
+            sum((spent.get(id, ZERO) for id in below), ZERO),
+            sum((usd for id, usd in reserved.values() if id in below), ZERO),
+        )
+        if (thread.usd, thread.reserved_usd) != own:
+            wrong.append(f"thread {thread.id} has {thread.usd}, {thread.reserved_usd} reserved; the log says {own}")
+    whole = sum(spent.values(), ZERO), sum((usd for _, usd in reserved.values()), ZERO)
+    if (state.usd, state.reserved_usd) != whole or kept.row.facts.usd != whole[0]:
+        wrong.append(f"the session has {state.usd}, {state.reserved_usd} reserved; the log says {whole}")
+    return wrong
+
+
 def _family(kept: Kept, state: SessionState) -> list[str]:
     wrong = []
     opened: dict[str, DelegationOpened] = {}
     told: set[str] = set()
     closed: set[str] = set()
+    background: set[str] = set()  # children for which no call waits
     for record in kept.records:
         event = record.event
         if isinstance(event, DelegationOpened):
             opened[event.thread] = event
+            background |= {event.thread} if event.background else set()
+        elif isinstance(event, DelegationDetached):
+            background.add(event.thread)
         elif isinstance(event, MessageReceived) and record.thread in opened:
             told.add(record.thread)
         elif isinstance(event, DelegationClosed):
-            closed.add(event.call)
-            if opened.get(event.thread) is None or opened[event.thread].call != event.call:
+            closed.add(event.thread)
+            called = opened.get(event.thread)
+            if called is None or event.call != ("" if event.thread in background else called.call):
                 wrong.append(f"record {record.seq} closes a delegation that was not opened")
+            background.add(event.thread)
         if record.thread not in state.threads:
             wrong.append(f"record {record.seq} belongs to thread {record.thread}, which does not exist")
     for thread in state.threads.values():
         if thread.id == state.primary:
             continue
-        if thread.parent not in state.threads or thread.id not in told:
+        parent = state.threads.get(thread.parent or "")
+        if parent is None or thread.id not in told:
             wrong.append(f"thread {thread.id} has parent {thread.parent}, told a task: {thread.id in told}")
-        is_open = opened[thread.id].call not in closed
-        if is_open != (thread.status == "running"):
-            wrong.append(f"thread {thread.id} is {thread.status}, its delegation open: {is_open}")
-        if thread.status == "running" and state.threads[thread.parent or ""].status != "running":
-            wrong.append(f"thread {thread.id} runs and its parent does not")
+            continue
+        if thread.background != (thread.id in background):
+            wrong.append(f"thread {thread.id} is in the background: {thread.background}, by the log the contrary")
+        if not thread.is_open and thread.id not in closed:
+            wrong.append(f"the turn of thread {thread.id} is over, and nobody was told")
+        if thread.id not in background and thread.is_open != (thread.call in parent.calls):
+            wrong.append(f"the turn of thread {thread.id} is open: {thread.is_open}, its call the contrary")
     return wrong
 
 
 def _inputs(kept: Kept, state: SessionState) -> list[str]:
     rows = {}
     for record in kept.records:
-        if isinstance(record.event, UserMessage | UserInterrupt):
+        if isinstance(record.event, INPUTS):
             if is_queued(record.event):
                 rows[record.event.id] = InputRow(record.event.id, record.thread, record.seq, None)
             elif record.event.id in rows:
@@ -303,6 +415,87 @@ def _inputs(kept: Kept, state: SessionState) -> list[str]:
     return wrong if waiting == set(state.queue) else [*wrong, f"waiting are {waiting}, by the fold {set(state.queue)}"]
 
 
+def _statuses(kept: Kept, state: SessionState) -> list[str]:
+    """The statuses are what the threads can do, found out anew. An input that was not seen to yet may change them."""
+    wrong = []
+    now = kept.records[-1].at
+    if not state.queue or state.status == "idle":
+        for thread in state.threads.values():
+            derived = _stands(state, thread, now)
+            said = thread.status, frozenset(thread.stop_reason.event_ids if thread.stop_reason else ())
+            if thread.is_open and said != derived:
+                wrong.append(f"thread {thread.id} is {said}; what it and its children can do makes it {derived}")
+    statuses = [thread.status for thread in state.threads.values()]
+    stands = next((status for status in ("running", "rescheduling") if status in statuses), "idle")
+    if state.status != stands and (stands, state.status) != ("idle", "running"):  # it goes idle in an append of its own
+        wrong.append(f"the session is {state.status}, its threads are {statuses}")
+    times = [t.retry_at for t in state.threads.values() if t.status == "rescheduling" and t.retry_at is not None]
+    if kept.row.facts.wake_at != min(times, default=None):
+        wrong.append(f"the session is to wake at {kept.row.facts.wake_at}, its threads at {times}")
+    if state.status == "idle" and state.stop_reason != (reason := _idle_reason(kept.records, state)):
+        wrong.append(f"the session is idle with {state.stop_reason}, and should be with {reason}")
+    return wrong
+
+
+def _stands(state: SessionState, thread: ThreadState, now: datetime) -> tuple[str, frozenset[str]]:
+    """The status of a thread whose turn is open, with the calls that wait for a person."""
+    if thread.span is not None:
+        return "running", frozenset()
+    if not thread.calls:
+        is_later = thread.retry_at is not None and thread.retry_at > now
+        return ("rescheduling" if is_later else "running"), frozenset()
+    found = [each for call in thread.calls.values() for each in _call_stands(state, thread, call, now)]
+    for status in ("running", "rescheduling"):
+        if any(each == status for each, _ in found):
+            return status, frozenset()
+    return ("idle", frozenset().union(*(ids for _, ids in found))) if found else ("running", frozenset())
+
+
+def _call_stands(
+    state: SessionState, thread: ThreadState, call: OpenCall, now: datetime
+) -> Iterator[tuple[str, frozenset[str]]]:
+    if call.asks and call.attempt == 0:
+        is_denied = call.answer is not None and call.answer.result == "deny"
+        if call.answer is None:
+            yield "idle", frozenset([call.id])
+        elif not (is_denied and state.status == "idle"):  # then it is closed with the next one that can run
+            yield "running", frozenset()
+    elif call.child is not None:
+        yield _stands(state, state.threads[call.child], now)
+    elif call.name == WAIT:
+        for child in state.threads.values():
+            named = call.input.get("threads") or [child.id]
+            if child.parent == thread.id and child.is_open and child.background and child.id in named:
+                yield _stands(state, child, now)
+    else:
+        yield "running", frozenset()
+
+
+def _idle_reason(records: Sequence[Record], state: SessionState) -> StopReason:
+    asked = [call.id for thread in state.threads.values() for call in thread.calls.values() if _still_asks(call)]
+    if asked:
+        return StopReason("requires_action", tuple(asked))
+    is_capped = False
+    for record in records:
+        if isinstance(record.event, UserMessage) and not is_queued(record.event):
+            is_capped = False
+        elif isinstance(record.event, LimitReached):
+            is_capped = is_capped or record.event.met.of == "session"
+    return StopReason("budget_reached") if is_capped else state.main.stop_reason or StopReason("end_turn")
+
+
+def _still_asks(call: OpenCall) -> bool:
+    return call.asks and call.answer is None and call.attempt == 0
+
+
+def _can_move(thread: ThreadState, step: Step) -> bool:
+    """Whether something of an idle session moves: what a person denied is only closed with what else can run."""
+    if isinstance(step, RunTools):
+        denied = all(call.answer is not None and call.answer.result == "deny" for call in step.calls)
+        return not (denied and len(step.calls) < len(thread.calls))
+    return step != Wait()
+
+
 def _idle(kept: Kept, state: SessionState) -> list[str]:
     wrong = []
     is_idle = False
@@ -311,20 +504,24 @@ def _idle(kept: Kept, state: SessionState) -> list[str]:
             is_idle = True
         elif isinstance(record.event, SessionRunning):
             is_idle = False
-        elif is_idle and not isinstance(record.event, UserMessage | UserInterrupt) and record.type != "session.resumed":
+        elif is_idle and not isinstance(record.event, MAY_STAND_WHILE_IDLE):
             wrong.append(f"record {record.seq}, {record.type}, stands while the session is idle")
     if state.status != "idle":
         return wrong
     now = kept.records[-1].at
     for thread in state.threads.values():
-        if thread.status == "running" or not isinstance(next_step(state, thread, now), Wait):
-            wrong.append(f"the session is idle, and thread {thread.id} is {thread.status}")
-        if thread.calls or thread.span:
+        step = next_step(state, thread, now)
+        if thread.status not in ("idle", "terminated") or (thread.is_open and _can_move(thread, step)):
+            wrong.append(f"the session is idle, and thread {thread.id} is {thread.status}, next is {step}")
+        if thread.span or (thread.calls and not thread.is_open):
             wrong.append(f"the session is idle, and thread {thread.id} has open {thread.calls} {thread.span}")
     if kept.row.owner is not None:
         wrong.append(f"the session is idle, and {kept.row.owner} owns it")
-    if state.queue and not state.paused:
-        wrong.append(f"the session is idle, and inputs wait: {state.queue}")
+    main_waits = any(_still_asks(call) for call in state.main.calls.values())
+    for event in state.queue.values():
+        is_for_later = main_waits if isinstance(event, UserMessage) else isinstance(event, UserToolConfirmation)
+        if not state.paused and not is_for_later:
+            wrong.append(f"the session is idle, and {event} waits")
     return wrong
 
 

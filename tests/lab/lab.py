@@ -15,9 +15,10 @@ from podium.core.content import text
 from podium.core.definitions import Agent, Concurrency, SessionLimits, pin
 from podium.core.facts import SessionSettings
 from podium.core.moment import Moment
+from podium.core.money import ModelFacts
 from podium.core.opening import open_session, settings_of
-from podium.core.ports import InputRequest, Interrupt, Model, Place, Resume, Sandboxes, SendMessage, Tool
-from podium.core.rows import SessionRow
+from podium.core.ports import Confirm, InputRequest, Interrupt, Model, Place, Resume, Sandboxes, SendMessage, Tool
+from podium.core.rows import CallRow, SessionRow
 from podium.core.session import SessionState
 from podium.engine.driver import Driver, read_state
 from podium.engine.limiter import Limiter
@@ -50,10 +51,18 @@ class Live:
         """By a person, in this very process."""
         await self.run.interrupt(pause=pause)
 
+    async def accept(self, request: InputRequest) -> None:
+        """An input that this process is given."""
+        await self.process.store.admit(self.run.id, request)
+        await self.driver.notice()
+
     async def say(self, words: str) -> None:
         """A person's message that this process is given."""
-        await self.process.store.admit(self.run.id, SendMessage(content=text(words)))
-        await self.driver.notice()
+        await self.accept(SendMessage(content=text(words)))
+
+    def thread(self, agent: str, nth: int = 0) -> str:
+        """The id of the agent's nth thread."""
+        return [each for each in self.driver.state.threads.values() if each.definition.name == agent][nth].id
 
     async def elsewhere(self, request: InputRequest) -> None:
         """An input that another process accepts; this one is not told."""
@@ -85,6 +94,21 @@ def interrupted_elsewhere(*, pause: bool = False) -> Happening:
     return lambda live: live.elsewhere(Interrupt(pause=pause))
 
 
+def interrupted_thread(agent: str, nth: int = 0) -> Happening:
+    """An act: a person interrupts the agent's nth thread."""
+    return lambda live: live.accept(Interrupt(thread=live.thread(agent, nth)))
+
+
+def allowed(tool: str, nth: int = 0) -> Happening:
+    """An act: a person allows the nth of this tool's calls that ask."""
+    return lambda live: live.accept(Confirm(call=live.process.world.asking(tool, nth).id, allow=True))
+
+
+def denied(tool: str, reason: str = "", nth: int = 0) -> Happening:
+    """An act: a person denies the nth of this tool's calls that ask."""
+    return lambda live: live.accept(Confirm(call=live.process.world.asking(tool, nth).id, allow=False, reason=reason))
+
+
 class Process:
     """One process on the world: an event loop of its own, a store, and the drivers it runs."""
 
@@ -105,8 +129,8 @@ class Process:
             new_id=world.new_id,
             sandboxes=lambda: lab.sandboxes,
             place=lambda state, thread: Place(workdir=Path(), home=Path(), tmp=Path(), data=Path()),
-            limiter=Limiter(FusedClock(self.clock, fuse), chance=lambda: 0.5),
-            chance=lambda: 0.5,
+            limiter=Limiter(FusedClock(self.clock, fuse), chance=lambda: lab.chance),
+            chance=lambda: lab.chance,
         )
 
     def play(self, work: Coroutine[Any, Any, T]) -> T:
@@ -172,6 +196,7 @@ class Process:
         bound = Bound(
             models={name: FusedModel(model, self.world, self.fuse) for name, model in models.items()},
             tools={key: FusedTool(tool, self.fuse) for key, tool in self._lab.tools.items()},
+            facts=dict.fromkeys(models, self._lab.facts),
         )
         caps = {f"model:{name}": most for name, most in state.settings.model_calls.items()}
         caps |= {f"provider:{name}": most for name, most in state.settings.provider_calls.items()}
@@ -185,7 +210,8 @@ class Process:
 class Lab:
     """Plays one session, in as many processes as it takes.
 
-    Shape: the lines of each agent by its name, as keywords or in `cast`; `commit_s` is how long the store takes.
+    Shape: the lines of each agent by its name, as keywords or in `cast`; `commit_s` is how long the store takes;
+    `facts` is what is known of every model, and `chance` what is drawn wherever chance decides.
     """
 
     def __init__(
@@ -194,12 +220,16 @@ class Lab:
         *,
         model: Model | None = None,
         commit_s: float = 0.0,
+        facts: ModelFacts | None = None,
+        chance: float = 0.5,
         **lines: Any,
     ) -> None:
         self.world = World()
         self.script = Script({**(cast or {}), **lines})
         self.model: Model = model or self.script
         self.commit_s = commit_s
+        self.facts = facts or ModelFacts()
+        self.chance = chance
         self.tools: Mapping[tuple[str, str], Tool] = {}
         self.sandboxes: Sandboxes
         self.watch = Watch(self.world.log)
@@ -236,6 +266,14 @@ class Lab:
         process = Process(self, Fuse())
         process.play(process.store.admit(SESSION, request))
 
+    def asking(self, tool: str, nth: int = 0) -> CallRow:
+        """The nth of this tool's calls that wait for a person."""
+        return self.world.asking(tool, nth)
+
+    def answer(self, tool: str, *, allow: bool, reason: str = "", nth: int = 0) -> None:
+        """A person's answer while no process drives the session."""
+        self.tell(Confirm(call=self.asking(tool, nth).id, allow=allow, reason=reason))
+
     def say(self, words: str) -> Played:
         """A person's message while no process drives the session, and a process that takes it up."""
         self.tell(SendMessage(content=text(words)))
@@ -262,6 +300,7 @@ class Lab:
                     if act.done() and not act.cancelled() and not process.fuse.is_blown:
                         act.result()  # what it raised is the test's to see
                     act.cancel()
+            await process.parts.shelf.close()  # as a process does at its end
 
         process.play(whole())
         return self.played()

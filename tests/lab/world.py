@@ -97,6 +97,11 @@ class World:
         self.effects.append(Effect(call.id, call.name, key, self.head(), at_s))
         self.fuse.cross("after an effect")
 
+    def asking(self, tool: str, nth: int = 0) -> CallRow:
+        """The nth of this tool's calls that wait for a person."""
+        calls = [call for kept in self.log.sessions.values() for call in kept.calls.values()]
+        return [call for call in calls if call.name == tool and call.state == "asks"][nth]
+
     def head(self) -> int:
         """How many records all sessions have."""
         return sum(kept.row.head for kept in self.log.sessions.values())
@@ -203,6 +208,12 @@ class QueuedStore:
 
     async def owner(self, session: str) -> Owner | None:
         return await self._cross("owner", lambda: self.memory.owner(session))
+
+    async def moved_elsewhere(self) -> list[str]:
+        return await self._cross("moved_elsewhere", lambda: self.memory.moved_elsewhere())
+
+    async def end_owner(self, session: str) -> None:
+        await self._cross("end_owner", lambda: self.memory.end_owner(session))
 
     async def close(self) -> None:
         await self.memory.close()

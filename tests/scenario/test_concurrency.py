@@ -146,7 +146,12 @@ def test_turns_limit_of_the_session_holds_for_those_who_waited_for_a_place() -> 
         limits=SessionLimits(turns=3),
     )
 
-    assert log.state.turns == 3
+    assert [request.purpose for agent in ("lead", "w0", "w1", "w2", "w3") for request in log.requests(agent)] == [
+        "turn",
+        "hand_over",
+        "turn",
+        "turn",
+    ]
     assert [outcome for _, outcome in log.closings()] == ["reported", "reported", "limit", "limit"]
 
 

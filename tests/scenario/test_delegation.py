@@ -101,7 +101,7 @@ def test_child_gets_its_task_and_its_own_system_and_tools_and_nothing_of_its_par
 
     [request] = log.requests("child")
     assert request.system == "You count."
-    assert [offer.name for offer in request.tools] == ["own"]
+    assert [offer.name for offer in request.tools] == ["own", "send_to_parent"]
     told = "count\n\nContext:\nthere are 3\n\nExpected output:\na number"
     assert list(request.messages) == [Message("user", text(told))]
     assert log.state_of("child").parent == log.thread("lead")
@@ -188,4 +188,4 @@ def test_childs_report_is_its_last_words() -> None:
 
     log = lab.run(agent("lead", agent("child", tools=[lab.tool("tool")])))
 
-    assert [block.text for block in log.result_of("child").content] == ["one", "two"]
+    assert log.result_of("child").content == (TextBlock("one"), TextBlock("two"))

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from podium import Agent, call
+from podium.core.content import plain
 from podium.core.ports import Append
 from podium.engine.recover import UNKNOWN_OUTCOME
 from podium.errors import Fenced, Owned, StoreDown
@@ -37,7 +38,7 @@ def test_cancelled_run_lets_go_in_good_order_and_can_be_resumed() -> None:
     log = lab.resume()
 
     assert (log.text, log.stop_reason) == ("done", "end_turn")
-    assert [result.content[0].text for result in log.results_of("once")] == [UNKNOWN_OUTCOME] * 2
+    assert [plain(result.content) for result in log.results_of("once")] == [UNKNOWN_OUTCOME] * 2
     assert [effect.tool for effect in log.effects] == ["again"]
     after_start = log.kinds()[log.kinds().index("driving.stopped") + 1 :]
     assert after_start[:4] == ["driving.started", "agent.tool_result", "tool.started", "agent.tool_result"]
@@ -99,7 +100,7 @@ def test_fenced_driver_stops_and_writes_nothing_more() -> None:
     log = lab.resume()
 
     assert log.text == "done"
-    assert len([result for result in log.results_of("once") if result.content[0].text == UNKNOWN_OUTCOME]) == 2
+    assert len([result for result in log.results_of("once") if plain(result.content) == UNKNOWN_OUTCOME]) == 2
 
 
 @pytest.mark.parametrize("name", sorted(PLAYS))
@@ -120,7 +121,7 @@ def test_store_that_fails_once_at_any_append_leaves_a_session_that_goes_on(name:
         if play.is_repeatable:
             assert essence(log.state) == calm
         fails_at += 1
-    assert fails_at > 5
+    assert fails_at >= 5
 
 
 class FailingDisk:

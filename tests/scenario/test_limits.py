@@ -11,7 +11,7 @@ from tests.lab.lab import Lab
 
 def test_sessions_turns_are_counted_over_all_threads() -> None:
     lab = Lab(
-        lead=[[call("a", task="x"), call("a", task="y")], "never"],
+        lead=[[call("a", task="x"), call("a", task="y")], "all I know"],
         a=[[say("half"), call("tool")], after(1, "a")],
     )
     a = Agent("a", model="m", tools=[lab.tool("tool")])
@@ -19,24 +19,26 @@ def test_sessions_turns_are_counted_over_all_threads() -> None:
     log = lab.run(Agent("lead", model="m", callable_agents=[a]), limits=SessionLimits(turns=3))
 
     assert log.stop_reason == "budget_reached"
-    assert log.state.turns == 3
+    assert [request.purpose for request in log.requests("a")] == ["turn", "turn"]
+    assert [request.purpose for request in log.requests("lead")] == ["turn", "hand_over"]
     assert log.closings() == [("a", "limit"), ("a", "limit")]
     assert plain(log.results_of("a")[0].content) == (
         "session limit reached: 3 of 3 turns. Its last words, a partial result:\nhalf"
     )
-    assert log.kinds()[-4:] == ["limit.reached", "session.thread_status_idle", "session.usage", "session.status_idle"]
+    assert log.kinds()[-3:] == ["session.thread_status_idle", "session.usage", "session.status_idle"]
 
 
 def test_sessions_tokens_are_counted_over_all_threads() -> None:
     spent = Usage(input_tokens=60)
     lab = Lab(
-        lead=[Reply((call("a", task="x"),), usage=spent), "never"],
+        lead=[Reply((call("a", task="x"),), usage=spent), "all I know"],
         a=Reply((say("a"),), usage=spent),
     )
 
     log = lab.run(Agent("lead", model="m", callable_agents=[Agent("a", model="m")]), limits=SessionLimits(tokens=100))
 
-    assert (log.stop_reason, log.said_to("a"), log.state.usage.total_tokens) == ("budget_reached", "a", 120)
+    assert (log.stop_reason, log.said_to("a"), log.text) == ("budget_reached", "a", "all I know")
+    assert [request.purpose for request in log.requests("lead")] == ["turn", "hand_over"]
 
 
 def test_sessions_seconds_stop_everything_under_way() -> None:

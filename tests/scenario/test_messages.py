@@ -29,12 +29,16 @@ def test_messages_queued_while_tools_run_are_taken_together_after_the_results() 
     assert len(log.requests("lead")) == 2
 
 
-def test_message_queued_while_children_work_waits_for_their_reports() -> None:
-    lab = Lab(lead=[[call("a", task="x")], "done"], a=after(5, "a"))
+def test_message_while_only_children_are_waited_for_is_taken_at_once_and_they_go_on_in_the_background() -> None:
+    lab = Lab(lead=[[call("a", task="x")], "wait for it", "done"], a=after(5, "a"))
 
     log = lab.run(Agent("lead", model="m", callable_agents=[Agent("a", model="m")]), acts=[(1, said("and?"))])
 
-    assert (log.told("lead"), log.seconds) == (["a", "and?"], 5)
+    thread = log.thread("a")
+    detached = f"agent 'a' is still running in thread {thread}; its report will come as a message"
+    assert log.told("lead", 1) == [detached, "and?"]
+    assert log.told("lead", 2) == [f"Report of agent 'a', thread {thread}:", "a"]
+    assert (log.text, log.seconds, log.closings()) == ("done", 5, [("a", "reported")])
 
 
 def test_message_during_the_last_model_call_is_answered_in_the_same_turn() -> None:
