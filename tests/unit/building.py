@@ -2,6 +2,7 @@
 
 import types
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -25,6 +26,7 @@ _PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     int: st.integers(-(2**63), 2**63 - 1),
     float: st.floats(allow_nan=False, allow_infinity=False),
     datetime: st.datetimes(timezones=st.just(UTC)),
+    Decimal: st.decimals(0, 1000, places=6),
 }
 
 

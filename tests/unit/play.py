@@ -7,32 +7,45 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+from msgspec.structs import replace
+
 from podium.core.admission import admit
 from podium.core.content import TextBlock, ToolUseBlock, text
 from podium.core.definitions import Callee, Definition, ToolSpec, tool_name
-from podium.core.delegation import finish
+from podium.core.ending import finish
 from podium.core.events import (
     AgentToolResult,
-    ModelRequestEnd,
-    ModelRequestStart,
     SessionIdle,
     SessionRunning,
     SessionUsage,
-    StopReason,
     ThreadRunning,
     Usage,
     UserInterrupt,
     UserMessage,
 )
-from podium.core.facts import CorrectionSent, DrivingStarted, SessionCreated, SessionSettings
+from podium.core.facts import AttemptFailed, DrivingStarted, SessionCreated, SessionSettings
 from podium.core.moment import Moment
 from podium.core.ports import InputRequest, Reply, SendMessage
 from podium.core.records import Draft, Event, Record, encode
 from podium.core.reply import record_reply
-from podium.core.rows import CallRow, Changes, SessionFacts, SessionRow, ThreadRow
+from podium.core.rows import CallRow, Changes, SessionFacts, SessionRow, ThreadRow, View
 from podium.core.session import SessionState, fold
-from podium.core.steps import Correct, Ending, Finish, Interrupted, Step, next_step
+from podium.core.standing import idle_reason, settle
+from podium.core.steps import (
+    CallModel,
+    Correct,
+    Detach,
+    Ending,
+    EndWaits,
+    Finish,
+    Interrupted,
+    Step,
+    Stop,
+    Warn,
+    next_step,
+)
 from podium.core.thread import ThreadState
+from podium.core.turn import record_call, record_failure, record_step, take_answers
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 ANY_OBJECT = {"type": "object"}
@@ -110,8 +123,7 @@ class Play:
     def append(self, at: Moment) -> list[Event]:
         """Commit what the driver made, and fold it."""
         self.write(at.drafts)
-        for draft in at.drafts:
-            self.state.apply(draft.thread, draft.at, draft.event)
+        self.state.fold(at)
         self.rows.take(self.state.changes())
         return [draft.event for draft in at.drafts]
 
@@ -138,19 +150,26 @@ class Play:
     def ask(self, thread: ThreadState) -> None:
         """A model call begins, and takes the messages that wait for the primary thread."""
 
+        step = self.step(thread)
+
         def start(at: Moment) -> None:
             if thread is self.main:
                 for event in list(self.state.queue.values()):
                     if isinstance(event, UserMessage):
                         at.own(thread.id, UserMessage(id=event.id, processed_at=at.now, content=event.content))
-            at.own(thread.id, ModelRequestStart(id=at.event_id(), processed_at=at.now))
+            record_call(thread, step.purpose if isinstance(step, CallModel) else "turn", None, at)
 
         self.does(start)
 
     def answer(self, thread: ThreadState, *blocks: TextBlock | ToolUseBlock, usage: Usage | None = None) -> list[Event]:
         """The model call under way gets this reply."""
         reply = Reply(tuple(blocks), usage=usage or Usage())
-        return self.does(lambda at: record_reply(self.state, thread, reply, at))
+
+        def record(at: Moment) -> None:
+            record_reply(self.state, thread, reply, at)
+            settle(self.state, thread, at)
+
+        return self.does(record)
 
     def replies(
         self, thread: ThreadState, *blocks: TextBlock | ToolUseBlock, usage: Usage | None = None
@@ -162,15 +181,10 @@ class Play:
     def fails_to_reply(self, thread: ThreadState) -> None:
         """The model call under way ends without a reply."""
         assert thread.span is not None
-        span = thread.span
-        end = ModelRequestEnd(
-            id=self.new_id("sevt"),
-            processed_at=self.now,
-            model_request_start_id=span,
-            is_error=True,
-            model_usage=Usage(1, 0),
+        failed = AttemptFailed(
+            span=thread.span, reason="it broke", kind="transient", attempt=thread.attempts + 1, retry_at=self.now
         )
-        self.does(lambda at: at.own(thread.id, end))
+        self.does(lambda at: record_failure(thread, failed, None, Usage(1, 0), at))
 
     def returns(self, thread: ThreadState, call: str, words: str = "done") -> None:
         """A tool call has its result."""
@@ -179,13 +193,23 @@ class Play:
 
     def ends(self, thread: ThreadState, ending: Ending) -> list[Event]:
         """The thread ends so."""
-        return self.does(lambda at: finish(self.state, thread, ending, at))
+
+        def end(at: Moment) -> None:
+            finish(self.state, thread, ending, at)
+            settle(self.state, thread, at)
+
+        return self.does(end)
 
     def moves(self, thread: ThreadState) -> list[Event]:
-        """The step that needs no model and no tool: a correction, or the end."""
-        match self.step(thread):
-            case Correct(words):
-                return self.does(lambda at: at.private(thread.id, CorrectionSent(text=words)))
+        """The step that needs no model and no tool: a correction, for example, or the end."""
+        match step := self.step(thread):
+            case Correct() | Warn() | Stop() | Detach() | EndWaits():
+
+                def record(at: Moment) -> None:
+                    record_step(self.state, thread, step, at)
+                    settle(self.state, thread, at)
+
+                return self.does(record)
             case Finish(ending):
                 return self.ends(thread, ending)
             case other:
@@ -198,8 +222,20 @@ class Play:
             for event in list(self.state.queue.values()):
                 if isinstance(event, UserInterrupt):
                     at.own(self.main.id, UserInterrupt(id=event.id, processed_at=at.now))
-            if self.main.status == "running":
-                finish(self.state, self.main, Interrupted(), at)
+            for thread in self.state.threads.values():
+                self.state.fold(at)
+                if thread.is_open:
+                    finish(self.state, thread, Interrupted(), at)
+            settle(self.state, self.main, at)
+
+        return self.does(take)
+
+    def takes_answers(self, thread: ThreadState) -> list[Event]:
+        """A person's answers to the thread's calls are taken."""
+
+        def take(at: Moment) -> None:
+            take_answers(self.state, thread, at)
+            settle(self.state, thread, at)
 
         return self.does(take)
 
@@ -217,9 +253,10 @@ class Play:
         """Nothing can move: the session goes idle."""
 
         def idle(at: Moment) -> None:
-            reason = self.main.stop_reason or StopReason("end_turn")
             at.own(self.main.id, SessionUsage(id=at.event_id(), processed_at=at.now, usage=self.state.usage))
-            at.own(self.main.id, SessionIdle(id=at.event_id(), processed_at=at.now, stop_reason=reason))
+            at.own(
+                self.main.id, SessionIdle(id=at.event_id(), processed_at=at.now, stop_reason=idle_reason(self.state))
+            )
 
         return self.does(idle)
 
@@ -234,7 +271,8 @@ class Play:
     def admits(self, request: InputRequest) -> list[Draft]:
         """An input is accepted and in the log; the driver has not folded it yet."""
         at = self.moment()
-        _, changes = admit(self.row(), self.rows.threads[self.main.id], request, at)
+        view = View(self.row(), tuple(self.rows.threads.values()), tuple(self.rows.calls.values()))
+        _, changes = admit(view, request, at)
         self.write(at.drafts)
         self.rows.take(changes)
         return at.drafts
@@ -286,6 +324,7 @@ class Rows:
         self.paused = self.paused if changes.paused is None else changes.paused
         self.threads |= {row.id: row for row in changes.threads}
         self.calls |= {call.id: call for call in changes.opened}
+        self.calls |= {id: replace(self.calls[id], state="answered") for id in changes.answered}
         for call in changes.closed:
             self.calls.pop(call, None)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from podium.core.content import ToolResultBlock, plain, text
-from podium.core.delegation import INTERRUPTED_TOOL
+from podium.core.ending import INTERRUPTED_TOOL
 from podium.core.events import AgentMessage, AgentToolResult, SessionError, StopReason, ThreadIdle, ThreadTerminated
 from podium.core.facts import DelegationClosed, LimitMet
 from podium.core.ports import Interrupt, Resume

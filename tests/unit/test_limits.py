@@ -5,15 +5,16 @@ import pytest
 from podium.core.content import plain, text
 from podium.core.events import Usage
 from podium.core.facts import LimitMet, SessionSettings
+from podium.core.limits import overdue, seconds_left
 from podium.core.ports import Interrupt, SendMessage
-from podium.core.steps import CallModel, Finish, Limited, RunTools, Step, overdue, seconds_left
+from podium.core.steps import CallModel, RunTools, Step, Stop, Warn
 from tests.unit.play import Play, agent, calls, says
 
 WORKER = agent("worker", tools=["grep"])
 
 
-def limited(kind: str, of: str, limit: float, used: float) -> Finish:
-    return Finish(Limited(LimitMet(kind, of, limit, used)))  # type: ignore[arg-type]
+def limited(kind: str, of: str, limit: float, used: float) -> Stop:
+    return Stop(LimitMet(kind, of, limit, used))  # type: ignore[arg-type]
 
 
 def takes_a_turn(play: Play, usage: Usage | None = None) -> Step:
@@ -80,7 +81,7 @@ def test_sessions_tokens_are_those_of_all_threads() -> None:
 def test_agents_seconds() -> None:
     play = Play(agent("lead", tools=["grep"], seconds=10))
     play.pass_(9.5)
-    assert takes_a_turn(play) == CallModel()
+    assert takes_a_turn(play) == Warn(near=LimitMet("seconds", "agent", 10, 9.5))
     assert overdue(play.state, play.main, play.now) is None
     assert seconds_left(play.state, play.main, play.now) == 0.5
 
@@ -196,9 +197,12 @@ def test_partial_result_of_a_limited_child_says_why() -> None:
     play.returns(play.thread("worker"), next(iter(play.thread("worker").calls)))
 
     play.moves(play.thread("worker"))
+    assert play.step(play.thread("worker")) == CallModel("hand_over")
+    play.replies(play.thread("worker"), says("half of it is fine"))
+    play.moves(play.thread("worker"))
 
     play.ask(play.main)
     [block] = play.main.transcript.sent()[-1].content
     assert plain(block.content) == (  # type: ignore[union-attr]
-        "agent limit reached: 1 of 1 turns. Its last words, a partial result:\nseen half of it"
+        "agent limit reached: 1 of 1 turns. Its last words, a partial result:\nhalf of it is fine"
     )

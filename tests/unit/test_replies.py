@@ -12,6 +12,8 @@ from tests.unit.play import COUNT_SCHEMA, Play, agent, calls, says, team
 
 WORKER = agent("worker")
 
+HARNESS = ["start_agent", "send_to_agent", "wait_for_agents", "list_agents", "stop_agent"]
+
 
 def kinds(events: list[Event]) -> list[str]:
     return [type_of(event) for event in events]
@@ -177,7 +179,7 @@ def test_agent_that_calls_itself_delegates_to_its_own_definition() -> None:
 
     opened = [event for event in events if isinstance(event, DelegationOpened)]
     assert [event.agent for event in opened] == [lead.version]
-    assert [offer.name for offer in offers(lead, team(lead))] == ["lead"]
+    assert [offer.name for offer in offers(lead, team(lead)) if offer.is_agent] == ["lead"]
 
 
 def test_depth_limit_is_told_to_the_model_that_would_go_deeper() -> None:
@@ -335,12 +337,13 @@ def test_message_that_comes_while_a_result_is_given_is_answered_before_the_end()
     assert play.step(play.main) == CallModel()
 
 
-def test_offers_are_tools_then_agents_then_submit_result() -> None:
+def test_offers_are_tools_then_agents_then_the_harness_then_submit_result() -> None:
     worker = agent("the worker", description="Counts.", input_schema=COUNT_SCHEMA)
     lead = agent("lead", calls=[worker], tools=["grep"], output_schema=COUNT_SCHEMA)
 
     offered = offers(lead, team(lead, worker))
 
-    assert [offer.name for offer in offered] == ["grep", "the_worker", "submit_result"]
+    assert [offer.name for offer in offered] == ["grep", "the_worker", *HARNESS, "submit_result"]
+    assert [offer.name for offer in offers(worker, team(worker), is_child=True)] == ["send_to_parent"]
     assert offered[1].description == "Counts."
-    assert offered[1].input_schema == offered[2].input_schema == COUNT_SCHEMA
+    assert offered[1].input_schema == offered[-1].input_schema == COUNT_SCHEMA
