@@ -93,3 +93,12 @@ def test_message_while_the_last_turn_of_a_limit_runs_is_taken_as_the_session_goe
     log = lab.run(Agent("lead", model="m", limits=Limits(turns=1)), acts=[(1, said("more"))])
 
     assert (log.stop_reason, taken(log), len(log.requests("lead"))) == ("budget_reached", ["go", "more"], 1)
+
+
+@pytest.mark.parametrize("tenths", range(16))
+def test_message_while_the_last_reply_is_committed_loses_no_reply(tenths: int) -> None:
+    lab = Lab(lead=[after(1, "first"), after(1, "second")], commit_s=0.3)
+
+    log = lab.run(Agent("lead", model="m"), acts=[(tenths / 10, said("more"))])
+
+    assert (log.text, len(log.requests("lead"))) == ("second", 2)

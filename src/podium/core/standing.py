@@ -25,7 +25,7 @@ END_TURN = StopReason("end_turn")
 
 def standing(session: SessionState, thread: ThreadState, now: datetime) -> tuple[Status, StopReason | None]:
     """The status of a thread whose turn is open."""
-    if thread.span is not None:
+    if thread.span is not None or _takes_message(session, thread):
         return "running", None
     if not thread.calls:
         waits = thread.retry_at is not None and thread.retry_at > now
@@ -46,6 +46,12 @@ def standing(session: SessionState, thread: ThreadState, now: datetime) -> tuple
     if is_rescheduled:
         return "rescheduling", None
     return ("idle", StopReason("requires_action", tuple(asked))) if asked else ("running", None)
+
+
+def _takes_message(session: SessionState, thread: ThreadState) -> bool:
+    """Whether it goes on with a person's message, and leaves the children it waits for in the background."""
+    is_told = thread.parent is None and session.has_message
+    return is_told and bool(thread.calls) and all(call.is_delegation for call in thread.calls.values())
 
 
 def waited_for(session: SessionState, thread: ThreadState, call: OpenCall) -> list[ThreadState]:

@@ -67,7 +67,7 @@ class Driver:
         self._sandboxes = parts.shelf.take(state.id, epoch)
         self._errands: set[asyncio.Task[None]] = set()
         self._offers: dict[tuple[str, bool], tuple[ToolOffer, ...]] = {}
-        self._taken: set[str] = set()  # inputs this driver has taken
+        self._known: set[str] = set(state.queue)  # inputs that were folded: they are not noticed again
         self._money: list[asyncio.Future[None]] = []  # calls that wait for others' to settle
         self._last: Moment | None = None  # records of the thread that was the last to move, not committed
         self._error: Exception | None = None
@@ -184,11 +184,12 @@ class Driver:
         """Fold what others have queued. It may be folded late: nothing of ours depends on it before it is taken."""
         for row in await self.parts.store.inputs(self.state.id):
             self._noticed = max(self._noticed, row.queued_seq)
-            if row.taken_seq is not None or self._knows(row.id):
+            if row.taken_seq is not None or row.id in self._known:
                 continue
             page = await self.parts.store.records(self.state.id, after=row.queued_seq - 1, limit=2)
-            if self._knows(row.id):  # noticed twice at once
+            if row.id in self._known:  # noticed twice at once
                 continue
+            self._known.add(row.id)
             for record in page:
                 if record.seq == row.queued_seq or isinstance(record.event, SessionPaused):  # which stands right behind
                     self.state.apply(record.thread, record.at, record.event)
@@ -209,9 +210,6 @@ class Driver:
             settle_session(self.state, at)
             await self.commit(at)
 
-    def _knows(self, input: str) -> bool:
-        return input in self.state.queue or input in self._taken
-
     def take_messages(self, thread: ThreadState, at: Moment) -> None:
         """Record that the primary takes all queued messages, in order."""
         if thread.parent is None and self.state.queue:
@@ -231,8 +229,8 @@ class Driver:
         return any(call in thread.calls for thread in self.state.threads.values())
 
     def _take(self, event: UserMessage | UserInterrupt | UserToolConfirmation, at: Moment) -> None:
-        self._taken.add(event.id)
-        at.taken(self.state.primary, self.state.primary, event)
+        of_child = event.session_thread_id if isinstance(event, UserToolConfirmation) else None
+        at.taken(of_child or self.state.primary, self.state.primary, event)
 
     # --- going idle ------------------------------------------------------------------------------------
 
@@ -273,11 +271,15 @@ class Driver:
             else:
                 wake_for_message(state, at)
         self._take_moot(at)
+        for thread in list(state.threads.values()):  # what has come meanwhile may have set one of them going
+            if thread.is_open:
+                settle(state, thread, at)
         self.fold(at)
         if not state.is_quiet:
             await self.commit(at)
             self._start_threads()
             return
+        ended = list(at.drafts)
         at.own(state.primary, SessionUsage(id=at.event_id(), processed_at=at.now, usage=state.usage))
         reason = idle_reason(state)
         details = state.main.refusal if reason.type == "refusal" else None
@@ -285,6 +287,9 @@ class Driver:
         at.own(state.primary, idle)
         self.fold(at)
         if not await self._release(at):
+            at = self.moment()
+            at.drafts = ended  # this stands all the same: an input commutes with it
+            await self.commit(at)
             await self.notice()
             self._start_threads()
 
@@ -297,7 +302,7 @@ class Driver:
             # The fold may be ahead of the log now: drop it. No thread is under way that could hold on to it.
             self._is_released = False
             self.state, self.head = await read_state(self.parts, self.state.id)
-            self._noticed = self.head
+            self._noticed, self._known = self.head, set(self.state.queue)
         return self._is_released
 
     # --- threads -------------------------------------------------------------------------------------
