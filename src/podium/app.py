@@ -9,12 +9,11 @@ from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from podium.approvals import Approve
-from podium.config import load_config
 from podium.core.content import Content
 from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits, depth_of, pin
 from podium.core.facts import SessionSettings
@@ -46,6 +45,9 @@ from podium.needs import bind, check_models, check_prices, describe, need_of_reh
 from podium.providers import Providers
 from podium.running import Run, RunResult
 from podium.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from podium.config import Config
 
 logger = logging.getLogger(__name__)
 DATA = Path(".podium")
@@ -90,7 +92,7 @@ class Podium:
             place=self._place,
             limiter=Limiter(self._clock),
         )
-        self._providers = Providers(lambda: load_config(self._config, env=os.environ), self._parts.limiter)
+        self._providers = Providers(self._read_config, self._parts.limiter)
         self._looking = asyncio.create_task(self._look_around(), name="other processes")
         return self
 
@@ -104,6 +106,11 @@ class Podium:
         await self._providers.close()
         await self.parts.shelf.close()
         await self.parts.store.close()
+
+    def _read_config(self) -> "Config":
+        from podium.config import load_config  # only who calls models pays for it
+
+        return load_config(self._config, env=os.environ)
 
     @property
     def parts(self) -> Parts:

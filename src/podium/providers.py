@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
-from podium.config import Config, RequestLimits
 from podium.core.money import DEFAULT_OUTPUT_TOKENS, ModelFacts
 from podium.core.ports import Model
 from podium.engine.limiter import Limiter
 from podium.errors import BadInput
 from podium.models.messages import MessagesClient, MessagesModel
 
+if TYPE_CHECKING:  # importing Podium does not import Pydantic
+    from podium.config import Config, RequestLimits
+
 
 class Providers:
     """Made for one event loop. The configuration is read when the first model is asked for."""
 
-    def __init__(self, load: Callable[[], Config], limiter: Limiter) -> None:
+    def __init__(self, load: "Callable[[], Config]", limiter: Limiter) -> None:
         self._load = load
         self._limiter = limiter
         self._config: Config | None = None
@@ -23,7 +26,7 @@ class Providers:
         self.caps: dict[str, int] = {}  # calls at once, by the limiter's keys
 
     @property
-    def config(self) -> Config:
+    def config(self) -> "Config":
         """What podium.toml and the environment say.
 
         Errors: BadInput for a file that cannot be used.
@@ -68,7 +71,7 @@ class Providers:
         most = min(DEFAULT_OUTPUT_TOKENS, facts.context_window // 4)
         return ModelFacts(price=facts.price, context_window=facts.context_window, max_tokens=most)
 
-    def _limit(self, key: str, limits: RequestLimits) -> None:
+    def _limit(self, key: str, limits: "RequestLimits") -> None:
         if limits.calls is not None and key not in self.caps:
             self.caps[key] = limits.calls
             self._limiter.cap({key: limits.calls})

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, aclosing
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -119,9 +119,11 @@ class Run:
         """Have calls that ask answered, as they come."""
         asking.look(self._driver.state)
         until = asyncio.Event()
-        async for record in self._parts.hub.follow(self._parts.store, self.id, after=self._driver.head, until=until):
-            if isinstance(record.event, AgentToolUse) and record.event.evaluated_permission == "ask":
-                asking.look(self._driver.state)
+        parts = self._parts
+        async with aclosing(parts.hub.follow(parts.store, self.id, after=self._driver.head, until=until)) as records:
+            async for record in records:
+                if isinstance(record.event, AgentToolUse) and record.event.evaluated_permission == "ask":
+                    asking.look(self._driver.state)
 
     def _waits_for_us(self, asking: Asking) -> bool:
         if asking.error is not None:

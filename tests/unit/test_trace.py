@@ -11,7 +11,7 @@ from podium.analysis.trace import Trace
 from podium.cli.timeline import Axis, bar
 from podium.core import facts as f
 from podium.core import records as r
-from podium.core.delegation import INTERRUPTED_TOOL
+from podium.core.ending import INTERRUPTED_TOOL
 from tests.unit.hand_log import Log, at
 
 

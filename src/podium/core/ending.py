@@ -25,7 +25,7 @@ from podium.core.events import (
     SessionError,
     StopReason,
 )
-from podium.core.facts import DelegationClosed, LimitReached, Outcome
+from podium.core.facts import BudgetSettled, DelegationClosed, LimitReached, Outcome
 from podium.core.moment import Moment
 from podium.core.session import SessionState
 from podium.core.standing import END_TURN, idle, terminate
@@ -80,6 +80,9 @@ def finish(session: SessionState, thread: ThreadState, ending: Ending, at: Momen
 def close_open(session: SessionState, thread: ThreadState, ending: Ending, at: Moment) -> None:
     """Close the model call, the tool calls and the delegations that are open."""
     if thread.span is not None:
+        if thread.span_reserved_usd is not None:  # nobody will say any more what it cost
+            spent = BudgetSettled(span=thread.span, usd=thread.span_reserved_usd, is_estimate=True)
+            at.private(thread.id, spent)
         at.model_ended(thread.id, thread.span, is_error=True)
     for call in thread.calls.values():
         if call.answer is not None:  # a person's answer that came too late: it is shown, and has no effect

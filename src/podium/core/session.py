@@ -91,6 +91,7 @@ class SessionState:
         self.usage = Usage()
         self.usd = ZERO
         self.reserved_usd = ZERO
+        self.settlements = 0  # how often a call turned out to cost what it cost
         self.turns = 0
         self.is_capped = False  # a limit of the session itself was met
         self.queue: dict[str, UserMessage | UserInterrupt | UserToolConfirmation] = {}
@@ -349,6 +350,7 @@ class SessionState:
 
     def _settle(self, thread: ThreadState, usd: Decimal) -> None:
         reserved, thread.span_reserved_usd = thread.span_reserved_usd or ZERO, None
+        self.settlements += 1
         self._reserve(thread, -reserved)
         for each in self.above(thread):
             each.usd += usd
@@ -388,7 +390,7 @@ class SessionState:
         moved = status in ("running", "rescheduling")
         if thread.running_since is not None:
             thread.worked_s = thread.worked(at)
-        thread.running_since = at if moved else None
+        thread.running_since = at if status == "running" else None
         thread.status, thread.status_since, thread.stop_reason = status, at, stop_reason
         thread.is_open = moved or (stop_reason is not None and stop_reason.type == "requires_action")
         if not moved:

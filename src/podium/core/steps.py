@@ -203,7 +203,8 @@ def _ended(thread: ThreadState) -> Finish | None:
 def _next_turn(session: SessionState, thread: ThreadState, now: datetime, window: int | None) -> Step:
     if (met := limit_met(session, thread, now)) is not None:
         return Stop(met)
-    if window is not None and thread.context_tokens >= COMPACT_AT * window and not thread.is_compacted:
+    is_full = window is not None and thread.context_tokens >= COMPACT_AT * window
+    if is_full and thread.replies_since_summary not in (0, 1):  # a summary that helped so little is not made again
         return CallModel("compact")
     if thread.loop[1] >= LOOP_NOTICED and "loop" not in thread.noticed:
         return Warn(loop=thread.loop)

@@ -80,7 +80,6 @@ class ThreadState:
         "has_shell",
         "id",
         "idle_usage",
-        "is_compacted",
         "is_cut",
         "is_open",
         "is_paused",
@@ -96,6 +95,7 @@ class ThreadState:
         "received",
         "recent_calls",
         "refusal",
+        "replies_since_summary",
         "reply_calls",
         "reply_texts",
         "reserved_usd",
@@ -160,7 +160,7 @@ class ThreadState:
         self.failed = ""  # why it cannot go on
         self.refusal: StopDetails | None = None
         self.is_too_long = False  # the last call was too long for the model's context
-        self.is_compacted = False  # its context was summarized, and no reply has come since
+        self.replies_since_summary: int | None = None  # of its context
         self.is_cut = False  # the last reply was cut off by the limit of output tokens
         self.is_paused = False  # the last reply was paused by the provider, and goes on with the next call
         self.limited: LimitMet | None = None
@@ -226,7 +226,8 @@ class ThreadState:
         self.is_cut = event.stop_reason == "max_tokens" and not calls
         self.is_paused = event.stop_reason == "pause_turn" and not calls
         self.refusal = (event.refusal or StopDetails()) if event.stop_reason == "refusal" else None
-        self.is_compacted = False
+        if self.replies_since_summary is not None:
+            self.replies_since_summary += 1
         self.no_longer_fails()
         self.transcript.reply(blocks, calls)
 
@@ -246,7 +247,7 @@ class ThreadState:
         self.attempts = event.attempt
         self.failing_since = self.failing_since or at
         self.retry_at = event.retry_at
-        self.is_too_long = event.kind == "too_long"
+        self.is_too_long = self.is_too_long or event.kind == "too_long"
         if event.retry_at is None:
             self.failed = event.reason
 
@@ -257,7 +258,7 @@ class ThreadState:
     def summarized(self, summary: str) -> None:
         """Its messages give way to its task and the summary."""
         self.transcript.summarize(summary)
-        self.is_too_long, self.is_compacted, self.context_tokens = False, True, 0
+        self.is_too_long, self.replies_since_summary, self.context_tokens = False, 0, 0
         self.no_longer_fails()
 
     def asked(self) -> None:

@@ -132,7 +132,7 @@ def retry_time(
     Units: `retry_after_s` seconds.
     """
     if kind == "too_long":  # once: then the context is shortened first
-        return None if thread.is_compacted or thread.purpose == "compact" else now
+        return None if thread.replies_since_summary == 0 or thread.purpose == "compact" else now
     if kind not in _RETRIED or thread.attempts + 1 >= MOST_ATTEMPTS:
         return None
     if thread.failing_since is not None and now - thread.failing_since >= MOST_RETRYING and retry_after_s is None:

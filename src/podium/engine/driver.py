@@ -69,6 +69,7 @@ class Driver:
         self._offers: dict[tuple[str, bool], tuple[ToolOffer, ...]] = {}
         self._known: set[str] = set(state.queue)  # inputs that were folded: they are not noticed again
         self._money: list[asyncio.Future[None]] = []  # calls that wait for others' to settle
+        self._settlements = 0  # how many had, when those were last woken
         self._last: Moment | None = None  # records of the thread that was the last to move, not committed
         self._error: Exception | None = None
         self._turn = asyncio.Event()  # something happened that `drive` must look at
@@ -121,7 +122,8 @@ class Driver:
     def fold(self, at: Moment) -> None:
         """Apply what was recorded to the state, before it is committed: the next step is decided on it."""
         self.state.fold(at)
-        if self._money:
+        if self._money and self.state.settlements != self._settlements:
+            self._settlements = self.state.settlements
             waiting, self._money = self._money, []
             for turn in waiting:
                 if not turn.done():
@@ -182,6 +184,8 @@ class Driver:
 
     async def notice(self) -> None:
         """Fold what others have queued. It may be folded late: nothing of ours depends on it before it is taken."""
+        if self._is_released:
+            return
         for row in await self.parts.store.inputs(self.state.id):
             self._noticed = max(self._noticed, row.queued_seq)
             if row.taken_seq is not None or row.id in self._known:
@@ -256,6 +260,9 @@ class Driver:
         else:
             await self.commit(at)
             self._start_threads()
+            for thread in threads:
+                if thread.parent is not None:
+                    self.wake(thread.parent)
 
     async def _go_idle(self) -> None:
         """Record that the session is idle, with the last thread's end, unless an input came meanwhile."""
@@ -352,14 +359,16 @@ class Driver:
             return
         self._threads[thread.id] = ThreadTask(self, thread)
         self._tasks[thread.id] = asyncio.create_task(self._run(thread), name=thread.id)
-        self._set_alarm(thread)
+        self.set_alarm(thread)
 
-    def _set_alarm(self, thread: ThreadState) -> None:
-        """Have the thread stopped when its time is over; its last short turn has a time of its own."""
+    def set_alarm(self, thread: ThreadState) -> None:
+        """Have the thread stopped when its time is over, if it runs; its last short turn has a time of its own."""
+        if thread.id in self._alarms:
+            self._alarms.pop(thread.id)()
         left = seconds_left(self.state, thread, self.parts.clock.now())
         if thread.limited is not None:
             left = HAND_OVER_S
-        if left is not None:
+        if left is not None and thread.running_since is not None:
             self._alarms[thread.id] = self.parts.clock.alarm(max(left, 0.001), lambda: self._ring(thread))
 
     async def _run(self, thread: ThreadState) -> None:
@@ -393,7 +402,7 @@ class Driver:
         if met is not None:
             self._errand(self._stop(thread, Limited(met)))
         elif thread.id in self._tasks:
-            self._set_alarm(thread)
+            self.set_alarm(thread)
 
     async def _stop(self, thread: ThreadState, ending: Limited | Failed) -> None:
         """End a thread's turn from outside, and those it waits for; at a limit it may still hand over."""

@@ -4,7 +4,7 @@ Pieces of a reply that is still coming are told as they come, to who listens in 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -58,7 +58,9 @@ class Hub:
         for grown in self._followers.get(session, ()):
             grown.set()
 
-    async def follow(self, store: Store, session: str, *, after: int, until: asyncio.Event) -> AsyncIterator[Record]:
+    async def follow(
+        self, store: Store, session: str, *, after: int, until: asyncio.Event
+    ) -> AsyncGenerator[Record, None]:
         """The session's records after this seq, as they are committed, until `until` is set and all were read."""
         grown = asyncio.Event()
         self._followers.setdefault(session, set()).add(grown)

@@ -5,6 +5,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from podium.core.budget import NotYet, OverBudget, Reserved, estimate_input, reserve
+from podium.core.ending import finish
 from podium.core.events import Usage
 from podium.core.facts import AttemptFailed, BudgetReserved, BudgetSettled, Purpose
 from podium.core.harness import stopped_by
@@ -14,6 +15,7 @@ from podium.core.money import DEFAULT_OUTPUT_TOKENS, HAND_OVER_TOKENS, ModelFact
 from podium.core.ports import Delta, Model, ModelRequest, Rates, Reply
 from podium.core.reply import record_reply, record_summary
 from podium.core.rows import ZERO
+from podium.core.steps import Limited
 from podium.core.summary import to_summarize
 from podium.core.thread import ThreadState
 from podium.core.turn import record_call, record_failure, record_limit, retry_time
@@ -23,6 +25,9 @@ from podium.errors import ModelFailed
 
 if TYPE_CHECKING:
     from podium.engine.driver import Driver
+
+
+UNTOLD_S = 1.0  # how long a model is left alone that has too many calls and does not say until when
 
 
 class ModelCall:
@@ -66,7 +71,10 @@ class ModelCall:
                 reserved = self._reserve()
                 if isinstance(reserved, OverBudget):
                     limiter.undo(slot)
-                    record_limit(driver.state, thread, reserved.met, at)
+                    if self._purpose == "hand_over":
+                        finish(driver.state, thread, Limited(thread.limited or reserved.met), at)
+                    else:
+                        record_limit(driver.state, thread, reserved.met, at)
                     return at
                 if reserved is None:
                     limiter.undo(slot)
@@ -142,7 +150,7 @@ class ModelCall:
         if rates is not None:
             limiter.learn(self._name, provider, rates)
         if error is not None and error.kind == "rate_limited":
-            limiter.slow(self._name, provider, error.retry_after_s or 0.0)
+            limiter.slow(self._name, provider, error.retry_after_s or UNTOLD_S)
         elif error is not None and error.kind == "overloaded":
             limiter.overloaded(self._name, provider)
         else:

@@ -70,6 +70,8 @@ class ThreadTask:
                     at = await self._run_tools(calls, at)
                 case EndWaits() | Detach() | Correct() | Warn() | Stop():
                     record_step(driver.state, thread, step, at)
+                    if isinstance(step, Stop):
+                        driver.set_alarm(thread)
                 case Wait():
                     at = await self._wait(step, at)
                 case Finish(ending):
@@ -98,6 +100,7 @@ class ThreadTask:
         self._wake = None
         at = driver.moment()
         settle(driver.state, thread, at)
+        driver.set_alarm(thread)
         return at
 
     async def _run_tools(self, calls: tuple[OpenCall, ...], at: Moment) -> Moment:
