@@ -206,28 +206,16 @@ class SessionState:
         thread = self.threads.get(thread_id)
         if thread is None:  # a record of a thread whose opening this version could not read
             return
-        match event:
+        match event:  # those of every turn stand first: the cases are tried in their order
             case ModelRequestStart():
                 thread.span, thread.purpose, thread.retry_at = event.id, "turn", None
                 thread.transcript.send()
-            case ModelCalled():
-                thread.purpose = event.purpose
-                thread.handed_over = thread.handed_over or event.purpose == "hand_over"
-            case BudgetReserved():
-                thread.span_reserved_usd = event.usd
-                self._reserve(thread, event.usd)
-            case BudgetSettled():
-                self._settle(thread, event.usd)
-            case ModelRequestEnd():
-                self._end_call(thread, event)
-            case ModelReplied():
-                self._reply(thread, event)
-            case AttemptFailed():
-                thread.attempt_failed(event, at)
-            case ContextSummarized():
-                thread.summarized(event.summary)
             case AgentToolUse():
                 thread.reply_calls[event.id] = event
+            case ModelReplied():
+                self._reply(thread, event)
+            case ModelRequestEnd():
+                self._end_call(thread, event)
             case ToolStarted():
                 self._start(thread, event)
             case AgentToolResult():
@@ -236,6 +224,18 @@ class SessionState:
                 self._answer(thread, event.tool_use_id, event.content, event.is_error)
             case AgentMessage():
                 thread.reply_texts[event.id] = TextBlock(plain(event.content))
+            case ModelCalled():
+                thread.purpose = event.purpose
+                thread.handed_over = thread.handed_over or event.purpose == "hand_over"
+            case BudgetReserved():
+                thread.span_reserved_usd = event.usd
+                self._reserve(thread, event.usd)
+            case BudgetSettled():
+                self._settle(thread, event.usd)
+            case AttemptFailed():
+                thread.attempt_failed(event, at)
+            case ContextSummarized():
+                thread.summarized(event.summary)
             case CallAnswered():
                 if (call := thread.calls.get(event.call)) is not None and call.name == SUBMIT and event.is_error:
                     thread.corrections += 1
