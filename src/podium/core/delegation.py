@@ -25,17 +25,12 @@ def task_text(schema: dict[str, JSON] | None, given: dict[str, JSON]) -> str:
 
 
 class Spawner:
-    """Opens the children that one reply asks for.
-
-    It counts those it has opened itself, since the fold does not know them yet.
-    """
+    """Opens the children that one reply asks for: each is decided on the fold, with those before it applied."""
 
     def __init__(self, session: SessionState, thread: ThreadState, at: Moment) -> None:
         self._session = session
         self._thread = thread
         self._at = at
-        self._opened = 0
-        self._archived: set[str] = set()
 
     def open(self, call: str, tool: str, version: str, given: dict[str, JSON]) -> None:
         """Record the child with its first message, or the refusal as the call's result."""
@@ -101,7 +96,6 @@ class Spawner:
             content=content,
         )
         at.own(child, received)
-        self._opened += 1
         return child
 
     def _refusal(self, tool: str, definition: Definition, given: dict[str, JSON]) -> str | None:
@@ -121,14 +115,13 @@ class Spawner:
         living = [
             thread
             for thread in self._session.threads.values()
-            if thread.parent is not None and thread.status != "terminated" and thread.id not in self._archived
+            if thread.parent is not None and thread.status != "terminated"
         ]
-        if len(living) + self._opened < most:
+        if len(living) < most:
             return True
         idle = [thread for thread in living if not thread.is_open]
         if not idle:
             return False
         longest = min(idle, key=lambda thread: thread.status_since)
-        self._archived.add(longest.id)
         terminate(self._session, longest, self._at)
         return True

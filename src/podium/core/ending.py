@@ -141,6 +141,7 @@ def _deliver(parent: ThreadState, child: ThreadState, content: Content, outcome:
 def deliver(sender: ThreadState, receiver: ThreadState, content: Content, at: Moment) -> str:
     """Record a message between agents, on both sides; the id of the event that the receiver's stream shows."""
     received = at.event_id()
+    at.starts = True
     sent = MessageSent(
         id=at.event_id(),
         processed_at=at.now,
@@ -163,6 +164,7 @@ def deliver(sender: ThreadState, receiver: ThreadState, content: Content, at: Mo
 def _close(parent: ThreadState, child: ThreadState, outcome: Outcome, content: Content, at: Moment) -> None:
     fact = DelegationClosed(call=_waiting(child), thread=child.id, outcome=outcome, content=content, is_error=True)
     at.private(parent.id, fact)
+    at.starts = True
 
 
 def _waiting(child: ThreadState) -> str:

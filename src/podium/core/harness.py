@@ -84,10 +84,17 @@ def harness_offers(roster: Sequence[Callee], *, is_child: bool, has_prices: bool
 
 def stopped_by(session: SessionState, thread: ThreadState, reply: Reply) -> list[ThreadState]:
     """The children that calls of the reply stop: nothing of them may be under way when it is recorded."""
+    if thread.purpose != "turn" or reply.stop_reason == "refusal" or not thread.definition.roster:
+        return []  # then it calls nothing
     stops = [
-        block.input.get("thread") for block in reply.content if isinstance(block, ToolUseBlock) and block.name == STOP
+        block.input["thread"]
+        for block in reply.content
+        if isinstance(block, ToolUseBlock)
+        and block.name == STOP
+        and block.id not in reply.cut
+        and misfit(SCHEMAS[STOP], block.input) is None
     ]
-    return [child for child in session.children(thread) if child.id in stops and child.is_open] if stops else []
+    return [child for child in session.children(thread) if child.id in stops and child.is_open and child.background]
 
 
 def answer_harness(session: SessionState, thread: ThreadState, call: HarnessCall, spawner: Spawner, at: Moment) -> None:

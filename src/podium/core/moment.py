@@ -31,7 +31,7 @@ class Moment:
         self.now = now
         self._new_id = new_id
         self.drafts: list[Draft] = []
-        self.starts = False  # whether a draft sets a thread going
+        self.starts = False  # whether a draft sets a thread going, or tells one something that it may wait for
         self.folded = 0  # how many of the drafts a fold has taken in
 
     def take(self) -> list[Draft]:

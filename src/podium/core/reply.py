@@ -200,6 +200,7 @@ class _Recorder:
         spawner = Spawner(self._session, thread, at)
         submitted = False
         for call in self._harness:
+            self._session.fold(at)  # each is decided on what those before it did
             dead = self._dead(call.id)
             if dead is not None and not (dead == NOT_RUN and call.name == SUBMIT):
                 at.answer(thread.id, call.id, dead, is_error=True)

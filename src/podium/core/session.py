@@ -386,7 +386,7 @@ class SessionState:
 
     def _set_status(self, thread: ThreadState, status: Status, at: datetime, stop_reason: StopReason | None) -> None:
         if status == "running" and thread.status == "idle" and not thread.is_open:
-            thread.no_longer_fails()
+            thread.woken()
         moved = status in ("running", "rescheduling")
         if thread.running_since is not None:
             thread.worked_s = thread.worked(at)

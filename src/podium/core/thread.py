@@ -255,6 +255,15 @@ class ThreadState:
         """The model has answered, or something new is asked of it."""
         self.attempts, self.failing_since, self.retry_at, self.failed = 0, None, None, ""
 
+    def woken(self) -> None:
+        """Its turn was over, and news sets it going: how it ended says nothing of what it will make of that."""
+        self.no_longer_fails()
+        self.submitted = False
+        self.refusal = None
+        self.corrections = 0
+        self.recent_calls.clear()
+        self.loop = ("", 0)
+
     def summarized(self, summary: str) -> None:
         """Its messages give way to its task and the summary."""
         self.transcript.summarize(summary)
@@ -263,14 +272,11 @@ class ThreadState:
 
     def asked(self) -> None:
         """A new task, or more to do: what the last turn came to counts no longer."""
-        self.submitted = self.handed_over = False
-        self.corrections = 0
-        self.limited = self.refusal = None
+        self.woken()
+        self.handed_over = False
+        self.limited = None
         self.last_text = ()
         self.noticed.discard("loop")
-        self.recent_calls.clear()
-        self.loop = ("", 0)
-        self.no_longer_fails()
 
     def answered(self, call: str, content: Content, is_error: bool) -> OpenCall | None:
         """A call got its result; the call, if it was open."""

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from podium.core.ending import finish
 from podium.core.events import (
+    MessageReceived,
     SessionIdle,
     SessionUsage,
     ThreadRunning,
@@ -17,7 +18,7 @@ from podium.core.events import (
     UserMessage,
     UserToolConfirmation,
 )
-from podium.core.facts import DrivingStopped, SandboxTested, SessionPaused
+from podium.core.facts import DelegationClosed, DrivingStopped, SandboxTested, SessionPaused
 from podium.core.limits import overdue, seconds_left
 from podium.core.moment import Moment
 from podium.core.ports import Append, Sandbox, ToolOffer
@@ -157,6 +158,7 @@ class Driver:
 
     async def _append(self, at: Moment, *, release: bool = False) -> None:
         last, self._last = self._last, None
+        starts = at.starts or (last is not None and last.starts)
         drafts = at.take() if last is None or last is at else [*last.take(), *at.take()]
         idles = release and not self.state.paused and self.state.status == "idle"
         first = await self.parts.store.append(
@@ -173,14 +175,15 @@ class Driver:
             self._errand(self.notice())
         self.head = first + len(drafts) - 1
         self.parts.hub.moved(self.state.id)
-        if at.starts or (last is not None and last.starts):
+        if starts:
             self._start_moved(drafts)
 
     def _start_moved(self, drafts: Sequence[Draft]) -> None:
         for draft in drafts:
             if isinstance(draft.event, ThreadRunning):
                 self._start(self.state.threads[draft.event.session_thread_id])
-                self.wake(draft.event.session_thread_id)
+            if isinstance(draft.event, ThreadRunning | MessageReceived | DelegationClosed):
+                self.wake(draft.thread)
 
     async def notice(self) -> None:
         """Fold what others have queued. It may be folded late: nothing of ours depends on it before it is taken."""
