@@ -24,6 +24,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from podium.core.content import plain
 from podium.core.events import (
     AgentToolResult,
     AgentToolUse,
@@ -234,7 +235,7 @@ class Open:
         for record in records:
             thread, event = record.thread, record.event
             if isinstance(event, UserMessage | MessageReceived) and thread not in tasks:
-                tasks[thread] = event.content[0].text
+                tasks[thread] = plain(event.content)
             elif isinstance(event, ModelReplied):
                 turns[thread] += 1
             elif isinstance(event, ModelRequestStart):

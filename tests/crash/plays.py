@@ -1,31 +1,16 @@
 """The sessions that are killed at every step: what they do, and what may be expected of them."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-
 from podium import Agent, Limits, SessionLimits, call, say
+from tests.crash import plays_approvals, plays_attempts, plays_background
+from tests.crash.play import Build, Play
+from tests.crash.stage import Stage
 from tests.lab.cast import after, hangs, raises
-from tests.lab.lab import Act, Lab, interrupted, said
-
-
-@dataclass(frozen=True, kw_only=True)
-class Play:
-    """A session to be played in a lab of its own.
-
-    Shape: `is_repeatable` if all its tools are idempotent and its end depends on no clock and no person: then it ends
-    the same however often it is killed.
-    """
-
-    lab: Lab
-    lead: Agent
-    acts: Sequence[Act] = ()
-    limits: SessionLimits | None = None
-    is_repeatable: bool = False
+from tests.lab.lab import interrupted, said
 
 
 def parallel_tools() -> Play:
     """Tools of both kinds in one reply, twice."""
-    lab = Lab(
+    lab = Stage(
         lead=[
             [say("first"), *(call(tool, key=f"{tool}1") for tool in ("once", "again", "slow"))],
             [call("once", key="once2"), call("again", key="again2")],
@@ -38,7 +23,7 @@ def parallel_tools() -> Play:
 
 def idempotent_tools() -> Play:
     """The same with tools that may be repeated."""
-    lab = Lab(
+    lab = Stage(
         lead=[
             [call("a", key="1"), call("b", key="1"), call("nowhere")],
             after(1, [call("b", key="2"), call("a", key="2")]),
@@ -51,7 +36,7 @@ def idempotent_tools() -> Play:
 
 def nested_delegation() -> Play:
     """Two children at once, of which one has two of its own; everybody uses a tool."""
-    lab = Lab(
+    lab = Stage(
         lead=[
             [call("middle", task="m"), call("leaf", task="l"), call("note", key="lead")],
             [call("leaf", task="again")],
@@ -69,7 +54,7 @@ def nested_delegation() -> Play:
 
 def failing_child() -> Play:
     """A child whose model fails, one that owes a result and gives it late, and their sibling."""
-    lab = Lab(
+    lab = Stage(
         lead=[[call("bad", task="x"), call("strict", task="y"), call("good", task="z")], "done"],
         bad=[[say("I try"), call("once", key="bad")], raises(RuntimeError("broken"), after_s=1)],
         strict=["no result", [call("submit_result", n="one")], [call("submit_result", n=1), call("once", key="s")]],
@@ -87,7 +72,7 @@ def failing_child() -> Play:
 
 def limits() -> Play:
     """Children that meet each limit, one with a child of its own, and their sibling."""
-    lab = Lab(
+    lab = Stage(
         lead=[[call(name, task="x") for name in ("loops", "hungry", "hangs", "good")], after(1, "done")],
         loops=[[say("round"), call("once", key="loop")]],
         hungry=[[say("word " * 100), call("once", key="hungry")]],
@@ -108,7 +93,7 @@ def limits() -> Play:
 
 def interrupt() -> Play:
     """A person pauses while a model, a tool and a nested delegation are under way; it is resumed."""
-    lab = Lab(
+    lab = Stage(
         lead=[[call("middle", task="m"), call("slow", key="lead")], "done"],
         middle=[[call("leaf", task="1"), call("slow", key="middle")], "middle done"],
         leaf=[[call("once", key="leaf")], after(5, "leaf done")],
@@ -122,7 +107,7 @@ def interrupt() -> Play:
 
 def person() -> Play:
     """A person sends messages while tools run, and while the session goes idle; and interrupts without a pause."""
-    lab = Lab(lead=[[call("slow", key="1")], "one", [call("slow", key="2")], "two", "three", "four"], commit_s=0.25)
+    lab = Stage(lead=[[call("slow", key="1")], "one", [call("slow", key="2")], "two", "three", "four"], commit_s=0.25)
     lead = Agent("lead", model="m", tools=[lab.tool("slow", seconds=2)])
     acts = [(1.0, said("more")), (3.0, said("and more")), (3.8, said("late")), (4.3, interrupted())]
     return Play(lab=lab, lead=lead, acts=acts)
@@ -130,7 +115,7 @@ def person() -> Play:
 
 def session_limit() -> Play:
     """The session's own limit of turns ends it with children under way."""
-    lab = Lab(lead=[[call("a", task="x"), call("a", task="y")], "done"], a=[[call("once", key="a")], after(1, "a")])
+    lab = Stage(lead=[[call("a", task="x"), call("a", task="y")], "done"], a=[[call("once", key="a")], after(1, "a")])
     a = Agent("a", model="m", tools=[lab.tool("once")])
     lead = Agent("lead", model="m", callable_agents=[a])
     return Play(lab=lab, lead=lead, limits=SessionLimits(turns=4, seconds=20))
@@ -138,7 +123,7 @@ def session_limit() -> Play:
 
 def small() -> Play:
     """A little of everything, for being killed twice."""
-    lab = Lab(
+    lab = Stage(
         lead=[[call("a", task="x"), call("once", key="lead"), call("again", key="lead")], "done"],
         a=[[call("b", task="y"), call("once", key="a")], raises(RuntimeError("broken"))],
         b=after(1, "b"),
@@ -148,18 +133,7 @@ def small() -> Play:
     return Play(lab=lab, lead=Agent("lead", model="m", tools=[once, again], callable_agents=[a]))
 
 
-def slowly(build: Callable[[], Play]) -> Callable[[], Play]:
-    """The same on a store that takes its time, so that much is under way between an append and its commit."""
-
-    def play() -> Play:
-        built = build()
-        built.lab.commit_s = 0.3
-        return built
-
-    return play
-
-
-PLAYS: dict[str, Callable[[], Play]] = {
+PLAYS: dict[str, Build] = {
     play.__name__: play
     for play in (
         parallel_tools,
@@ -170,5 +144,9 @@ PLAYS: dict[str, Callable[[], Play]] = {
         interrupt,
         person,
         session_limit,
+        *plays_attempts.PLAYS,
+        *plays_background.PLAYS,
     )
 }
+ASKING: dict[str, Build] = {play.__name__: play for play in plays_approvals.PLAYS}  # these come to rest in between
+ALL = {**PLAYS, **ASKING}

@@ -1,12 +1,15 @@
 """Kills a session at the boundaries of its ports, and plays it to its end in new processes."""
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from podium.core.content import Message, TextBlock, ToolResultBlock, ToolUseBlock
+from podium.core.content import Message, TextBlock, ToolResultBlock, ToolUseBlock, plain
 from podium.core.events import SessionIdle
 from podium.core.session import SessionState
-from tests.crash.plays import Play
+from tests.crash.people import answer
+from tests.crash.play import Play
 from tests.lab.lab import SESSION, Act
 from tests.lab.log import Played
 from tests.lab.world import Fuse, Killed
@@ -31,8 +34,11 @@ def killed_at(build: Callable[[], Play], *points: int) -> tuple[Play, Played, li
             if SESSION in play.lab.world.log.sessions:
                 play.lab.played()  # what was left behind holds the invariants too
             continue
-        if isinstance(played.records[-1].event, SessionIdle) and not played.state.paused:
+        if not isinstance(played.records[-1].event, SessionIdle) or played.state.paused:
+            continue
+        if played.stop_reason != "requires_action":
             return play, played, deaths
+        answer(played, play.lab)
     raise AssertionError(f"after {MOST_PROCESSES} processes the session has not come to its end: {deaths}")
 
 
@@ -44,39 +50,51 @@ def live(play: Play, fuse: Fuse, acts: Sequence[Act] | None = None) -> Played:
 
 
 def essence(state: SessionState) -> dict[str, Any]:
-    """What a session came to, without its ids, times and attempts: its threads by their place in the tree."""
-    paths: dict[str, str] = {}
-    calls: dict[str, str] = {}
-    threads: dict[str, Any] = {}
+    """What a session came to, without its ids, times and attempts: its threads by their place in the tree.
+
+    Shape: where a text names a thread, its place stands there.
+    """
+    places: dict[str, str] = {}
+    born: Counter[str] = Counter()
+    for thread in state.threads.values():
+        above = thread.parent or ""
+        places[thread.id] = f"{places.get(above, '')}/{born[above]}:{thread.definition.name}"
+        born[above] += 1
+    told = {}
     for thread in state.threads.values():
         thread.transcript.send()
         messages = list(thread.transcript.sent())
-        path = "lead" if thread.parent is None else calls[thread.call or ""]
-        paths[thread.id] = path
-        for turn, message in enumerate(messages):
-            for place, block in enumerate(message.content):
-                if isinstance(block, ToolUseBlock):
-                    calls[block.id] = f"{path}/{turn}.{place}:{block.name}"
-        threads[path] = {
-            "agent": thread.definition.name,
-            "messages": [_plain(message, calls) for message in messages],
+        calls = {
+            block.id: f"{turn}.{place}"
+            for turn, message in enumerate(messages)
+            for place, block in enumerate(message.content)
+            if isinstance(block, ToolUseBlock)
+        }
+        told[places[thread.id]] = {
+            "messages": [_plain(message, calls, places) for message in messages],
             "status": thread.status,
             "stop_reason": thread.stop_reason,
-            "output": thread.output if thread.submitted else thread.last_text,
+            "result": _placed(thread.result_text(), places),
             "usage": thread.usage,
             "turns": thread.turns,
         }
-    return {"status": state.status, "reason": state.stop_reason, "usage": state.usage, "threads": threads}
+    return {"status": state.status, "reason": state.stop_reason, "usage": state.usage, "threads": told}
 
 
-def _plain(message: Message, calls: dict[str, str]) -> list[Any]:
+def _plain(message: Message, calls: Mapping[str, str], places: Mapping[str, str]) -> list[Any]:
     said: list[Any] = [message.role]
     for block in message.content:
         match block:
-            case TextBlock(text=words):
-                said.append(words)
-            case ToolUseBlock(id=id, input=given):
-                said.append((calls[id], given))
+            case ToolUseBlock(id=id, name=name, input=given):
+                said.append((calls[id], name, _placed(str(given), places)))
             case ToolResultBlock(tool_use_id=id, content=content, is_error=is_error):
-                said.append((calls[id], content, is_error))
+                said.append((calls[id], _placed(plain(content), places), is_error))
+            case TextBlock(text=words):
+                said.append(_placed(words, places))
+            case _:
+                said.append(block)
     return said
+
+
+def _placed(words: str, places: Mapping[str, str]) -> str:
+    return re.sub(r"sthr_\d+", lambda id: places.get(id[0], id[0]), words)

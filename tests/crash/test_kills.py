@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from podium.core.content import plain
 from podium.core.events import AgentToolResult, AgentToolUse, SessionIdle
 from podium.core.facts import ToolStarted
 from podium.core.records import Record
@@ -92,7 +93,7 @@ def test_every_call_that_was_cut_is_reported_as_such_or_repeated_if_it_may_be(hu
         event = record.event
         if isinstance(event, AgentToolUse):
             names[record.session, event.id] = event.name
-        elif isinstance(event, AgentToolResult) and event.content[0].text == UNKNOWN_OUTCOME:
+        elif isinstance(event, AgentToolResult) and plain(event.content) == UNKNOWN_OUTCOME:
             unknown.add((record.session, event.tool_use_id))
         elif isinstance(event, ToolStarted) and event.attempt > 1:
             repeated.add((record.session, event.call))

@@ -6,16 +6,18 @@ that what is not idempotent was not repeated.
 """
 
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 
+from podium.core.content import plain
 from podium.core.events import AgentToolResult, AgentToolUse
 from podium.core.facts import ToolStarted
 from podium.core.records import answers
 from podium.engine.recover import MOST_ATTEMPTS, UNKNOWN_OUTCOME
-from tests.crash.plays import PLAYS, Play, interrupt, slowly, small
+from tests.crash.play import Build, Play, slowly
+from tests.crash.plays import ALL, interrupt, small
 from tests.crash.points import essence, killed_at
+from tests.crash.rules import approval_violations, attempt_violations, money_violations, repetitions
 from tests.lab.log import Played
 
 STRIDE = 11  # of the quick subset that runs with all tests
@@ -23,25 +25,27 @@ STRIDE = 11  # of the quick subset that runs with all tests
 
 def verify(play: Play, played: Played, deaths: list[str]) -> None:
     """What must be true at the end, beside the invariants."""
-    log = played.records
-    attempts = Counter(record.event.call for record in log if isinstance(record.event, ToolStarted))
+    log, state = played.records, played.state
     idempotent = {name for (_, name), tool in play.lab.tools.items() if tool.idempotent}
-    for call, times in Counter(effect.call for effect in played.effects).items():
-        [name] = {effect.tool for effect in played.effects if effect.call == call}
-        assert times == 1 or name in idempotent, f"'{name}' is not idempotent and was done {times} times: {deaths}"
+    wrong = repetitions(played.effects, idempotent)
+    wrong += approval_violations(log, played.effects)
+    wrong += attempt_violations(log)
+    wrong += money_violations(state.id, state.definitions, log, play.caps)
+    assert not wrong, f"killed {deaths}: {wrong}"
+    attempts = Counter(record.event.call for record in log if isinstance(record.event, ToolStarted))
     results = Counter(answers(record.event) for record in log if answers(record.event) is not None)
     assert set(results.values()) <= {1}
     unknown = {
         record.event.tool_use_id
         for record in log
-        if isinstance(record.event, AgentToolResult) and record.event.content[0].text == UNKNOWN_OUTCOME
+        if isinstance(record.event, AgentToolResult) and plain(record.event.content) == UNKNOWN_OUTCOME
     }
     names = {record.event.id: record.event.name for record in log if isinstance(record.event, AgentToolUse)}
     assert all(attempts[call] == (MOST_ATTEMPTS if names[call] in idempotent else 1) for call in unknown)
     assert play.is_repeatable or deaths or not unknown
 
 
-def kill_everywhere(build: Callable[[], Play], first: int, stride: int) -> int:
+def kill_everywhere(build: Build, first: int, stride: int) -> int:
     """Kill one process of the play at every stride-th boundary; how many boundaries it has."""
     point, calm = first, essence(killed_at(build)[1].state)
     while True:
@@ -54,24 +58,24 @@ def kill_everywhere(build: Callable[[], Play], first: int, stride: int) -> int:
         point += stride
 
 
-@pytest.mark.parametrize("name", sorted(PLAYS))
+@pytest.mark.parametrize("name", sorted(ALL))
 def test_session_killed_at_some_boundaries_goes_on(name: str) -> None:
-    assert kill_everywhere(PLAYS[name], len(name) % STRIDE, STRIDE) > 2 * STRIDE
+    assert kill_everywhere(ALL[name], len(name) % STRIDE, STRIDE) > 2 * STRIDE
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("name", sorted(PLAYS))
+@pytest.mark.parametrize("name", sorted(ALL))
 def test_session_killed_at_any_boundary_goes_on(name: str) -> None:
-    assert kill_everywhere(PLAYS[name], 0, 1) > 2 * STRIDE
+    assert kill_everywhere(ALL[name], 0, 1) > 2 * STRIDE
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("name", sorted(PLAYS))
+@pytest.mark.parametrize("name", sorted(ALL))
 def test_session_on_a_slow_store_killed_at_any_boundary_goes_on(name: str) -> None:
-    assert kill_everywhere(slowly(PLAYS[name]), 0, 1) > 2 * STRIDE
+    assert kill_everywhere(slowly(ALL[name]), 0, 1) > 2 * STRIDE
 
 
-def kill_twice(build: Callable[[], Play], stride: int) -> int:
+def kill_twice(build: Build, stride: int) -> int:
     """Kill the process at every stride-th boundary, and the one that recovers at every stride-th of its own."""
     pairs, first = 0, 0
     while killed_at(build, first)[2]:
@@ -93,5 +97,5 @@ def test_session_killed_again_while_it_recovers_goes_on() -> None:
 
 @pytest.mark.crash
 @pytest.mark.parametrize("build", [small, interrupt], ids=["small", "interrupt"])
-def test_session_killed_again_at_any_boundary_of_its_recovery_goes_on(build: Callable[[], Play]) -> None:
+def test_session_killed_again_at_any_boundary_of_its_recovery_goes_on(build: Build) -> None:
     assert kill_twice(build, 1) > 1000

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from podium.core.content import plain
 from podium.core.events import AgentToolResult
 from podium.core.records import Record
 from podium.engine.recover import UNKNOWN_OUTCOME
@@ -99,7 +100,7 @@ def test_killed_driver_is_taken_over_at_once(tmp_path: Path, driver: Victim) -> 
     whole = log(tmp_path, session)
     assert [record.type for record in whole if record.type.startswith("driving.")] == ["driving.started"]
     results = [record.event for record in whole if isinstance(record.event, AgentToolResult)]
-    assert UNKNOWN_OUTCOME in [result.content[0].text for result in results]
+    assert UNKNOWN_OUTCOME in [plain(result.content) for result in results]
 
 
 def test_killed_while_it_was_stopped_it_is_taken_over_too(tmp_path: Path, driver: Victim) -> None:

@@ -1,0 +1,97 @@
+"""What the log of a play must show, beside the invariants: approvals, attempts and money."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from podium.core.definitions import Definition
+from podium.core.events import AgentToolUse, ModelRequestStart, UserMessage, UserToolConfirmation
+from podium.core.facts import (
+    AttemptFailed,
+    BudgetReserved,
+    BudgetSettled,
+    ContextSummarized,
+    ModelReplied,
+    ToolStarted,
+)
+from podium.core.records import Record
+from podium.core.session import SessionState
+from tests.lab.world import Effect
+
+
+def approval_violations(records: Sequence[Record], effects: Sequence[Effect]) -> list[str]:
+    """Calls that ask and ran without having been allowed, were denied and ran, or were answered twice."""
+    wrong = []
+    asking = {
+        record.event.id
+        for record in records
+        if isinstance(record.event, AgentToolUse) and record.event.evaluated_permission == "ask"
+    }
+    taken: dict[str, str] = {}
+    for record in records:
+        event = record.event
+        if isinstance(event, UserToolConfirmation) and event.processed_at is not None:
+            if event.tool_use_id in taken:
+                wrong.append(f"record {record.seq} takes a second answer to {event.tool_use_id}")
+            taken[event.tool_use_id] = event.result
+        elif isinstance(event, ToolStarted) and event.call in asking and taken.get(event.call) != "allow":
+            wrong.append(f"record {record.seq} starts {event.call}, which nobody has allowed")
+    ran = {effect.call for effect in effects} & asking
+    return wrong + [f"{call} ran, and a person had it {taken.get(call)}" for call in ran if taken.get(call) != "allow"]
+
+
+def attempt_violations(records: Sequence[Record]) -> list[str]:
+    """Calls of a model made before their time, and attempts that are not counted on."""
+    wrong = []
+    last: dict[str, AttemptFailed] = {}
+    for record in records:
+        event, before = record.event, last.get(record.thread)
+        if isinstance(event, AttemptFailed):
+            if event.attempt != (before.attempt if before is not None else 0) + 1:
+                wrong.append(f"record {record.seq} is attempt {event.attempt}, after {before}")
+            last[record.thread] = event
+        elif isinstance(event, ModelRequestStart) and before is not None:
+            if before.retry_at is not None and record.at < before.retry_at:
+                wrong.append(f"record {record.seq} calls the model at {record.at}, before {before.retry_at}")
+        elif isinstance(event, ModelReplied | ContextSummarized | UserMessage) or record.type in (
+            "session.thread_status_idle",
+            "agent.thread_message_received",
+        ):
+            last.pop(record.thread, None)
+    return wrong
+
+
+def money_violations(
+    id: str, definitions: Mapping[str, Definition], records: Sequence[Record], caps: Mapping[str, Decimal]
+) -> list[str]:
+    """Spending above a cap at any record, a reservation never settled, a lost call that cost something else."""
+    wrong = []
+    state = SessionState(id, definitions)
+    open_calls: dict[str, Decimal] = {}
+    for record in records:
+        event = record.event
+        state.apply(record.thread, record.at, event)
+        if isinstance(event, BudgetReserved):
+            open_calls[event.span] = event.usd
+        elif isinstance(event, BudgetSettled):
+            reserved = open_calls.pop(event.span)
+            if event.usd > reserved or (event.is_estimate and event.usd != reserved):
+                wrong.append(f"record {record.seq} settles {event}, reserved were {reserved}")
+        spent = {"": state.usd + state.reserved_usd}
+        for thread in state.threads.values():
+            name = thread.definition.name
+            spent[name] = max(spent.get(name, Decimal(0)), thread.usd + thread.reserved_usd)
+        over = {name: spent[name] for name, cap in caps.items() if spent.get(name, 0) > cap}
+        if over:
+            wrong.append(f"at record {record.seq} spent or set aside are {over} of {caps}")
+    if state.status == "idle" and state.reserved_usd:
+        wrong.append(f"at the end {state.reserved_usd} are still set aside")
+    return wrong
+
+
+def repetitions(effects: Sequence[Effect], idempotent: set[str]) -> list[str]:
+    """Effects that came more than once, of tools that must not be repeated."""
+    times = Counter((effect.call, effect.tool) for effect in effects)
+    return [
+        f"{tool} {call}: {count} times" for (call, tool), count in times.items() if count > 1 and tool not in idempotent
+    ]
