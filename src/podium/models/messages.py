@@ -44,9 +44,9 @@ class MessagesClient:
         Errors: ModelFailed; nothing of what was told to `on_delta` counts then.
         """
         incoming = Incoming(on_delta)
-        watch = _Watch(self.upstream.deadlines)
-        told: Rates | None = None
         self._client = self._client or open_client(self.upstream)
+        told: Rates | None = None
+        watch = _Watch(self.upstream.deadlines)  # the first call has imported the client by now
         self._under_way.add(watch)
         try:
             try:
