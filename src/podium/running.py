@@ -26,8 +26,8 @@ class RunResult:
 
     Shape: `output` is the structured output (an instance of the output_schema, if that is a Pydantic model) or the last
     words as text; `stop_reason` is "end_turn" if the work is done, "budget_reached" at a limit, "retries_exhausted" if
-    it failed (`error` says why), "requires_action" if `waiting` has calls that wait for approval, "refusal" if the
-    model refused; `paused` after an interrupt. `threads` holds every thread, the primary first.
+    it failed and "refusal" if the model refused (`error` says why), "requires_action" if `waiting` has calls that wait
+    for approval; `paused` after an interrupt. `threads` holds every thread, the primary first.
     Units: `usage` in tokens and `cost_usd` in dollars at list price, over all threads, as far as prices are known.
     """
 
@@ -171,6 +171,9 @@ class Run:
         error = ""
         if self._driver.state.stop_reason == StopReason("retries_exhausted"):
             error = await self._last_error()
+        elif self._driver.state.stop_reason == StopReason("refusal"):
+            refusal = self._driver.state.main.refusal
+            error = "the model refused" + (f": {refusal.explanation}" if refusal and refusal.explanation else "")
         return RunResult(self._driver.state, self._folder, error, self._schema)
 
     async def records(self) -> AsyncGenerator[Record, None]:

@@ -174,6 +174,8 @@ class Trace:
                 self.status = "rescheduling"
             case SessionIdle():
                 self.status, self.stop_reason = "idle", event.stop_reason.type
+                if event.stop_details is not None:
+                    self.error = f"the model refused: {event.stop_details.explanation or 'it did not say why'}"
                 self._before, self.idle_since = "rest", at
             case SessionError() if event.error.retry_status.type != "retrying":
                 self.error = thread.reason = event.error.message
@@ -253,6 +255,8 @@ class Trace:
             case ThreadIdle():
                 thread.rest(at, "idle")
                 thread.ended = thread.ended or event.stop_reason.type
+                if event.stop_details is not None:
+                    thread.reason = thread.reason or event.stop_details.explanation or ""
             case ThreadTerminated():
                 thread.rest(at, "terminated")
                 thread.ended = thread.ended or "terminated"

@@ -38,6 +38,7 @@ ENDED = {
     "budget_reached": "stopped at a limit",
     "failed": "failed",
     "retries_exhausted": "failed",
+    "refusal": "was refused by its model",
     "interrupted": "was interrupted",
     "stopped": "was stopped",
 }
