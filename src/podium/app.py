@@ -41,7 +41,7 @@ from podium.engine.limiter import Limiter
 from podium.engine.parts import Bound, Parts
 from podium.errors import BadInput, Owned, StoreError
 from podium.given import check_kinds, checked_content, checked_settings
-from podium.needs import bind, check_models, check_prices, describe, need_of_rehearsal, needs_of, program
+from podium.needs import bind, check_models, check_prices, describe, need_of_rehearsal, needs_of, program, windows_of
 from podium.providers import Providers
 from podium.running import Run, RunResult
 from podium.store.sqlite import SqliteStore
@@ -175,13 +175,17 @@ class Podium:
         session = self._new_id("sesn")
         bound = await self._bind(definitions, needs, given, tools, settings, session)
         check_prices(definitions.values(), settings, bound)
-        has_prices = all(facts.price is not None for facts in bound.facts.values())
+        settings = msgspec.structs.replace(
+            settings,
+            has_prices=all(facts.price is not None for facts in bound.facts.values()),
+            context_windows=windows_of(definitions, bound),
+        )
         state, new = open_session(
             session,
             definition,
             definitions,
             content,
-            settings=msgspec.structs.replace(settings, has_prices=has_prices),
+            settings=settings,
             needs=needs,
             program=program(),
             at=Moment(parts.clock.now(), self._new_id),

@@ -177,6 +177,12 @@ def check_prices(definitions: Iterable[Definition], settings: SessionSettings, b
         )
 
 
+def windows_of(definitions: Mapping[str, Definition], bound: Bound) -> dict[str, int]:
+    """The context windows of the agents' models, in tokens, by definition; those that are known."""
+    windows = {version: bound.facts_of(each.model).context_window for version, each in definitions.items()}
+    return {version: window for version, window in windows.items() if window is not None}
+
+
 def json_key(name: str) -> str:
     """The name as a key of a TOML table."""
     return msgspec.json.encode(name).decode()

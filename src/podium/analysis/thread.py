@@ -43,6 +43,8 @@ class ThreadTrace:
     shell: Literal["none", "live", "taken"] = "none"  # taken: by a take-over, and there is no new one yet
     shells_lost: int = 0
     compactions: int = 0
+    context_tokens: int = 0  # what the last call of its model read and wrote
+    context_window: int | None = None
     given: dict[str, JSON] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
@@ -61,6 +63,13 @@ class ThreadTrace:
     def label(self) -> str:
         """The agent's name, with a number from its second thread on."""
         return self.agent if self.number == 1 else f"{self.agent}#{self.number}"
+
+    @property
+    def context(self) -> str:
+        """How full its model's context is, in words: of an unknown window, the tokens."""
+        if self.context_window is None:
+            return f"{self.context_tokens:,}"
+        return f"{100 * self.context_tokens / self.context_window:.0f}%"
 
     @property
     def cost(self) -> Cost:

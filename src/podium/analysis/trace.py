@@ -5,7 +5,7 @@ attempt; time in which no process drove the session counts for nobody. What was 
 trace, with the last record before.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -88,6 +88,7 @@ class Trace:
         self.title = ""
         self.primary = ""
         self.is_rehearsed = False
+        self.windows: Mapping[str, int] = {}  # context windows by definition, in tokens
         self.started_at: datetime | None = None
         self.last_at: datetime | None = None
         self.head = 0
@@ -132,7 +133,10 @@ class Trace:
         if isinstance(event, SessionCreated):
             self.id, self.title, self.primary, self.started_at = record.session, event.title, record.thread, at
             self.is_rehearsed = any(need.startswith("rehearsal:") for need in event.needs)
-            self.threads[record.thread] = ThreadTrace(record.thread, "", at, definition=event.agent)
+            self.windows = event.settings.context_windows
+            primary = ThreadTrace(record.thread, "", at, definition=event.agent)
+            primary.context_window = self.windows.get(event.agent)
+            self.threads[record.thread] = primary
         elif isinstance(event, DrivingStarted):
             self._take_over(event, at)
         elif isinstance(event, UserToolConfirmation):
@@ -155,6 +159,7 @@ class Trace:
                     effect.model = effect.model or (event.model if effect.is_model else "")
             case ContextSummarized():
                 thread.compactions += 1
+                thread.context_tokens = 0
             case NoticeSent():
                 thread.notices.append(Notice(at, event.kind, event.text))
             case LimitReached():
@@ -225,6 +230,7 @@ class Trace:
                     definition=event.agent,
                     is_background=event.background,
                     given=event.input,
+                    context_window=self.windows.get(event.agent),
                 )
                 self.batches.setdefault((thread.id, thread.turns), []).append(event.thread)
             case DelegationDetached() if child is not None:
@@ -301,6 +307,8 @@ def _apply_model(thread: ThreadTrace, event: _ModelEvent, at: datetime) -> None:
             effect = thread.model_call(event.model_request_start_id, at)
             thread.usage += event.model_usage
             effect.usage = event.model_usage
+            if not event.is_error:
+                thread.context_tokens = event.model_usage.total_tokens
             if effect.cost.unknown:
                 thread.unpriced.add(effect.id)
             # A call that failed has said why before; one that was cut short has not.

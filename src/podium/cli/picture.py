@@ -90,6 +90,8 @@ def _columns(made: Trace, threads: Sequence[tuple[ThreadTrace, str]], until: dat
         "turns": [f"{it.turns:,}" for it in shown_threads],
         "tokens": [f"{it.usage.total_tokens:,}" for it in shown_threads],
     }
+    if any(it.context_window is not None for it in shown_threads):
+        columns["context"] = [it.context for it in shown_threads]
     if not any(columns["for a person"]):
         del columns["for a person"]
     if made.cost != Cost():

@@ -86,7 +86,8 @@ class SessionSettings(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
     """What a session was started with, beside its agents.
 
     Shape: `workdir` "" for a fresh folder in the data folder; mounts are {path, at, read_only}. `has_prices` if all of
-    its models had one, so that a limit in dollars can be kept.
+    its models had one, so that a limit in dollars can be kept. `context_windows` by the agents' definitions, in tokens,
+    where they were known: for those who look on.
     """
 
     workdir: str = ""
@@ -101,6 +102,7 @@ class SessionSettings(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
     model_calls: dict[str, int] = {}
     provider_calls: dict[str, int] = {}
     has_prices: bool = False
+    context_windows: dict[str, int] = {}
 
 
 # --- facts ------------------------------------------------------------------------------------------
