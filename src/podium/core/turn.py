@@ -55,9 +55,12 @@ def record_step(
 
 
 def record_limit(session: SessionState, thread: ThreadState, met: LimitMet, at: Moment) -> None:
-    """Record that the thread met a limit: what it has open is closed. It is told to hand over, or its turn ends."""
-    if not hands_over(thread, met):
-        finish(session, thread, Limited(met), at)
+    """Record that the thread met a limit: what it has open is closed. It is told to hand over, or its turn ends.
+
+    Shape: one that was to hand over, and cannot, ends with the limit that it met first.
+    """
+    if thread.limited is not None or not hands_over(thread, met):
+        finish(session, thread, Limited(thread.limited or met), at)
         return
     close_open(session, thread, Limited(met), at)
     at.private(thread.id, LimitReached(met=met))
@@ -131,6 +134,8 @@ def retry_time(
     Shape: full jitter: `chance`, from 0 to 1, picks a moment of the backoff. What the provider asks for is obeyed.
     Units: `retry_after_s` seconds.
     """
+    if thread.purpose == "hand_over":  # once: it has said what it had to say, or its time is over
+        return None
     if kind == "too_long":  # once: then the context is shortened first
         return None if thread.replies_since_summary == 0 or thread.purpose == "compact" else now
     if kind not in _RETRIED or thread.attempts + 1 >= MOST_ATTEMPTS:

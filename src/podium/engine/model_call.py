@@ -5,7 +5,6 @@ import traceback
 from typing import TYPE_CHECKING
 
 from podium.core.budget import NotYet, OverBudget, Reserved, estimate_input, reserve
-from podium.core.ending import finish
 from podium.core.events import Usage
 from podium.core.facts import AttemptFailed, BudgetReserved, BudgetSettled, Purpose
 from podium.core.harness import stopped_by
@@ -15,7 +14,6 @@ from podium.core.money import DEFAULT_OUTPUT_TOKENS, HAND_OVER_TOKENS, ModelFact
 from podium.core.ports import Delta, Model, ModelRequest, Rates, Reply
 from podium.core.reply import record_reply, record_summary
 from podium.core.rows import ZERO
-from podium.core.steps import Limited
 from podium.core.summary import to_summarize
 from podium.core.thread import ThreadState
 from podium.core.turn import record_call, record_failure, record_limit, retry_time
@@ -71,10 +69,7 @@ class ModelCall:
                 reserved = self._reserve()
                 if isinstance(reserved, OverBudget):
                     limiter.undo(slot)
-                    if self._purpose == "hand_over":
-                        finish(driver.state, thread, Limited(thread.limited or reserved.met), at)
-                    else:
-                        record_limit(driver.state, thread, reserved.met, at)
+                    record_limit(driver.state, thread, reserved.met, at)
                     return at
                 if reserved is None:
                     limiter.undo(slot)
