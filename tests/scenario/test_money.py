@@ -47,7 +47,7 @@ def test_call_is_reserved_before_it_and_settled_with_what_it_cost() -> None:
     log = lab.run(Agent("lead", model="m"))
 
     assert (reserved(log), settled(log)) == ([usd(10)], [(usd("2.5"), False)])
-    assert (log.state.usd, lab.row().facts.usd, log.state.reserved_usd) == (usd("2.5"), usd("2.5"), 0)
+    assert (log.state.usd, lab.row().facts.usd, log.state.reserved_usd) == (usd("2.5"), usd("2.5"), usd(0))
     kinds = log.kinds()
     assert kinds.index("budget.reserved") == kinds.index("span.model_request_start") + 1
     assert kinds.index("budget.settled") < kinds.index("span.model_request_end")
