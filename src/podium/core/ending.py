@@ -68,13 +68,22 @@ def finish(session: SessionState, thread: ThreadState, ending: Ending, at: Momen
         case _:
             assert_never(ending)
     if isinstance(ending, Failed):
-        for child in session.children(thread):  # nobody is left whom they could tell
-            if child.is_open and child.background:
-                finish(session, child, Stopped(f"'{name}' failed"), at)
+        for child in taken_along(session, thread, ending):
+            finish(session, child, Stopped(f"'{name}' failed"), at)
         terminate(session, thread, at)
     else:
         _idle(session, thread, ending, at)
     _wake(session, parent, thread, ending, at)
+
+
+def taken_along(session: SessionState, thread: ThreadState, ending: Ending) -> list[ThreadState]:
+    """The children in the background that end with the thread: nobody is left whom they could tell.
+
+    Shape: nothing of them may be under way when that is recorded.
+    """
+    if thread.parent is None or not isinstance(ending, Failed):
+        return []
+    return [child for child in session.children(thread) if child.is_open and child.background]
 
 
 def close_open(session: SessionState, thread: ThreadState, ending: Ending, at: Moment) -> None:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 
-from podium.core.ending import finish
+from podium.core.ending import finish, taken_along
 from podium.core.events import (
     MessageReceived,
     SessionIdle,
@@ -409,7 +409,7 @@ class Driver:
 
     async def _stop(self, thread: ThreadState, ending: Limited | Failed) -> None:
         """End a thread's turn from outside, and those it waits for; at a limit it may still hand over."""
-        await self.halt(thread)
+        await self.halt(thread, *taken_along(self.state, thread, ending))
         if not thread.is_open or self._is_released:
             return
         at = self.moment()

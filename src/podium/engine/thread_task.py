@@ -8,7 +8,7 @@ before what announces it is committed.
 import asyncio
 from typing import TYPE_CHECKING, Any, assert_never
 
-from podium.core.ending import finish
+from podium.core.ending import finish, taken_along
 from podium.core.moment import Moment
 from podium.core.standing import settle
 from podium.core.steps import (
@@ -75,6 +75,10 @@ class ThreadTask:
                 case Wait():
                     at = await self._wait(step, at)
                 case Finish(ending):
+                    if children := taken_along(driver.state, thread, ending):
+                        await driver.commit(at)
+                        await driver.halt(*children)
+                        at = driver.moment()
                     finish(driver.state, thread, ending, at)
                 case _:
                     assert_never(step)
