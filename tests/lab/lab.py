@@ -252,7 +252,7 @@ class Lab:
     ) -> Played:
         """Start the session and play it until it is idle, or its process ends; acts come at their seconds."""
         limits, concurrency = limits or SessionLimits(), concurrency or Concurrency()
-        settings = settings_of(limits, concurrency)
+        settings = settings_of(limits, concurrency, has_prices=self.facts.price is not None)
         process = Process(self, fuse or Fuse())
         return self._play(process, process.start(agent, task, settings), acts)
 
