@@ -35,7 +35,8 @@ class Answer:
 
     Shape: each of `parts` is written by itself. `framing` is how the body's end is told: by chunks, by its length, or
     by hanging up. `then`: "finish"; "drop" hangs up without having finished; "reset" has the kernel send RST; "wait"
-    says no more until the client hangs up, "ping" pings it until then. With `silent` no status goes before the parts.
+    says no more until the client hangs up, "ping" sends `pings` again and again until then. With `silent` no status goes
+    before the parts.
     """
 
     parts: Sequence[bytes] = ()
@@ -44,6 +45,7 @@ class Answer:
     framing: Literal["chunked", "length", "close"] = "chunked"
     then: Literal["finish", "drop", "reset", "wait", "ping"] = "finish"
     silent: bool = False
+    pings: bytes = b'event: ping\ndata: {"type": "ping"}\n\n'
 
 
 # --- what a well-behaved server sends ----------------------------------------------------------
@@ -231,7 +233,7 @@ class MessagesServer:
         pace_s = 0.01 if answer.then == "ping" else None
         try:
             while not (await asyncio.wait([gone], timeout=pace_s))[0]:
-                writer.write(_framed(answer, PING))
+                writer.write(_framed(answer, answer.pings))
             gone.exception()  # a reset is a way to hang up too
             self.hung_up.set()
         finally:
