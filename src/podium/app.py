@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import resource
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -26,7 +25,6 @@ from podium.core.ports import (
     Interrupt,
     Model,
     Mount,
-    Place,
     Resume,
     Sandboxes,
     SendMessage,
@@ -34,7 +32,6 @@ from podium.core.ports import (
 )
 from podium.core.records import Record
 from podium.core.rows import SessionRow
-from podium.core.session import SessionState
 from podium.engine.clock import SortedIds, SystemClock
 from podium.engine.driver import Driver, read_state
 from podium.engine.limiter import Limiter
@@ -42,6 +39,7 @@ from podium.engine.parts import Bound, Parts
 from podium.errors import BadInput, Owned, StoreError
 from podium.given import check_kinds, checked_content, checked_settings
 from podium.needs import bind, check_models, check_prices, describe, need_of_rehearsal, needs_of, program, windows_of
+from podium.places import make_place, make_sandboxes
 from podium.providers import Providers
 from podium.running import Run, RunResult
 from podium.store.sqlite import SqliteStore
@@ -51,7 +49,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 DATA = Path(".podium")
-MOST_FILES = 65_536
 BUSY_LOOK_S, IDLE_LOOK_S = 0.025, 0.25  # how often other processes' writing is looked for
 
 
@@ -89,7 +86,7 @@ class Podium:
             clock=self._clock,
             new_id=self._new_id,
             sandboxes=self._made_sandboxes,
-            place=self._place,
+            place=lambda state, thread: make_place(store.folder, state.settings, state.id, thread),
             limiter=Limiter(self._clock),
         )
         self._providers = Providers(self._read_config, self._parts.limiter)
@@ -368,7 +365,7 @@ class Podium:
             return bound
         from podium.sandbox.layout import check  # only who shows folders pays for it
 
-        place = self._make_place(settings, session, "check")
+        place = make_place(self.folder, settings, session, "check")
         check(place)
         if not has_sandbox:
             return bound
@@ -379,30 +376,8 @@ class Podium:
 
     def _made_sandboxes(self) -> Sandboxes:
         if self._sandboxes is None:
-            from podium.sandbox.bubblewrap import Bubblewrap  # only who needs a sandbox pays for it
-
-            if os.geteuid() == 0:
-                logger.warning("running as root: what agents run is not bounded in processes; see docs/sandbox.md")
-            # A live sandbox holds some six descriptors, and the usual soft limit of 1,024 is soon reached.
-            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-            most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-            self._sandboxes = Bubblewrap()
+            self._sandboxes = make_sandboxes()
         return self._sandboxes
-
-    def _place(self, state: SessionState, thread: str) -> Place:
-        return self._make_place(state.settings, state.id, thread)
-
-    def _make_place(self, settings: SessionSettings, session: str, thread: str) -> Place:
-        folder = self.folder / "sessions" / session
-        workdir = Path(settings.workdir) if settings.workdir else folder / "workdir"
-        home, tmp = folder / "threads" / thread / "home", folder / "threads" / thread / "tmp"
-        for made in (home, tmp, *(() if settings.workdir else (workdir,))):
-            made.mkdir(parents=True, exist_ok=True)
-        mounts = tuple(
-            Mount(path=Path(mount["path"]), at=mount["at"], read_only=mount["read_only"]) for mount in settings.mounts
-        )
-        return Place(workdir=workdir, home=home, tmp=tmp, data=self.folder, mounts=mounts)
 
 
 def pinned(
