@@ -118,7 +118,7 @@ def test_interrupt_during_the_summary_leaves_the_context_as_it_was() -> None:
     async def line(request: ModelRequest) -> Said:
         if request.purpose == "compact":
             return await hangs(request)
-        return filling(request)  # type: ignore[return-value]
+        return filling(request)
 
     lab = Lab(facts=SMALL, lead=line)
 
@@ -129,17 +129,13 @@ def test_interrupt_during_the_summary_leaves_the_context_as_it_was() -> None:
 
 
 def test_process_killed_at_any_boundary_of_a_summary_ends_with_the_same_result() -> None:
-    at = 0
-    while True:
+    for at in range(0, 90, 3):
         lab, fuse = Lab(facts=SMALL, lead=filling), Fuse(at)
         lead = Agent("lead", model="m", tools=[lab.tool("look", idempotent=True)])
         try:
             log = lab.run(lead, fuse=fuse)
-            break
         except KeyboardInterrupt:
-            at += 7
-            if "sesn_1" in lab.world.log.sessions:
-                log = lab.resume(looks=False)
-                assert log.text == "done"
-    assert log.text == "done"
-    assert at > 20
+            if "sesn_1" not in lab.world.log.sessions:
+                continue
+            log = lab.resume(looks=False)
+        assert log.text == "done"
