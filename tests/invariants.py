@@ -462,6 +462,8 @@ def _call_stands(
             yield "running", frozenset()
     elif call.child is not None:
         yield _stands(state, state.threads[call.child], now)
+    elif call.name == WAIT and thread.transcript.is_told:
+        yield "running", frozenset()
     elif call.name == WAIT:
         for child in state.threads.values():
             named = call.input.get("threads") or [child.id]

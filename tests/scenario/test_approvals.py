@@ -11,7 +11,7 @@ from podium.core.ports import Confirm, Interrupt, SendMessage
 from podium.core.records import is_queued
 from podium.errors import Refused
 from tests.lab.cast import after
-from tests.lab.lab import SESSION, Lab, Live, allowed, denied, said
+from tests.lab.lab import SESSION, Lab, Live, allowed, denied, interrupted, said
 from tests.lab.log import Played
 from tests.lab.world import Fuse
 
@@ -412,3 +412,13 @@ def test_process_killed_at_any_boundary_around_an_answer_consumes_it_once(allow:
             break
         at += 1
     assert at > 10
+
+
+def test_interrupt_while_an_approved_call_runs_closes_it_and_takes_its_answer_once() -> None:
+    lab = Lab(lead=[call("pay", key="1"), "done"])
+    lab.run(asker(lab, seconds=9))
+    lab.answer("pay", allow=True)
+
+    log = lab.resume(acts=[(2, interrupted())])
+
+    assert (log.stop_reason, log.effects, log.said_to("pay")) == ("end_turn", [], RETRY)

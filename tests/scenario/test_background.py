@@ -482,3 +482,16 @@ def test_interrupt_of_everything_stops_the_background_too() -> None:
     log = lab.run(lead(WORKER), acts=[(3, lambda live: live.accept(Interrupt()))])
 
     assert (log.stop_reason, log.seconds, log.closings()) == ("end_turn", 3, [("worker", "interrupted")])
+
+
+def test_message_of_a_child_that_then_asks_a_person_ends_the_wait() -> None:
+    lab = Lab(
+        lead=[start("worker"), call("wait_for_agents"), "I hear"],
+        worker=[after(1, [call("send_to_parent", message="before I pay"), call("pay")]), "never"],
+    )
+    worker = Agent("worker", model="m", tools=[lab.tool("pay")], permissions={"pay": "always_ask"})
+
+    log = lab.run(lead(worker))
+
+    assert (log.text, log.stop_reason) == ("I hear", "requires_action")
+    assert log.told("lead")[-1] == "before I pay"

@@ -94,7 +94,7 @@ def close_open(session: SessionState, thread: ThreadState, ending: Ending, at: M
             at.private(thread.id, spent)
         at.model_ended(thread.id, thread.span, is_error=True)
     for call in thread.calls.values():
-        if call.answer is not None:  # a person's answer that came too late: it is shown, and has no effect
+        if call.answer is not None and call.attempt == 0:  # it came too late: it is shown, and has no effect
             at.taken(thread.id, session.primary, call.answer)
         if call.child is not None:
             below: Ending = ending if isinstance(ending, Interrupted) else Stopped(f"'{thread.definition.name}' ended")

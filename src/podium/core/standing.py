@@ -25,7 +25,7 @@ END_TURN = StopReason("end_turn")
 
 def standing(session: SessionState, thread: ThreadState, now: datetime) -> tuple[Status, StopReason | None]:
     """The status of a thread whose turn is open."""
-    if thread.span is not None or _takes_message(session, thread):
+    if thread.span is not None or has_news(session, thread):
         return "running", None
     if not thread.calls:
         waits = thread.retry_at is not None and thread.retry_at > now
@@ -48,10 +48,16 @@ def standing(session: SessionState, thread: ThreadState, now: datetime) -> tuple
     return ("idle", StopReason("requires_action", tuple(asked))) if asked else ("running", None)
 
 
-def _takes_message(session: SessionState, thread: ThreadState) -> bool:
-    """Whether it goes on with a person's message, and leaves the children it waits for in the background."""
+def takes_message(session: SessionState, thread: ThreadState) -> bool:
+    """Whether the thread goes on with a person's message: all that it has open can go on without it."""
     is_told = thread.parent is None and session.has_message
-    return is_told and bool(thread.calls) and all(call.is_delegation for call in thread.calls.values())
+    return is_told and all(call.is_delegation for call in thread.calls.values())
+
+
+def has_news(session: SessionState, thread: ThreadState) -> bool:
+    """Whether the thread waits for children no longer, since it was told something."""
+    waits = any(call.child is None and call.is_delegation for call in thread.calls.values())
+    return (waits and thread.transcript.is_told) or (bool(thread.calls) and takes_message(session, thread))
 
 
 def waited_for(session: SessionState, thread: ThreadState, call: OpenCall) -> list[ThreadState]:

@@ -8,7 +8,7 @@ from podium.core.events import StopDetails
 from podium.core.facts import LimitMet, Purpose
 from podium.core.limits import limit_met, limit_near
 from podium.core.session import SessionState
-from podium.core.standing import waited_for
+from podium.core.standing import has_news, takes_message, waited_for
 from podium.core.thread import OpenCall, ThreadState
 
 CORRECTIONS = 2  # how often a model that ended without its output, or was cut off, is asked again
@@ -137,7 +137,7 @@ def next_step(session: SessionState, thread: ThreadState, now: datetime, window:
         return Wait()
     is_told = thread.parent is None and session.has_message  # then the turn goes on: the next model call takes it
     if thread.calls:
-        return _with_open_calls(session, thread, is_told=is_told)
+        return _with_open_calls(session, thread)
     if thread.limited is not None:
         return CallModel("hand_over") if hands_over(thread, thread.limited) else Finish(Limited(thread.limited))
     if thread.failed:
@@ -163,17 +163,17 @@ def next_step(session: SessionState, thread: ThreadState, now: datetime, window:
     return Finish(Reported(thread.last_text))
 
 
-def _with_open_calls(session: SessionState, thread: ThreadState, *, is_told: bool) -> Step:
+def _with_open_calls(session: SessionState, thread: ThreadState) -> Step:
     calls = thread.calls.values()
     ready = tuple(call for call in calls if call.attempt > 0 or call.answer is not None)
     if ready:
         return RunTools(ready)
-    has_news = is_told or thread.transcript.is_told
+    is_over = has_news(session, thread)
     waits = tuple(call for call in calls if call.child is None and call.is_delegation)
-    over = tuple(call for call in waits if has_news or not waited_for(session, thread, call))
+    over = tuple(call for call in waits if is_over or not waited_for(session, thread, call))
     if over:
         return EndWaits(over)
-    if is_told and all(call.is_delegation for call in calls):
+    if takes_message(session, thread):
         return Detach(tuple(calls))
     return Wait()
 
