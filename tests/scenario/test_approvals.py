@@ -422,3 +422,42 @@ def test_interrupt_while_an_approved_call_runs_closes_it_and_takes_its_answer_on
     log = lab.resume(acts=[(2, interrupted())])
 
     assert (log.stop_reason, log.effects, log.said_to("pay")) == ("end_turn", [], RETRY)
+
+
+@pytest.mark.parametrize("commit_s", [0.0, 0.1, 0.3])
+def test_answer_that_another_process_accepted_is_taken_before_the_session_idles(commit_s: float) -> None:
+    lab = Lab(lead=[[call("pay", key="1"), call("look"), call("look")], "done"], commit_s=commit_s)
+    tools = [lab.tool("pay"), lab.tool("look", seconds=2)]
+    lead = Agent("lead", model="m", tools=tools, permissions={"pay": "always_ask"})
+
+    async def allow(live: Live) -> None:
+        await live.elsewhere(Confirm(call=lab.asking("pay").id, allow=True))
+
+    log = lab.run(lead, acts=[(1.5, allow)])
+
+    assert (log.text, len(log.effects)) == ("done", 3)
+
+
+def test_message_behind_a_denied_call_of_the_primary_is_taken_while_a_child_waits() -> None:
+    lab = Lab(lead=[[call("pay", key="lead"), call("careful", task="x")], "I hear you"], careful=[call("pay"), "paid"])
+    lab.run(asker(lab, "lead", asker(lab, "careful")))
+    lab.tell(SendMessage(content=text("so?")))
+
+    lab.answer("pay", allow=False)
+    log = lab.resume()
+
+    assert (log.text, log.stop_reason, log.told("lead")[-1]) == ("I hear you", "requires_action", "so?")
+
+
+@pytest.mark.parametrize("tenths", range(3, 30))
+def test_message_at_any_moment_while_a_child_comes_to_wait_is_heard(tenths: int) -> None:
+    start = call("start_agent", agent="careful", input={"task": "x"})
+    lab = Lab(lead=[start, after(0.5, "I wait"), "I hear you"], careful=[after(1, call("pay")), "paid"], commit_s=0.3)
+    lead = Agent("lead", model="m", callable_agents=[asker(lab, "careful")])
+
+    log = lab.run(lead, acts=[(tenths / 10, said("so?"))])
+    if lab.row().is_unfinished:  # it came when the process was about to end
+        log = lab.resume()
+
+    is_heard = "so?" in str([list(request.messages) for request in log.requests("lead")])
+    assert is_heard == ("so?" in str([record.body for record in log.of("user.message")]))

@@ -107,8 +107,9 @@ def _confirm(view: View, request: Confirm, at: Moment) -> tuple[str, Changes]:
     others = [
         each for each in view.calls if each.thread == thread.id and each.id != call.id and each.state != "answered"
     ]
-    # An allowed call runs now. A denied one has the model go on if it was the last that the thread waited for.
-    runs = request.allow or not others
+    # An allowed call runs now. A denied one has the model go on if it was the last that the thread waited for; the
+    # primary may have a message behind it, which it takes while others wait.
+    runs = request.allow or not others or (not is_child and all(each.state != "asks" for each in others))
     changes = _wake(view, [thread], at) if runs else _still_idle(view, call, at)
     return id, msgspec.structs.replace(changes, answered=(call.id,))
 

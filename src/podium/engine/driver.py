@@ -24,6 +24,7 @@ from podium.core.moment import Moment
 from podium.core.ports import Append, Sandbox, ToolOffer
 from podium.core.records import Draft
 from podium.core.reply import offers
+from podium.core.rows import InputRow
 from podium.core.session import SessionState
 from podium.core.standing import idle_reason, settle, settle_session, wake_for_message
 from podium.core.steps import Failed, Interrupted, Limited
@@ -190,19 +191,21 @@ class Driver:
         if self._is_released:
             return
         for row in await self.parts.store.inputs(self.state.id):
+            if row.taken_seq is None and row.id not in self._known:
+                await self._fold_input(row)
             self._noticed = max(self._noticed, row.queued_seq)
-            if row.taken_seq is not None or row.id in self._known:
-                continue
-            page = await self.parts.store.records(self.state.id, after=row.queued_seq - 1, limit=2)
-            if row.id in self._known:  # noticed twice at once
-                continue
-            self._known.add(row.id)
-            for record in page:
-                if record.seq == row.queued_seq or isinstance(record.event, SessionPaused):  # which stands right behind
-                    self.state.apply(record.thread, record.at, record.event)
-            self.wake(row.thread)
         self.parts.hub.moved(self.state.id)
         await self._react()
+
+    async def _fold_input(self, row: InputRow) -> None:
+        page = await self.parts.store.records(self.state.id, after=row.queued_seq - 1, limit=2)
+        if row.id in self._known:  # noticed twice at once
+            return
+        self._known.add(row.id)
+        for record in page:
+            if record.seq == row.queued_seq or isinstance(record.event, SessionPaused):  # which stands right behind
+                self.state.apply(record.thread, record.at, record.event)
+        self.wake(row.thread)
 
     async def _react(self) -> None:
         """See to inputs that no thread at work takes by itself."""
@@ -269,11 +272,11 @@ class Driver:
 
     async def _go_idle(self) -> None:
         """Record that the session is idle, with the last thread's end, unless an input came meanwhile."""
-        at, self._last = self._last or self.moment(), None
         state = self.state
         await self._cancel([id for id in self._tasks if state.threads[id].is_open])  # they only wait
         if self._tasks:  # the others have only to commit
             await asyncio.wait(list(self._tasks.values()))
+        at, self._last = self._last or self.moment(), None  # from here on nobody may write before it
         if not state.main.is_open and not state.paused and state.main.stop_reason is not None:
             # No model call will take them: what stopped this one still stands.
             if state.main.stop_reason.type in ("budget_reached", "retries_exhausted"):
