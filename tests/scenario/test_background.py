@@ -495,3 +495,13 @@ def test_message_of_a_child_that_then_asks_a_person_ends_the_wait() -> None:
 
     assert (log.text, log.stop_reason) == ("I hear", "requires_action")
     assert log.told("lead")[-1] == "before I pay"
+
+
+@pytest.mark.parametrize("seconds", [1.2, 1.35, 1.45, 1.55, 1.7])
+def test_child_whose_parent_is_stopped_while_it_is_being_started_works_all_the_same(seconds: float) -> None:
+    lab = Lab(lead=[after(1, start("worker")), "so far"], worker=after(5, "found it"), commit_s=0.3)
+
+    log = lab.run(lead(WORKER, limits=Limits(seconds=seconds)))
+
+    assert log.stop_reason == "budget_reached"
+    assert log.closings() == [("worker", "reported")] * (len(log.state.threads) - 1)

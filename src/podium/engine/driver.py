@@ -162,16 +162,20 @@ class Driver:
         starts = at.starts or (last is not None and last.starts)
         drafts = at.take() if last is None or last is at else [*last.take(), *at.take()]
         idles = release and not self.state.paused and self.state.status == "idle"
-        first = await self.parts.store.append(
-            Append(
-                session=self.state.id,
-                epoch=self._epoch,
-                drafts=drafts,
-                changes=self.state.changes(),
-                no_input_after=self._noticed if idles else None,
-                release=release,
-            )
+        append = Append(
+            session=self.state.id,
+            epoch=self._epoch,
+            drafts=drafts,
+            changes=self.state.changes(),
+            no_input_after=self._noticed if idles else None,
+            release=release,
         )
+        try:
+            first = await self.parts.store.append(append)
+        except asyncio.CancelledError:
+            if starts:  # it was handed over all the same, and what they record follows it
+                self._start_moved(drafts)
+            raise
         if first != self.head + 1:  # somebody queued an input in between
             self._errand(self.notice())
         self.head = first + len(drafts) - 1
