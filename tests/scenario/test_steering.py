@@ -8,7 +8,7 @@ from podium.core.ports import Interrupt
 from podium.core.records import is_queued
 from podium.errors import ModelFailed, NotFound, Refused
 from tests.lab.cast import after, hangs, raises
-from tests.lab.lab import SESSION, Act, Lab, Live, interrupted_thread, said
+from tests.lab.lab import SESSION, Act, Lab, Live, allowed, interrupted_thread, said
 from tests.lab.log import Played
 
 RETRY = "Tool execution was interrupted before completion. Please retry."
@@ -186,3 +186,21 @@ def test_message_does_not_detach_while_a_tool_of_the_reply_runs() -> None:
 
     [detached] = log.of("delegation.detached")
     assert log.at(detached) == 4
+
+
+@pytest.mark.parametrize("tenths", range(20))
+@pytest.mark.parametrize("commit_s", [0.1, 0.4])
+def test_interrupt_and_answer_at_any_moment_around_going_idle_are_both_taken(tenths: int, commit_s: float) -> None:
+    lab = Lab(lead=[call("worker", task="x"), "done"], worker=[call("pay"), "paid"], commit_s=commit_s)
+    worker = Agent("worker", model="m", tools=[lab.tool("pay")], permissions={"pay": "always_ask"})
+
+    async def answer(live: Live) -> None:
+        if any(row.state == "asks" for row in lab.world.log.sessions[SESSION].calls.values()):
+            await allowed("pay")(live)
+
+    acts = [(tenths / 10, interrupted_thread("lead")), (tenths / 10 + commit_s / 3, answer)]
+    lab.run(lead(worker), acts=acts)
+    log = lab.resume() if lab.row().is_unfinished else lab.played()
+
+    assert log.state.status == "idle"
+    assert not any(isinstance(event, UserInterrupt) for event in log.state.queue.values())

@@ -216,9 +216,11 @@ class Driver:
         if any(self.state.interrupts()):
             self._turn.set()
             return
+        if self._is_released:  # the idle append is under way: it is refused for this input, or its driver is another
+            return
         at = self.moment()
         self._take_moot(at)
-        if not self._is_released and self._last is None:
+        if self._last is None:
             wake_for_message(self.state, at)
         if at.drafts:
             settle_session(self.state, at)
@@ -280,6 +282,9 @@ class Driver:
         await self._cancel([id for id in self._tasks if state.threads[id].is_open])  # they only wait
         if self._tasks:  # the others have only to commit
             await asyncio.wait(list(self._tasks.values()))
+        if any(state.interrupts()):  # one came meanwhile, and is taken first
+            self._turn.set()
+            return
         at, self._last = self._last or self.moment(), None  # from here on nobody may write before it
         if not state.main.is_open and not state.paused and state.main.stop_reason is not None:
             # No model call will take them: what stopped this one still stands.
