@@ -8,7 +8,14 @@ What a kill has hit is told by the session's log as the dead process left it, an
     model       a model call is begun in the log, and not ended
     other       none of these: the process was starting, recovering, or between two sessions
 
-Several threads are at work at once, so a kill may hit several of these; it counts for the first in this order.
+Several threads are at work at once, so a kill may hit several of these; it counts for the first in this order. What it
+hits besides is counted for each of these:
+
+    approval     a call asks a person, and has no answer
+    timer        a thread waits for the time to call its model again
+    background   a thread works for which no call waits
+    compaction   a model is about to shorten its thread's context
+    reservation  money is set aside for a model call
 """
 
 import asyncio
@@ -33,25 +40,28 @@ from podium.core.events import (
     ModelRequestStart,
     UserMessage,
 )
-from podium.core.facts import DelegationOpened, ModelReplied, ToolStarted
+from podium.core.facts import DelegationOpened, ModelCalled, ModelReplied, ToolStarted
 from podium.core.records import Record
+from podium.core.session import fold
 from podium.engine.clock import SortedIds, SystemClock
 from podium.errors import StoreDown
 from podium.store.sqlite import SqliteStore, read_log
-from tests.invariants import check
+from tests.invariants import Kept, check, read
 
 ROOT = Path(__file__).parents[2]
 VICTIM = Path(__file__).with_name("victim.py")
+PERSON = Path(__file__).with_name("person.py")
 CLASSES = ("model", "tool", "delegation", "commit")
+BESIDES = ("approval", "timer", "background", "compaction", "reservation")
 GONE_WITHIN_S = 1.0
 
 
-class Victim:
-    """A process of `victim.py`. What it says is read as it comes."""
+class Spoken:
+    """A process that says what it does. What it says is read as it comes."""
 
-    def __init__(self, mode: str, folder: Path, *args: str) -> None:
+    def __init__(self, program: Path, folder: Path, *args: str) -> None:
         self._popen = subprocess.Popen(
-            [sys.executable, str(VICTIM), mode, str(folder), *args],
+            [sys.executable, str(program), *args],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=folder,
@@ -118,6 +128,13 @@ class Victim:
         return [line.removeprefix(f"{begin} ") for line in self.lines if line.startswith(f"{begin} ")]
 
 
+class Victim(Spoken):
+    """A process of `victim.py`."""
+
+    def __init__(self, mode: str, folder: Path, *args: str) -> None:
+        super().__init__(VICTIM, folder, mode, str(folder), *args)
+
+
 @dataclass
 class Hunt:
     """Many victims on one folder, one after another, and what became known about them."""
@@ -125,10 +142,15 @@ class Hunt:
     folder: Path
     chance: random.Random
     hits: Counter[str] = field(default_factory=Counter)
+    besides: Counter[str] = field(default_factory=Counter)
+    told: set[tuple[str, str]] = field(default_factory=set)  # inputs that a person gave: sessions and events
     acknowledged: dict[tuple[str, int], str] = field(default_factory=dict)
     cut: set[tuple[str, str]] = field(default_factory=set)  # sessions and calls that a kill has cut
     sessions: dict[str, None] = field(default_factory=dict)
     left_behind: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.person = Spoken(PERSON, self.folder, str(self.folder))
 
     def kill_one(self) -> str:
         """Start a victim, let it work, kill it; what was hit."""
@@ -141,24 +163,30 @@ class Hunt:
         self._listen(victim)
         self.left_behind += sandboxes_of(self.folder)
         if running := victim.heard("session"):
-            asyncio.run(self.check(running[-1:]))
+            [kept] = asyncio.run(self.read(running[-1:]))
+            self.besides.update(_besides(kept))
         hit = self._what_was_hit(victim)
         self.hits[hit] += 1
         return hit
 
-    def finish(self) -> Victim:
-        """A last victim brings everything to its end."""
+    def finish(self) -> None:
+        """A last victim brings everything to its end; then the person may leave."""
         victim = Victim("finish", self.folder)
         assert victim.end() == 0, victim.said_wrong
         self._listen(victim)
-        return victim
+        self.person.kill()
+        assert not self.person.said_wrong, self.person.said_wrong
+        self.told = {(session, event) for session, event in (line.split(" ") for line in self.person.heard("told"))}
 
-    async def check(self, sessions: Iterable[str]) -> None:
-        """The invariants hold in these sessions, as they are on the disk."""
+    async def read(self, sessions: Iterable[str]) -> list[Kept]:
+        """These sessions as they are on the disk, where they hold the invariants."""
         store = SqliteStore.open(self.folder / "data", SystemClock(), SortedIds())
+        kept = []
         for session in sessions:
             await check(store, session)
+            kept.append(await read(store, session))
         await store.close()
+        return kept
 
     def _choose_the_moment(self, victim: Victim) -> None:
         """Return when it is time to kill: mostly where the class that was hit least may be hit."""
@@ -166,7 +194,8 @@ class Hunt:
         if chance.random() < 0.1:
             time.sleep(chance.uniform(0.0, 1.0))
             return
-        wanted = min(CLASSES, key=lambda kind: self.hits[kind])
+        hits = self.hits + self.besides
+        wanted = min((*CLASSES, *BESIDES), key=lambda kind: hits[kind])
         nth = chance.randint(1, 8)
         if wanted == "model":
             victim.wait_for("model-begin", nth=nth, timeout_s=3)
@@ -177,18 +206,22 @@ class Hunt:
         elif wanted == "commit":
             victim.wait_for(chance.choice(["model-end", "tool-end"]), nth=nth, timeout_s=3)
             time.sleep(chance.uniform(0.0, 0.001))
+        elif wanted == "compaction":
+            _wait_until(victim, "model-begin", "+")
+            time.sleep(chance.uniform(0.0, 0.02))
+        elif wanted == "timer":
+            victim.wait_for("model-fail", nth=chance.randint(1, 3), timeout_s=3)
+            time.sleep(chance.uniform(0.002, 0.03))
+        elif wanted in BESIDES:  # they last
+            victim.wait_for("model-end", nth=nth, timeout_s=3)
+            time.sleep(chance.uniform(0.0, 0.1))
         else:
             self._wait_for_a_delegation(victim)
             time.sleep(chance.uniform(0.0, 0.006))
 
     def _wait_for_a_delegation(self, victim: Victim) -> None:
         """Until the model of one who delegates has answered: the lead's first turn, or the middle one's."""
-        ends = self.chance.choice([".0", "/m.0"])
-        until = time.monotonic() + 3
-        while time.monotonic() < until:
-            line = victim.wait_for("model-end", timeout_s=until - time.monotonic())
-            if line is not None and line.endswith(ends) and ("/" in line) == ("/" in ends):
-                return
+        _wait_until(victim, "model-end", self.chance.choice([".0", "/m.0"]))
 
     def _listen(self, victim: Victim) -> None:
         for line in victim.heard("ack"):
@@ -198,8 +231,7 @@ class Hunt:
 
     def _what_was_hit(self, victim: Victim) -> str:
         running = victim.heard("session")
-        over = {line.split(" ")[0] for line in victim.heard("over")}
-        if not running or running[-1] in over:
+        if not running or victim.lines[-1].startswith(("over", "rests")):
             return "other"
         state = Open(self.log(running[-1]))
         self.cut |= {(running[-1], call) for call in state.tools}
@@ -241,6 +273,8 @@ class Open:
             elif isinstance(event, ModelRequestStart):
                 self.models[thread] = f"{tasks[thread]}.{turns[thread]}"
                 self.newborn.discard(thread)
+            elif isinstance(event, ModelCalled):
+                self.models[thread] += "+" if event.purpose == "compact" else ""
             elif isinstance(event, ModelRequestEnd):
                 self.models.pop(thread, None)
             elif isinstance(event, DelegationOpened):
@@ -251,6 +285,29 @@ class Open:
                 self.tools[event.call] = inputs[event.call]
             elif isinstance(event, AgentToolResult):
                 self.tools.pop(event.tool_use_id, None)
+
+
+def _wait_until(victim: Victim, begin: str, end: str) -> None:
+    """Until it says a line that begins and ends like this, of a thread as deep as the end is; not for long."""
+    until = time.monotonic() + 3
+    while time.monotonic() < until:
+        line = victim.wait_for(begin, timeout_s=until - time.monotonic())
+        if line is not None and line.endswith(end) and (end == "+" or ("/" in line) == ("/" in end)):
+            return
+
+
+def _besides(kept: Kept) -> list[str]:
+    """What was hit besides, by the log as the dead process left it."""
+    state = fold(kept.row.id, kept.definitions, kept.records)
+    threads = state.threads.values()
+    hit = {
+        "approval": any(state.waiting_calls()),
+        "timer": any(thread.retry_at is not None for thread in threads),
+        "background": any(thread.is_open and thread.background for thread in threads),
+        "compaction": any(thread.span is not None and thread.purpose == "compact" for thread in threads),
+        "reservation": any(thread.span_reserved_usd is not None for thread in threads),
+    }
+    return [kind for kind, is_hit in hit.items() if is_hit]
 
 
 def sandboxes_of(folder: Path) -> list[str]:

@@ -38,7 +38,7 @@ def hands_over(*lines: Line) -> list[Line]:
 
 
 def retried() -> Play:
-    """Models that are overloaded, slow down or break off, and answer in the end; tools and a sibling go on meanwhile."""
+    """Models that are overloaded, slow down or break off, and answer in the end; tools go on meanwhile."""
     lab = Stage(
         lead=[
             fails_until(2, "transient", [call("a", task="x"), call("b", task="y"), call("again", key="lead")]),

@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,16 @@ import pytest
 from podium.core.content import plain
 from podium.core.events import AgentToolResult, AgentToolUse, SessionIdle
 from podium.core.facts import ToolStarted
-from podium.core.records import Record
+from podium.core.records import INPUTS, Record
 from podium.engine.recover import UNKNOWN_OUTCOME
 from podium.tools import BUILT_IN
-from tests.crash.hunt import CLASSES, Hunt
+from tests.crash.hunt import BESIDES, CLASSES, Hunt
+from tests.crash.rules import approval_violations, attempt_violations, money_violations
 
 KILLS = int(os.environ.get("PODIUM_KILLS", "200"))
 LEAST = KILLS // 10  # of each class
 IDEMPOTENT = {"again"}
+CAPS = {"": Decimal(5), "middle": Decimal("0.3")}
 
 pytestmark = pytest.mark.crash
 
@@ -29,12 +32,21 @@ def hunt(tmp_path_factory: pytest.TempPathFactory) -> Hunt:
     seed = random.randrange(1 << 32)
     hunt = Hunt(tmp_path_factory.mktemp("hunt"), random.Random(seed))
     hit: list[str] = []
-    while len(hit) < KILLS or (min(hunt.hits[kind] for kind in CLASSES) < LEAST and len(hit) < 2 * KILLS):
-        hit.append(hunt.kill_one())
-    hunt.finish()
+    try:
+        while len(hit) < KILLS or (not is_enough(hunt) and len(hit) < 2 * KILLS):
+            hit.append(hunt.kill_one())
+        hunt.finish()
+    finally:
+        hunt.person.kill()
     counts = ", ".join(f"{kind} {hunt.hits[kind]}" for kind in (*CLASSES, "other"))
-    print(f"\n{len(hit)} kills: {counts}; {len(hunt.sessions)} sessions, {len(hunt.cut)} calls cut, seed {seed}")
+    besides = ", ".join(f"{kind} {hunt.besides[kind]}" for kind in BESIDES)
+    print(f"\n{len(hit)} kills: {counts}; besides: {besides}")
+    print(f"{len(hunt.sessions)} sessions, {len(hunt.cut)} calls cut, {len(hunt.told)} inputs, seed {seed}")
     return hunt
+
+
+def is_enough(hunt: Hunt) -> bool:
+    return min(*(hunt.hits[kind] for kind in CLASSES), *(hunt.besides[kind] for kind in BESIDES)) >= LEAST
 
 
 def records(hunt: Hunt) -> list[Record]:
@@ -42,7 +54,7 @@ def records(hunt: Hunt) -> list[Record]:
 
 
 def test_every_kind_of_point_was_hit(hunt: Hunt) -> None:
-    assert min(hunt.hits[kind] for kind in CLASSES) >= LEAST, hunt.hits
+    assert is_enough(hunt), (hunt.hits, hunt.besides)
 
 
 def test_every_session_has_come_to_its_end(hunt: Hunt) -> None:
@@ -52,8 +64,23 @@ def test_every_session_has_come_to_its_end(hunt: Hunt) -> None:
         assert last.stop_reason.type == "end_turn"
 
 
-def test_every_log_holds_the_invariants(hunt: Hunt) -> None:
-    asyncio.run(hunt.check(hunt.sessions))
+def test_every_log_holds_the_invariants_and_the_caps(hunt: Hunt) -> None:
+    for kept in asyncio.run(hunt.read(hunt.sessions)):
+        wrong = approval_violations(kept.records, ())
+        wrong += attempt_violations(kept.records)
+        wrong += money_violations(kept.row.id, kept.definitions, kept.records, CAPS)
+        assert not wrong
+
+
+def test_every_input_that_was_accepted_was_taken(hunt: Hunt) -> None:
+    taken = {
+        (record.session, record.event.id)
+        for record in records(hunt)
+        if isinstance(record.event, INPUTS) and record.event.processed_at is not None
+    }
+
+    assert hunt.told
+    assert hunt.told - taken == set()
 
 
 def test_nothing_acknowledged_is_lost(hunt: Hunt) -> None:
@@ -68,7 +95,7 @@ def test_nothing_that_must_not_happen_twice_has_happened_twice(hunt: Hunt) -> No
 
     twice = [line for line, times in happened.items() if times > 1 and line.split(" ")[0] not in IDEMPOTENT]
     assert twice == []
-    assert {line.split(" ")[0] for line in happened} == {"once", "again", "bash"}
+    assert {line.split(" ")[0] for line in happened} == {"once", "again", "bash", "ask"}
 
 
 def test_nothing_has_happened_without_a_call_that_was_started_for_it(hunt: Hunt) -> None:
