@@ -82,9 +82,12 @@ def harness_offers(roster: Sequence[Callee], *, is_child: bool, has_prices: bool
     return [*offered, ToolOffer(TO_PARENT, _ABOUT[TO_PARENT], SCHEMAS[TO_PARENT])] if is_child else offered
 
 
+UNHEARD = ("refusal", "model_context_window_exceeded")  # a reply that stopped for these calls nothing
+
+
 def stopped_by(session: SessionState, thread: ThreadState, reply: Reply) -> list[ThreadState]:
     """The children that calls of the reply stop: nothing of them may be under way when it is recorded."""
-    if thread.purpose != "turn" or reply.stop_reason == "refusal" or not thread.definition.roster:
+    if thread.purpose != "turn" or reply.stop_reason in UNHEARD or not thread.definition.roster:
         return []  # then it calls nothing
     stops = [
         block.input["thread"]
