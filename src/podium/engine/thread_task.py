@@ -113,6 +113,7 @@ class ThreadTask:
         A call that a person allows meanwhile joins them.
         """
         driver, thread = self._driver, self._thread
+        self._wake = asyncio.get_running_loop().create_future()  # for what a person allows while this is committed
         take_answers(driver.state, thread, at)
         settle(driver.state, thread, at)
         await driver.commit(at)
@@ -123,7 +124,6 @@ class ThreadTask:
             self._tools[call.id] = asyncio.create_task(self._run_tool(call))
         if not self._tools:
             return driver.moment()
-        self._wake = asyncio.get_running_loop().create_future()
         waited: list[asyncio.Future[Any]] = [self._wake, *self._tools.values()]
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         self._wake = None
