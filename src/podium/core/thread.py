@@ -248,6 +248,8 @@ class ThreadState:
         self.failing_since = self.failing_since or at
         self.retry_at = event.retry_at
         self.is_too_long = self.is_too_long or event.kind == "too_long"
+        if event.kind == "lost" and self.purpose == "hand_over":  # nobody heard it
+            self.handed_over = False
         if event.retry_at is None:
             self.failed = event.reason
 
