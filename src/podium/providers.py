@@ -41,8 +41,9 @@ class Providers:
         Errors: BadInput if its provider needs a key that is not set, with the remedies.
         """
         if name not in self._models:
+            config = self.config
             try:
-                upstream = self.config.upstream(name)
+                upstream = config.upstream(name)
             except BadInput as error:
                 near = get_close_matches(name, given, n=1)
                 meant = f" Did you mean '{near[0]}', which this program passed?" if near else ""
@@ -50,16 +51,16 @@ class Providers:
                     f'{where}: {error}.{meant} Or rehearse the team: rehearsal="FILE.py:FUNCTION" in Python, '
                     "'rehearsal:' in its file, or `podium run --rehearse`, which makes replies up"
                 ) from None
-            provider = self.config.provider_of(name)
+            provider = config.provider_of(name)
             client = self._clients.setdefault(upstream.provider, MessagesClient(upstream))
             self._models[name] = MessagesModel(
                 client,
-                self.config.name_of(name),
+                config.name_of(name),
                 max_tokens=self.facts(name).max_tokens or DEFAULT_OUTPUT_TOKENS,
                 caching=provider.caching,
-                extra=self.config.options_of(name),
+                extra=config.options_of(name),
             )
-            self._limit(f"model:{name}", self.config.limits_of(name))
+            self._limit(f"model:{name}", config.limits_of(name))
             self._limit(f"provider:{upstream.provider}", provider.limits)
         return self._models[name]
 
