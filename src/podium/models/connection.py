@@ -107,4 +107,7 @@ def _without(names: set[str]) -> "Callable[[httpx2.Request], Awaitable[None]]":
 
 
 def _text(error: BaseException) -> str:
+    refused = getattr(error.__cause__, "os_error", None)  # aiohttp's words around it tell the address all over again
+    if isinstance(refused, ConnectionError) and refused.errno is not None:
+        return os.strerror(refused.errno)
     return f"{str(error) or type(error).__name__:.300}"
