@@ -69,7 +69,8 @@ class LimitMet(msgspec.Struct, frozen=True, gc=False):
 
     def __str__(self) -> str:
         if self.kind == "usd":
-            return f"{self.of} limit reached: ${self.used:.4f} of ${self.limit:.4f}"
+            rest = "" if self.used >= self.limit else ", and the next call may cost more than what is left"
+            return f"{self.of} limit reached: ${self.used:.4f} of ${self.limit:.4f}{rest}"
         return f"{self.of} limit reached: {self.used:g} of {self.limit:g} {self.kind}"
 
 
