@@ -119,7 +119,7 @@ def told(trace: Trace, record: Record) -> list[tuple[ThreadTrace, str]]:
             again = f", attempt {attempt}" if attempt > 1 else ""
             return [(thread, f"runs {told_call(effect.name, effect.input)}{again}")]
         case AgentToolResult():
-            return [(thread, _result(thread, record.event))]
+            return [(thread, _result(trace, thread, record.event))]
         case AttemptFailed():
             return [(thread, _failed(record.event, record.at))]
         case ContextSummarized(messages=messages):
@@ -163,8 +163,10 @@ def _failed(event: AttemptFailed, at: datetime) -> str:
     return f"got no reply: {one_line(event.reason)}; attempt {event.attempt + 1} follows in {wait}"
 
 
-def _result(thread: ThreadTrace, event: AgentToolResult) -> str:
+def _result(trace: Trace, thread: ThreadTrace, event: AgentToolResult) -> str:
     effect = next((it for it in reversed(thread.effects) if it.id == event.tool_use_id), None)
+    if effect is None and any(it.call == event.tool_use_id for it in trace.approvals):
+        return f"is told: {one_line(plain(event.content), 160)}"
     if effect is None:
         return f"called wrongly: {one_line(plain(event.content), 160)}"
     took = f" in {seconds((effect.end - effect.start).total_seconds())}" if effect.end is not None else ""
