@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,12 +65,14 @@ async def _waiting(name: str, data: Path) -> tuple[SessionRow, Trace, list[Appro
     return row, made, waiting
 
 
-def _called(name: str, waiting: Iterable[Approval], made: Trace) -> Approval:
+def _called(name: str, waiting: Sequence[Approval], made: Trace) -> Approval:
     """The waiting call of this id, or of the id that ends so. Errors: BadInput if there is not just one."""
     found = [approval for approval in waiting if approval.call == name or approval.call.endswith(name)]
-    if len(found) != 1:
+    if len(found) > 1:
+        raise BadInput(f"call '{name}' may be any of {_named(found)}; give more of the id")
+    if not found:
         said = "is not known" if all(it.call != name for it in made.approvals) else "waits for no answer any more"
-        raise BadInput(f"call '{name}' may be any of {_named(found)}" if found else f"call '{name}' {said}")
+        raise BadInput(f"call '{name}' {said}. What waits: {_named(waiting)}")
     return found[0]
 
 

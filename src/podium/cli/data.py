@@ -36,7 +36,9 @@ async def meant(store: Store, name: str) -> SessionRow:
     Errors: NotFound; BadInput if several are meant.
     """
     rows = await store.sessions()
-    if name == LAST and rows:
+    if not rows:
+        raise NotFound("there are no sessions here yet; `podium run` makes one")
+    if name == LAST:
         return rows[0]
     found = [row for row in rows if row.id == name]
     if not found and name:

@@ -8,8 +8,9 @@ import typer
 
 from podium.cli.data import existing, meant, traced
 from podium.cli.options import Data
-from podium.cli.text import DATA
+from podium.cli.text import DATA, command
 from podium.core.ports import Store
+from podium.core.rows import SessionRow, ThreadRow
 from podium.errors import BadInput, UnknownName
 
 
@@ -31,11 +32,30 @@ async def _interrupt(name: str, thread: str | None, data: Path) -> int:
     from podium.cli.follow import go_on_if_needed
 
     async with existing(data) as podium:
-        row = await meant(podium.parts.store, name)
-        await podium.interrupt(
-            row.id, None if thread is None else await _meant_thread(podium.parts.store, row.id, thread)
-        )
+        store = podium.parts.store
+        row = await meant(store, name)
+        id = None if thread is None else await _meant_thread(store, row.id, thread)
+        rows = [it for it in await store.threads(row.id) if id in (None, it.id)]
+        if not any(_is_open(it) for it in rows):
+            raise BadInput(_nothing_to_stop(row, None if id is None else rows[0], data))
+        await podium.interrupt(row.id, id)
         return await go_on_if_needed(podium, row, data, done="interrupted")
+
+
+def _is_open(thread: ThreadRow) -> bool:
+    waits = thread.stop_reason is not None and thread.stop_reason.type == "requires_action"
+    return thread.status in ("running", "rescheduling") or waits
+
+
+def _nothing_to_stop(row: SessionRow, thread: ThreadRow | None, data: Path) -> str:
+    if thread is not None:
+        return (
+            f"thread {thread.id} ({thread.agent_name}) is {thread.status}: nothing of it is under way. Without "
+            "--thread the whole session is interrupted"
+        )
+    if row.paused:
+        return f"session {row.id} was interrupted before; go on with it: {command('resume', row.id, data)}"
+    return f"session {row.id} is idle, and nothing of it is under way; {command('show', row.id, data)} tells more"
 
 
 async def _meant_thread(store: Store, session: str, name: str) -> str:
