@@ -17,8 +17,9 @@ def conclude(result: RunResult, trace: Trace, data: Path, *, json: bool, is_rehe
     code = of_session(result.stop_reason, paused=result.paused)
     if not json and code in (ExitCode.SUCCESS, ExitCode.LIMIT_REACHED):
         margin = "\n" if sys.stderr.isatty() and sys.stdout.isatty() else ""
-        sys.stdout.write(f"{margin}{_told_result(result)}{margin}")
-        sys.stdout.flush()
+        if told := _told_result(result):
+            sys.stdout.write(f"{margin}{told}{margin}")
+            sys.stdout.flush()
     main = trace.threads[trace.primary]
     said = {
         ExitCode.SUCCESS: "done",
@@ -43,7 +44,8 @@ def conclude(result: RunResult, trace: Trace, data: Path, *, json: bool, is_rehe
 
 def _told_result(result: RunResult) -> str:
     if isinstance(result.output, str):
-        return printable(result.output.rstrip("\n")) + "\n"
+        said = printable(result.output.rstrip("\n"))
+        return f"{said}\n" if said else ""
     return msgspec.json.format(msgspec.json.encode(result.output), indent=2).decode() + "\n"
 
 
