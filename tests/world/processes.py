@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from podium.core.events import AgentToolUse
 from podium.core.records import Record
 from podium.store.sqlite import read_log
 
@@ -59,6 +60,11 @@ class Seen:
     def types(self) -> list[str]:
         """The types of its records."""
         return [record.type for record in self.records()]
+
+    def asked(self) -> list[str]:
+        """The ids of the calls that asked a person."""
+        uses = [record.event for record in self.records() if isinstance(record.event, AgentToolUse)]
+        return [use.id for use in uses if use.evaluated_permission == "ask"]
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from podium import Agent
-from podium.core.events import AgentToolUse, UserMessage
+from podium.core.events import UserMessage
 from podium.core.facts import ToolStarted
 from podium.engine.clock import SystemClock
 from podium.engine.hub import Preview
@@ -41,12 +41,6 @@ async def reply(request):
     return "beta"
 """
 REASON = "Permission to use bash has been denied. not on a Sunday"
-
-
-def asked(log: Seen) -> list[str]:
-    """The calls that asked a person."""
-    uses = [record.event for record in log.records() if isinstance(record.event, AgentToolUse)]
-    return [use.id for use in uses if use.evaluated_permission == "ask"]
 
 
 # --- looking on ----------------------------------------------------------------------------------
@@ -256,6 +250,8 @@ async def test_answer_sets_a_session_going_whose_run_has_ended(answer: list[str]
     assert (waits.code, waits.out) == (3, "")
     assert f"podium approve {site.log.session()}" in waits.err
     assert (answered.code, answered.out) == (0, f"lead: alpha: {told} | beta\n")
+    assert "called wrongly" not in answered.err
+    assert ("alpha: is told: " + REASON in answered.err) == (told == REASON)
 
 
 async def test_answer_is_not_lost_where_the_driver_was_killed(tmp_path: Path) -> None:
@@ -305,7 +301,7 @@ async def test_hundred_answers_from_four_processes_run_the_call_once(lives: bool
         await run.says("asks to run bash")
         if not lives:
             assert (await run.end()).code == 3
-        [call] = asked(site.log)
+        [call] = site.log.asked()
         (tmp_path / "approvers.py").write_text(APPROVERS)
         approvers = [await site.start_program("approvers.py", site.log.session(), call) for _ in range(4)]
         for approver in approvers:
