@@ -13,11 +13,12 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# The bench pins come after the dev pins: they are installed on top of them.
+# The pins of bench and docs come after the dev pins: they are installed on top of them.
 SOURCES = {
     "runtime": ["pyproject.toml"],
     "dev": ["pyproject.toml", "--group=dev", "--constraint=requirements/runtime.txt"],
     "bench": ["--group=bench", "--constraint=requirements/dev.txt"],
+    "docs": ["--group=docs", "--constraint=requirements/dev.txt"],
 }
 OPTIONS = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-header", "--no-annotate"]
 OPTIONS += ["--no-emit-index-url", "--no-emit-find-links"]

@@ -84,32 +84,51 @@ class Public(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="typ
 
 
 class UserMessage(Public, frozen=True, kw_only=True, tag="user.message"):
+    """A person or a program told the primary agent something; the next model call takes it."""
+
     content: Content
 
 
 class UserInterrupt(Public, frozen=True, kw_only=True, omit_defaults=True, tag="user.interrupt"):
-    session_thread_id: str | None = None  # all threads, without it
+    """Somebody stopped the session's work: what is open is closed as interrupted.
+
+    Shape: `session_thread_id` names the one thread that is stopped; without it, all are.
+    """
+
+    session_thread_id: str | None = None
 
 
 class UserToolConfirmation(Public, frozen=True, kw_only=True, omit_defaults=True, tag="user.tool_confirmation"):
+    """A person allowed or denied a call that asked.
+
+    Shape: `deny_message` is told to the agent. `session_thread_id` is the child's whose call it is.
+    """
+
     tool_use_id: str
     result: Literal["allow", "deny"]
     deny_message: str | None = None
-    session_thread_id: str | None = None  # of the child that waits for it
+    session_thread_id: str | None = None
 
 
 # --- of agents ------------------------------------------------------------------------------------
 
 
 class AgentMessage(Public, frozen=True, kw_only=True, tag="agent.message"):
+    """The agent said something: one text of a reply."""
+
     content: Content
 
 
 class AgentThinking(Public, frozen=True, kw_only=True, tag="agent.thinking"):
-    pass
+    """The model thought before it went on; what it thought is not shown."""
 
 
 class AgentToolUse(Public, frozen=True, kw_only=True, tag="agent.tool_use"):
+    """The agent called a tool.
+
+    Shape: with `evaluated_permission` "ask" nothing happens before a person has answered.
+    """
+
     name: str
     input: dict[str, JSON]
     evaluated_permission: Literal["allow", "ask", "deny"] = "allow"
@@ -117,67 +136,93 @@ class AgentToolUse(Public, frozen=True, kw_only=True, tag="agent.tool_use"):
 
 
 class AgentToolResult(Public, frozen=True, kw_only=True, tag="agent.tool_result"):
+    """What a tool gave back, or why it did not run: the one result of this call."""
+
     tool_use_id: str
     content: Content
     is_error: bool = False
 
 
 class MessageSent(Public, frozen=True, kw_only=True, tag="agent.thread_message_sent"):
+    """The agent gave another one a task, a message or its report. It stands in the sender's stream."""
+
     to_session_thread_id: str
     to_agent_name: str
     content: Content
 
 
 class MessageReceived(Public, frozen=True, kw_only=True, tag="agent.thread_message_received"):
+    """Another agent's task, message or report. It stands in the receiver's stream."""
+
     from_session_thread_id: str
     from_agent_name: str
     content: Content
 
 
 class ContextCompacted(Public, frozen=True, kw_only=True, tag="agent.thread_context_compacted"):
-    pass
+    """The thread's context was nearly full, and a summary took its place."""
 
 
 # --- of the session and its threads ---------------------------------------------------------------
 
 
 class SessionRunning(Public, frozen=True, kw_only=True, tag="session.status_running"):
-    pass
+    """The session works: a step of one of its threads can run, or is under way."""
 
 
 class SessionRescheduled(Public, frozen=True, kw_only=True, tag="session.status_rescheduled"):
-    pass
+    """All that is left to do waits for a time, such as the next try of a failed model call."""
 
 
 class SessionIdle(Public, frozen=True, kw_only=True, omit_defaults=True, tag="session.status_idle"):
+    """Nothing of the session can move, and why.
+
+    Shape: `stop_details` with the reason "refusal".
+    """
+
     stop_reason: StopReason
     stop_details: StopDetails | None = None
 
 
 class SessionError(Public, frozen=True, kw_only=True, tag="session.error"):
+    """A model call failed, and whether it is made again; or the session failed with it."""
+
     error: ErrorDetail
 
 
 class SessionUsage(Public, frozen=True, kw_only=True, tag="session.usage"):
+    """The tokens of all the session's model calls so far, each time it goes idle."""
+
     usage: Usage
 
 
 class ThreadCreated(Public, frozen=True, kw_only=True, tag="session.thread_created"):
+    """A thread was opened for the agent that was called."""
+
     session_thread_id: str
     agent_name: str
 
 
 class ThreadRunning(Public, frozen=True, kw_only=True, tag="session.thread_status_running"):
+    """The thread works, or waits for one that does."""
+
     session_thread_id: str
     agent_name: str
 
 
 class ThreadRescheduled(Public, frozen=True, kw_only=True, tag="session.thread_status_rescheduled"):
+    """The thread waits for a time, or for others that all do."""
+
     session_thread_id: str
     agent_name: str
 
 
 class ThreadIdle(Public, frozen=True, kw_only=True, omit_defaults=True, tag="session.thread_status_idle"):
+    """The thread's turn is over, or all that is left of it waits for a person.
+
+    Shape: `stop_reason` tells which; `stop_details` what its model said of a refusal.
+    """
+
     session_thread_id: str
     agent_name: str
     stop_reason: StopReason
@@ -185,15 +230,19 @@ class ThreadIdle(Public, frozen=True, kw_only=True, omit_defaults=True, tag="ses
 
 
 class ThreadTerminated(Public, frozen=True, kw_only=True, tag="session.thread_status_terminated"):
+    """The thread is over for good: it failed, or gave way to another."""
+
     session_thread_id: str
     agent_name: str
 
 
 class ModelRequestStart(Public, frozen=True, kw_only=True, tag="span.model_request_start"):
-    pass
+    """A model is about to be called. Committed before the call is made."""
 
 
 class ModelRequestEnd(Public, frozen=True, kw_only=True, tag="span.model_request_end"):
+    """The model call is over, with a reply or without one; failed calls use tokens too."""
+
     model_request_start_id: str
     is_error: bool
     model_usage: Usage
