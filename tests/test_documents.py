@@ -1,26 +1,134 @@
-"""The code blocks of the documents run as they stand."""
+"""What the documents show runs as they show it, what they say of the code is what the code says, and links lead somewhere.
 
+Each document is read from its top in a fresh folder. A block with a title is a file, ```python is a program, ```sh are
+commands, and ```text is what the block before it printed, where … stands for anything. Blocks of other kinds are only
+to be read. Where a document names the gateway, there is a server of models that says what a team would.
+"""
+
+import asyncio
+import io
+import json
+import os
 import re
-import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from podium.cli import app
+from podium.core.events import PublicEvent
+from podium.core.facts import PrivateFact
+from tests.models.server import Answer, MessagesServer, Received, says, text, tool_use
+from tools.reference import PAGES, behind
+
 ROOT = Path(__file__).parent.parent
-BLOCKS = [
-    pytest.param(block, id=f"{file.relative_to(ROOT)}-{number}")
-    for file in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-    for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", file.read_text(), re.M | re.S), 1)
-]
+GATEWAY = "http://localhost:4000"
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+RUN = re.compile(r"^```(?P<kind>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$", re.M | re.S)
 
 
-@pytest.mark.parametrize("block", BLOCKS)
-def test_code_block_runs(block: str, tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+@dataclass(frozen=True)
+class Block:
+    """A block of a document. Shape: `title` "" for none."""
 
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
+    kind: str
+    title: str
+    text: str
+
+
+def blocks(file: Path) -> Iterator[Block]:
+    for found in RUN.finditer(file.read_text()):
+        yield Block(found["kind"], found["title"] or "", found["text"])
+
+
+def runs(file: Path) -> bool:
+    return any(block.kind in ("python", "sh") and not block.title for block in blocks(file))
+
+
+@pytest.mark.parametrize(
+    "file", [pytest.param(file, id=str(file.relative_to(ROOT))) for file in DOCUMENTS if runs(file)]
+)
+async def test_document_runs(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith(("PODIUM_", "ANTHROPIC_"))]:
+        monkeypatch.delenv(name)
+    async with MessagesServer(script=_reply) as server:
+        printed = ""
+        for block in blocks(file):
+            given = block.text.replace(GATEWAY, server.url)
+            if block.title:
+                (tmp_path / block.title).write_text(given)
+            elif block.kind == "python":
+                printed = await asyncio.to_thread(_run_program, given)
+                assert printed, f"it prints nothing:\n{given}"
+            elif block.kind == "sh":
+                printed = await _run_commands(given, tmp_path)
+            elif block.kind == "text":
+                assert _fits(block.text, printed), f"it says:\n{block.text}\nand this was printed:\n{printed}"
+
+
+def _run_program(program: str) -> str:
+    with redirect_stdout(io.StringIO()) as printed:
+        exec(compile(program, "program", "exec"), {"__name__": "__main__"})
+    return printed.getvalue()
+
+
+async def _run_commands(commands: str, folder: Path) -> str:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-e", "-c", commands),
+        cwd=folder,
+        env={**os.environ, "PATH": path, "COLUMNS": "100"},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    printed = (await process.communicate())[0].decode()
+    assert process.returncode == 0, f"exit code {process.returncode} of:\n{commands}\nwhich printed:\n{printed}"
+    return printed
+
+
+def _fits(shown: str, printed: str) -> bool:
+    """Whether the text is the printed one, but for … and blanks at the ends of lines."""
+    pattern = ".*?".join(re.escape(part) for part in _stripped(shown).split("…"))
+    return re.fullmatch(pattern, _stripped(printed), re.S) is not None
+
+
+def _stripped(lines: str) -> str:
+    return "\n".join(line.rstrip() for line in lines.strip().splitlines())
+
+
+def _reply(request: Received) -> Answer:
+    """A model that calls the first agent it is offered, and answers when it has the report."""
+    offered = [tool["name"] for tool in request.body.get("tools", ()) if "task" in json.dumps(tool["input_schema"])]
+    if offered and len(request.body["messages"]) == 1:
+        return says(tool_use("call_1", offered[0], task="Look into it."))
+    return says(text("Tea is older by some thousand years."))
+
+
+# --- what they say of the code ---------------------------------------------------------------------------------------
+
+
+def test_pages_read_from_the_code_are_up_to_date() -> None:
+    assert behind() == []
+
+
+def test_every_command_is_on_the_page_of_the_command_line() -> None:
+    page = PAGES["cli.md"]()
+
+    assert [command.name for command in app.registered_commands if f"\n## podium {command.name}\n" not in page] == []
+
+
+@pytest.mark.parametrize("kind", [*PublicEvent.__args__, *PrivateFact.__args__])
+def test_every_record_says_what_it_means(kind: type) -> None:
+    assert kind.__doc__
+    assert kind.__doc__[0].isupper() or kind.__doc__.startswith("`")
+
+
+# --- links -----------------------------------------------------------------------------------------------------------
 
 
 def test_links_between_documents_lead_somewhere() -> None:
