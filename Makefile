@@ -7,7 +7,7 @@ EXAMPLES := $(wildcard examples/*/)
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check style types imports pins crash bench bench-client bench-peers lock clean venv
+.PHONY: help demo test check style types imports pins crash docs bench bench-client bench-peers lock clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -38,6 +38,12 @@ imports: venv
 pins: venv
 	$(BIN)/python tools/pins.py check
 
+docs: venv ## build docs/ into site/, links checked; pages read from the code are written again
+	@tools/bootstrap docs
+	$(BIN)/python tools/reference.py
+	$(BIN)/zensical build --strict --clean
+	$(BIN)/python tools/offline.py site
+
 bench: ## measure Podium against the bare loop
 	@tools/bootstrap bench
 	$(BIN)/python bench/run_all.py run $(ARGS)
@@ -56,7 +62,7 @@ lock: venv ## pin the dependencies of pyproject.toml again (ARGS=--upgrade for n
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/pins.py lock $(ARGS)
 
 clean: ## remove .venv, caches and built files
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .cache dist site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 venv:

@@ -18,11 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from podium.cli import app
 from podium.core.events import PublicEvent
 from podium.core.facts import PrivateFact
 from tests.models.server import Answer, MessagesServer, Received, says, text, tool_use
-from tools.reference import PAGES, behind
+from tools.reference import behind
 
 ROOT = Path(__file__).parent.parent
 GATEWAY = "http://localhost:4000"
@@ -44,12 +43,18 @@ def blocks(file: Path) -> Iterator[Block]:
         yield Block(found["kind"], found["title"] or "", found["text"])
 
 
-def runs(file: Path) -> bool:
-    return any(block.kind in ("python", "sh") and not block.title for block in blocks(file))
+def runs(file: Path) -> set[str]:
+    """The kinds of what is run in it."""
+    return {block.kind for block in blocks(file) if block.kind in ("python", "sh") and not block.title}
 
 
 @pytest.mark.parametrize(
-    "file", [pytest.param(file, id=str(file.relative_to(ROOT))) for file in DOCUMENTS if runs(file)]
+    "file",
+    [
+        pytest.param(file, id=str(file.relative_to(ROOT)), marks=[pytest.mark.slow] if "sh" in runs(file) else [])
+        for file in DOCUMENTS
+        if runs(file)
+    ],
 )
 async def test_document_runs(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -114,12 +119,6 @@ def _reply(request: Received) -> Answer:
 
 def test_pages_read_from_the_code_are_up_to_date() -> None:
     assert behind() == []
-
-
-def test_every_command_is_on_the_page_of_the_command_line() -> None:
-    page = PAGES["cli.md"]()
-
-    assert [command.name for command in app.registered_commands if f"\n## podium {command.name}\n" not in page] == []
 
 
 @pytest.mark.parametrize("kind", [*PublicEvent.__args__, *PrivateFact.__args__])

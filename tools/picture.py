@@ -4,7 +4,7 @@ import sys
 from html import escape
 from itertools import groupby
 
-COLOURS = {"█": "#f0883e", "▒": "#58a6ff", "─": "#484f58", "┊": "#f85149"}
+COLOURS = {"█": "#f0883e", "▒": "#58a6ff", "─": "#484f58", "┊": "#f85149", "━": "#d29922"}
 CHARACTER, LINE, MARGIN = 7.22, 18, 16  # pixels
 
 
