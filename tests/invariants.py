@@ -465,10 +465,10 @@ def _call_stands(
     elif call.name == WAIT and thread.transcript.is_told:
         yield "running", frozenset()
     elif call.name == WAIT:
-        for child in state.threads.values():
-            named = call.input.get("threads") or [child.id]
-            if child.parent == thread.id and child.is_open and child.background and child.id in named:
-                yield _stands(state, child, now)
+        children = [child for child in state.threads.values() if child.parent == thread.id and child.background]
+        named = call.input.get("threads") or [child.id for child in children]
+        stand = [_stands(state, child, now) for child in children if child.is_open and child.id in named]
+        yield from stand or [("running", frozenset())]  # it is over
     else:
         yield "running", frozenset()
 

@@ -505,3 +505,13 @@ def test_child_whose_parent_is_stopped_while_it_is_being_started_works_all_the_s
 
     assert log.stop_reason == "budget_reached"
     assert log.closings() == [("worker", "reported")] * (len(log.state.threads) - 1)
+
+
+def test_wait_beside_a_call_that_asks_is_over_when_its_last_child_is_interrupted() -> None:
+    lab = Lab(lead=[[call("pay"), start("worker"), call("wait_for_agents")], "done"], worker=hangs)
+    boss = lead(WORKER, tools=[lab.tool("pay")], permissions={"pay": "always_ask"})
+
+    log = lab.run(boss, acts=[(3, interrupted_thread("worker"))])
+
+    assert log.said_to("wait_for_agents") == "no agent of yours works in the background"
+    assert (log.stop_reason, list(log.state.main.calls)) == ("requires_action", [lab.asking("pay").id])

@@ -37,7 +37,10 @@ def standing(session: SessionState, thread: ThreadState, now: datetime) -> tuple
             return "running", None
         if call.asks:
             asked[call.id] = None
-        for child in waited_for(session, thread, call):
+        children = waited_for(session, thread, call)
+        if call.is_delegation and not children:  # it is over
+            return "running", None
+        for child in children:
             if child.status == "running":
                 return "running", None
             is_rescheduled = is_rescheduled or child.status == "rescheduling"
