@@ -109,7 +109,7 @@ class World:
                 pass
 
     def end_turn(self) -> None:
-        if self.play.main.status != "idle" or self.play.state.status != "running":
+        if not self.play.state.is_quiet or self.play.state.status != "running":
             return
         self.notice()
         if self.play.state.is_interrupted:
@@ -197,7 +197,7 @@ def test_every_call_has_one_result_at_most_and_nothing_is_open_below_a_thread_th
 
         threads = world.play.state.threads
         for thread in threads.values():
-            children = [child for child in threads.values() if child.parent == thread.id]
+            children = [child for child in threads.values() if child.parent == thread.id and not child.background]
             delegated = [call.child for call in thread.calls.values() if call.child is not None]
             if thread.status == "running":
                 assert [child.id for child in children if child.status == "running"] == delegated
