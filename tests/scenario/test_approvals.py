@@ -461,3 +461,14 @@ def test_message_at_any_moment_while_a_child_comes_to_wait_is_heard(tenths: int)
 
     is_heard = "so?" in str([list(request.messages) for request in log.requests("lead")])
     assert is_heard == ("so?" in str([record.body for record in log.of("user.message")]))
+
+
+def test_pause_while_a_person_is_waited_for_closes_the_call_and_stays() -> None:
+    lab = Lab(lead=[call("pay", key="1"), "done"])
+    lab.run(asker(lab))
+    lab.tell(Interrupt(pause=True))
+
+    paused = lab.resume(looks=False)
+
+    assert (paused.state.paused, lab.row().paused, paused.said_to("pay")) == (True, True, RETRY)
+    assert lab.resume().text == "done"

@@ -72,11 +72,11 @@ def _interrupt(view: View, request: Interrupt, at: Moment) -> tuple[str, Changes
     id = at.event_id()
     thread = None if named is None else named.id
     at.own(primary.id, UserInterrupt(id=id, processed_at=at.now if is_moot else None, session_thread_id=thread))
-    pauses = request.pause and not is_moot
-    if pauses:
-        at.private(primary.id, SessionPaused())
     changes = _wake(view, has_open, at) if has_open else Changes(row.facts)
-    return id, msgspec.structs.replace(changes, paused=True) if pauses else changes
+    if not request.pause or is_moot:
+        return id, changes
+    at.private(primary.id, SessionPaused())  # behind what wakes it, which ends an earlier pause
+    return id, msgspec.structs.replace(changes, paused=True)
 
 
 def _confirm(view: View, request: Confirm, at: Moment) -> tuple[str, Changes]:
