@@ -280,8 +280,9 @@ class SessionState:
             case ThreadTerminated():
                 self._set_status(thread, "terminated", at, None)
             case SessionRunning():
+                if self.status == "idle":  # one that only waited for a time goes on as it was
+                    self.paused = self._set_paused = False
                 self.status, self.stop_reason = "running", None
-                self.paused = self._set_paused = False
             case SessionRescheduled():
                 self.status, self.stop_reason = "rescheduling", None
             case SessionIdle():
