@@ -14,7 +14,7 @@ from podium.core.facts import (
     ModelReplied,
     ToolStarted,
 )
-from podium.core.records import Record
+from podium.core.records import Record, is_queued
 from podium.core.session import SessionState
 from tests.lab.world import Effect
 
@@ -53,6 +53,8 @@ def attempt_violations(records: Sequence[Record]) -> list[str]:
         elif isinstance(event, ModelRequestStart) and before is not None:
             if before.retry_at is not None and record.at < before.retry_at:
                 wrong.append(f"record {record.seq} calls the model at {record.at}, before {before.retry_at}")
+        elif is_queued(event):
+            continue
         elif isinstance(event, ModelReplied | ContextSummarized | UserMessage) or record.type in (
             "session.thread_status_idle",
             "agent.thread_message_received",
