@@ -130,7 +130,7 @@ def spent() -> Play:
     lab = Stage(
         known={"priced": PRICED},
         lead=hands_over([call("b", task="y"), call("b", task="z")]),
-        b=hands_over([say("word " * 100), call("once", key="b")]),
+        b=hands_over([say("word " * 400), call("once", key="b")]),
     )
     b = Agent("b", model="priced", tools=[lab.tool("once", seconds=1)], limits=Limits(turns=3))
     lead = Agent("lead", model="priced", callable_agents=[b])
