@@ -76,13 +76,18 @@ def test_session_on_a_slow_store_killed_at_any_boundary_goes_on(name: str) -> No
 
 
 def kill_twice(build: Build, stride: int) -> int:
-    """Kill the process at every stride-th boundary, and the one that recovers at every stride-th of its own."""
-    pairs, first = 0, 0
+    """Kill the process at every stride-th boundary, and the one that recovers at every stride-th of its own.
+
+    Shape: how many pairs of boundaries there were.
+    """
+    pairs, first, calm = 0, 0, essence(killed_at(build)[1].state)
     while killed_at(build, first)[2]:
         second = first % stride
         while True:
             play, played, deaths = killed_at(build, first, second)
             verify(play, played, deaths)
+            if play.is_repeatable:
+                assert essence(played.state) == calm, deaths
             if len(deaths) < 2:
                 break
             pairs += 1
@@ -99,3 +104,9 @@ def test_session_killed_again_while_it_recovers_goes_on() -> None:
 @pytest.mark.parametrize("build", [small, interrupt], ids=["small", "interrupt"])
 def test_session_killed_again_at_any_boundary_of_its_recovery_goes_on(build: Build) -> None:
     assert kill_twice(build, 1) > 1000
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_session_killed_twice_at_some_boundaries_goes_on(name: str) -> None:
+    assert kill_twice(ALL[name], 2 * STRIDE + 1) > 0
