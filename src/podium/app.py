@@ -275,6 +275,7 @@ class Podium:
 
     async def _admit(self, session: str, request: InputRequest) -> str:
         id = await self.parts.store.admit(session, request)
+        self.parts.hub.moved(session)  # for those who follow it while nothing of it runs here
         await self._notice(session)
         return id
 

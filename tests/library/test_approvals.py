@@ -141,3 +141,18 @@ async def test_messages_and_interrupts_reach_a_run_of_this_process(tmp_path: Pat
 
     assert (stopped.stop_reason, stopped.text) == ("end_turn", "")
     assert result.text == "after: and now?"
+
+
+async def test_follower_hears_what_its_own_process_answers_while_nothing_runs(tmp_path: Path) -> None:
+    shop = Shop()
+    async with Podium(tmp_path) as podium:
+        first = await podium.run(shop.agent, "pay", models=shop.models)
+        records = podium.watch(first.session_id, after=len(first.records))
+        heard = asyncio.create_task(anext(records))
+        await asyncio.sleep(0)
+
+        await podium.approve(first.session_id, first.waiting[0].call_id, allow=True)
+
+        record = await asyncio.wait_for(heard, timeout=20)
+        await records.aclose()
+    assert record.type == "user.tool_confirmation"
