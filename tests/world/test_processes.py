@@ -105,6 +105,7 @@ async def reply(request):
         done = await run.end()
 
     assert (sent.code, sent.out) == (0, "")
+    assert "lead: is told: and mind the gap" in done.err
     assert f"sent; process {run.process.pid} goes on with it" in sent.err
     assert (done.code, done.out) == (0, "told: (no output) | and mind the gap\n")
 
@@ -140,7 +141,9 @@ def reply(request):
         counted = site.work("counting").stat().st_size
         done = await run.end()
 
-        assert (interrupted.code, done.code) == (0, 0)
+        assert (interrupted.code, done.code, done.out) == (0, 130, "")
+        assert "lead: was interrupted (1 turn" in done.err
+        assert "\ninterrupted · 1 thread, 1 turn" in done.err
         types = site.log.types()
         taken = max(number for number, type in enumerate(types) if type == "user.interrupt")
         results = [number for number, type in enumerate(types) if type == "agent.tool_result"]

@@ -30,6 +30,7 @@ from podium.core.events import (
     ThreadRunning,
     ThreadTerminated,
     Usage,
+    UserInterrupt,
     UserToolConfirmation,
 )
 from podium.core.facts import (
@@ -123,6 +124,15 @@ class Trace:
         return sum(thread.turns for thread in self.threads.values())
 
     @property
+    def is_interrupted(self) -> bool:
+        """Whether a person stopped it, and it has not gone on since."""
+        return (
+            self.status == "idle"
+            and self.primary in self.threads
+            and (self.paused or self.threads[self.primary].ended == "interrupted")
+        )
+
+    @property
     def needs_nobody(self) -> bool:
         """Whether it is idle and no call waits for a person's answer."""
         return self.status == "idle" and self.stop_reason != ASKS and self.head > 0
@@ -184,6 +194,9 @@ class Trace:
                 self._before, self.idle_since = "rest", at
             case SessionError() if event.error.retry_status.type != "retrying":
                 self.error = thread.reason = event.error.message
+            case UserInterrupt() if event.processed_at is not None and event.session_thread_id in (None, self.primary):
+                main = self.threads[self.primary]
+                main.ended = main.ended or "interrupted"  # the wire calls it the end of a turn, as any other
             case SessionPaused():
                 self.paused = True
             case DrivingStopped():

@@ -14,7 +14,7 @@ from podium.running import RunResult
 
 def conclude(result: RunResult, trace: Trace, data: Path, *, json: bool, is_rehearsed: bool) -> ExitCode:
     """Print the result and how it came about; the exit code."""
-    code = of_session(result.stop_reason, paused=result.paused)
+    code = of_session(result.stop_reason, interrupted=trace.is_interrupted)
     if not json and code in (ExitCode.SUCCESS, ExitCode.LIMIT_REACHED):
         margin = "\n" if sys.stderr.isatty() and sys.stdout.isatty() else ""
         if told := _told_result(result):
@@ -25,7 +25,7 @@ def conclude(result: RunResult, trace: Trace, data: Path, *, json: bool, is_rehe
         ExitCode.SUCCESS: "done",
         ExitCode.LIMIT_REACHED: f"stopped, {main.reason or 'a limit was reached'}",
         ExitCode.WAITS_FOR_PERSON: "waits for a person",
-        ExitCode.INTERRUPTED: "interrupted and paused",
+        ExitCode.INTERRUPTED: "interrupted and paused" if result.paused else "interrupted",
         ExitCode.FAILED: f"failed: {result.error or result.stop_reason}",
     }.get(code, result.stop_reason)
     wall = ((trace.last_at or main.opened_at) - main.opened_at).total_seconds()
@@ -37,8 +37,8 @@ def conclude(result: RunResult, trace: Trace, data: Path, *, json: bool, is_rehe
         seconds(wall),
     ]
     tell(unbroken(f"{said} · {', '.join(figure for figure in figures if figure)}"))
-    next_step = {ExitCode.WAITS_FOR_PERSON: "approve", ExitCode.INTERRUPTED: "resume"}.get(code, "show")
-    tell(command(next_step, result.session_id, data))
+    next_step = {ExitCode.WAITS_FOR_PERSON: "approve", ExitCode.INTERRUPTED: "resume" if result.paused else "show"}
+    tell(command(next_step.get(code, "show"), result.session_id, data))
     return code
 
 
@@ -56,7 +56,7 @@ def result_line(result: RunResult, trace: Trace) -> dict[str, object]:
         "session": result.session_id,
         "stop_reason": result.stop_reason,
         "paused": result.paused,
-        "exit_code": int(of_session(result.stop_reason, paused=result.paused)),
+        "exit_code": int(of_session(result.stop_reason, interrupted=trace.is_interrupted)),
         "output": result.output,
         "error": result.error,
         "threads": len(trace.threads),

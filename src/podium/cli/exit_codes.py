@@ -22,7 +22,7 @@ MEANING = {
     ExitCode.BAD_INPUT: "what was given cannot be used, or is not allowed now; nothing was changed",
     ExitCode.WAITS_FOR_PERSON: "the session waits for a person",
     ExitCode.LIMIT_REACHED: "a limit or budget was reached; the partial result is printed",
-    ExitCode.INTERRUPTED: "interrupted by Ctrl-C or a signal; the session can be resumed",
+    ExitCode.INTERRUPTED: "interrupted, by Ctrl-C, a signal or `podium interrupt`; the session can go on",
 }
 
 _BY_STOP_REASON = {
@@ -32,9 +32,9 @@ _BY_STOP_REASON = {
 }
 
 
-def of_session(stop_reason: str, *, paused: bool) -> ExitCode:
+def of_session(stop_reason: str, *, interrupted: bool) -> ExitCode:
     """The code for how a session stopped."""
-    return ExitCode.INTERRUPTED if paused else _BY_STOP_REASON.get(stop_reason, ExitCode.FAILED)
+    return ExitCode.INTERRUPTED if interrupted else _BY_STOP_REASON.get(stop_reason, ExitCode.FAILED)
 
 
 def of_error(error: PodiumError) -> ExitCode:

@@ -14,6 +14,7 @@ from podium.core.events import (
     ModelRequestStart,
     ThreadIdle,
     ThreadRunning,
+    UserMessage,
     UserToolConfirmation,
 )
 from podium.core.facts import (
@@ -112,6 +113,8 @@ def told(trace: Trace, record: Record) -> list[tuple[ThreadTrace, str]]:
             return [(thread, f"says {one_line(plain(content), 100)}")]
         case AgentToolUse(evaluated_permission="ask"):
             return [(thread, f"asks to run {told_call(record.event.name, record.event.input)}")]
+        case UserMessage(processed_at=at) if at is not None and thread.turns:
+            return [(thread, f"is told: {one_line(plain(record.event.content))}")]
         case UserToolConfirmation(processed_at=None):
             return _answered(trace, record.event)
         case ToolStarted(attempt=attempt):
@@ -135,8 +138,6 @@ def told(trace: Trace, record: Record) -> list[tuple[ThreadTrace, str]]:
             return [(trace.threads[id], ending(trace.threads[id], record.at))]
         case ThreadIdle() if thread.waits_for == "person":
             return [(thread, "waits for a person")] if thread.parent is None else []
-        case ThreadIdle() if thread.parent is None and trace.paused:
-            return [(thread, "was interrupted")]
         case ThreadIdle() if thread.parent is None:
             return [(thread, ending(thread, record.at))]
         case DrivingStarted():

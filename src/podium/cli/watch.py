@@ -49,7 +49,7 @@ async def _watch(name: str, json: bool, data: Path) -> int:
         tell(f"left; the session goes on by itself. Look again with: {command('watch', row.id, data)}")
         return ExitCode.SUCCESS
     tell(command("resume" if trace.paused else "show", row.id, data))
-    return of_session(trace.stop_reason, paused=trace.paused)
+    return of_session(trace.stop_reason, interrupted=trace.is_interrupted)
 
 
 async def _look_on(podium: Podium, row: SessionRow, trace: Trace, data: Path, *, json: bool) -> "Run | None":
