@@ -66,7 +66,7 @@ def test_team_without_its_model_is_refused_with_the_remedy(folder: Folder) -> No
     done = folder.run("run", "team.yaml", "try it")
 
     assert done.code == 2
-    assert "unknown model 'any'" in done.err
+    assert "model 'any' needs provider 'anthropic', whose key is read from $ANTHROPIC_API_KEY" in done.err
     assert "--rehearse" in done.err
     assert "no sessions" in folder.run("sessions").err
 
