@@ -1,4 +1,4 @@
-"""What the documents show runs as they show it, what they say of the code is what the code says, and links lead somewhere.
+"""What documents show runs as they show it, what they say of the code is what it says, their links lead somewhere.
 
 Each document is read from its top in a fresh folder. A block with a title is a file, ```python is a program, ```sh are
 commands, and ```text is what the block before it printed, where … stands for anything. Blocks of other kinds are only

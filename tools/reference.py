@@ -47,6 +47,23 @@ def _is_same(file: Path, text: str) -> bool:
 # --- the command line --------------------------------------------------------------------------------
 
 
+# Where a command is shown at work.
+_MORE = {
+    "run": "[Team files](team-files.md), [limits](limits.md), [the live view and JSON lines](looking.md), "
+    "[what Ctrl-C does](resuming.md#stopping-on-purpose).",
+    "show": "[Looking](looking.md#afterwards).",
+    "sessions": "[Looking](looking.md#afterwards).",
+    "resume": "[Resuming](resuming.md), [taking over](processes.md#a-driver-that-does-not-let-go).",
+    "watch": "[The live view](looking.md#while-it-works), [who drives what](processes.md).",
+    "approve": "[Approvals](approvals.md).",
+    "send": "[Steering](steering.md#a-message).",
+    "interrupt": "[Steering](steering.md#an-interrupt).",
+    "cost": "[Money](limits.md#money).",
+    "check": "[What it warns of](check.md), [models and prices](models.md).",
+    "doctor": "[The sandbox](sandbox.md).",
+}
+
+
 def cli_page() -> str:
     """Every command with its arguments and options, and the exit codes."""
     group: Any = typer.main.get_command(app)
@@ -73,6 +90,8 @@ def _command(name: str, command: Any) -> Iterator[str]:
     rows = [(f"`{_argument(it)}`", it.help, "") for it in arguments]
     rows += [(_option(it), it.help, _default(it)) for it in options]
     yield _table(("", "", "if left out"), rows)
+    if name in _MORE:
+        yield f"More: {_MORE[name]}"
 
 
 def _argument(argument: Any) -> str:
@@ -102,7 +121,7 @@ def records_page() -> str:
         "`podium run --json` prints them, `RunResult.records` and `Podium.watch` give them.",
         "[Public events](#public-events) are what the Managed Agents API sends. [Private facts](#private-facts) are "
         "Podium's own: what the log must know beside them. Values that several records share are [below](#values).",
-        "Fields that are not required are left out of the log where they have their default.",
+        "A field that is not required may be left out where it has its default.",
         "## Public events",
         _prose(events.Public),
         "Besides those of its own, each has `id` and `processed_at`.",
