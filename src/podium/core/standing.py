@@ -7,8 +7,10 @@ is blocked only by children that wait for a person is itself idle, with the unio
 from datetime import datetime
 
 from podium.core.events import (
+    SessionIdle,
     SessionRescheduled,
     SessionRunning,
+    SessionUsage,
     StopDetails,
     StopReason,
     ThreadIdle,
@@ -150,6 +152,15 @@ def terminate(session: SessionState, thread: ThreadState, at: Moment) -> None:
         id=at.event_id(), processed_at=at.now, session_thread_id=thread.id, agent_name=thread.definition.name
     )
     at.cross(thread.id, session.primary, event)
+
+
+def record_idle(session: SessionState, at: Moment) -> None:
+    """Record that the session is idle: nothing of it moves."""
+    reason = idle_reason(session)
+    details = session.main.refusal if reason.type == "refusal" else None
+    at.own(session.primary, SessionUsage(id=at.event_id(), processed_at=at.now, usage=session.usage))
+    idle = SessionIdle(id=at.event_id(), processed_at=at.now, stop_reason=reason, stop_details=details)
+    at.own(session.primary, idle)
 
 
 def idle_reason(session: SessionState) -> StopReason:

@@ -5,14 +5,12 @@ An error of the store ends the driver, and only it: the session goes on from its
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 
 from podium.core.ending import finish, taken_along
 from podium.core.events import (
     MessageReceived,
-    SessionIdle,
-    SessionUsage,
     ThreadRunning,
     UserInterrupt,
     UserMessage,
@@ -24,9 +22,9 @@ from podium.core.moment import Moment
 from podium.core.ports import Append, Sandbox, ToolOffer
 from podium.core.records import Draft
 from podium.core.reply import offers
-from podium.core.rows import InputRow
+from podium.core.rows import Changes, InputRow, SessionFacts
 from podium.core.session import SessionState
-from podium.core.standing import idle_reason, settle, settle_session, wake_for_message
+from podium.core.standing import idle_reason, record_idle, settle, settle_session, wake_for_message
 from podium.core.steps import Failed, Interrupted, Limited
 from podium.core.thread import ThreadState
 from podium.core.turn import record_limit
@@ -72,7 +70,7 @@ class Driver:
         self._known: set[str] = set(state.queue)  # inputs that were folded: they are not noticed again
         self._money: list[asyncio.Future[None]] = []  # calls that wait for others' to settle
         self._settlements = 0  # how many had, when those were last woken
-        self._last: Moment | None = None  # records of the thread that was the last to move, not committed
+        self._idling: asyncio.Task[None] | None = None  # waits for the append by which the session is idle
         self._error: Exception | None = None
         self._turn = asyncio.Event()  # something happened that `drive` must look at
         self._is_released = False
@@ -85,8 +83,13 @@ class Driver:
         Errors: StoreError; what was acknowledged is in the log, and the session can be claimed again.
         """
         try:
-            if self.state.status == "idle" and await self._release(self.moment()):
-                return  # it came to its end before it was claimed
+            if self.state.status == "idle":  # it came to its end before it was claimed
+                await self._go_idle(self.moment())
+                if self._is_released:
+                    return
+                # An input came, and its records set the session going.
+                self.state, self.head = await read_state(self.parts, self.state.id)
+                self._noticed, self._known = self.head, set(self.state.queue)
             at = self.moment()
             if takes_over:
                 recover(self.state, self._epoch, at)
@@ -113,7 +116,7 @@ class Driver:
         for interrupt in list(self.state.interrupts()):
             await self._interrupt(interrupt)
         if self.state.is_quiet:
-            await self._go_idle()
+            await self._rest(self.moment())
 
     # --- the log -------------------------------------------------------------------------------------
 
@@ -138,15 +141,11 @@ class Driver:
             await self._append(at)
 
     async def rest(self, thread: ThreadState, at: Moment) -> None:
-        """Commit what a thread recorded before it waits or ends; the last one's are committed as the session idles."""
+        """Commit what a thread recorded before it waits or ends; if nothing moves any more, the session is idle."""
         self.fold(at)
         if thread.parent is not None and not thread.is_open:
             self.wake(thread.parent)  # its records follow these in the same queue, and so never come first
-        if self.state.is_quiet and self._last is None:
-            self._last = at
-            self._turn.set()
-        else:
-            await self.commit(at)
+        await self._rest(at)
 
     async def money_moves(self, at: Moment) -> Moment:
         """Commit, and wait until a call of the session has settled."""
@@ -157,31 +156,39 @@ class Driver:
         await turn
         return self.moment()
 
-    async def _append(self, at: Moment, *, release: bool = False) -> None:
-        last, self._last = self._last, None
-        starts = at.starts or (last is not None and last.starts)
-        drafts = at.take() if last is None or last is at else [*last.take(), *at.take()]
-        idles = release and not self.state.paused and self.state.status == "idle"
-        append = Append(
-            session=self.state.id,
-            epoch=self._epoch,
-            drafts=drafts,
-            changes=self.state.changes(),
-            no_input_after=self._noticed if idles else None,
-            release=release,
-        )
+    async def _append(self, at: Moment) -> None:
+        starts, drafts = at.starts, at.take()
+        done = self._hand_over(drafts, self.state.changes())
         try:
-            first = await self.parts.store.append(append)
+            first = await done
         except asyncio.CancelledError:
             if starts:  # it was handed over all the same, and what they record follows it
                 self._start_moved(drafts)
             raise
+        self._written(first, drafts)
+        if starts:
+            self._start_moved(drafts)
+
+    def _hand_over(self, drafts: Sequence[Draft], changes: Changes, *, release: bool = False) -> Awaitable[int]:
+        """Give records to the store, which writes in the order of these calls; idle ones only if no input came."""
+        idles = release and changes.session.status == "idle" and not self.state.paused
+        return self.parts.store.append(
+            Append(
+                session=self.state.id,
+                epoch=self._epoch,
+                drafts=drafts,
+                changes=changes,
+                no_input_after=self._noticed if idles else None,
+                release=release,
+            )
+        )
+
+    def _written(self, first: int, drafts: Sequence[Draft]) -> None:
+        """The records are durable, from this seq on."""
         if first != self.head + 1:  # somebody queued an input in between
             self._errand(self.notice())
         self.head = first + len(drafts) - 1
         self.parts.hub.moved(self.state.id)
-        if starts:
-            self._start_moved(drafts)
 
     def _start_moved(self, drafts: Sequence[Draft]) -> None:
         for draft in drafts:
@@ -192,18 +199,18 @@ class Driver:
 
     async def notice(self) -> None:
         """Fold what others have queued. It may be folded late: nothing of ours depends on it before it is taken."""
-        if self._is_released:
-            return
         for row in await self.parts.store.inputs(self.state.id):
             if row.taken_seq is None and row.id not in self._known:
                 await self._fold_input(row)
+            if self._is_ending:  # what was not folded is not known: the idle append is refused for it
+                return
             self._noticed = max(self._noticed, row.queued_seq)
         self.parts.hub.moved(self.state.id)
         await self._react()
 
     async def _fold_input(self, row: InputRow) -> None:
         page = await self.parts.store.records(self.state.id, after=row.queued_seq - 1, limit=2)
-        if row.id in self._known:  # noticed twice at once
+        if row.id in self._known or self._is_ending:  # noticed twice at once, or too late
             return
         self._known.add(row.id)
         for record in page:
@@ -213,18 +220,17 @@ class Driver:
 
     async def _react(self) -> None:
         """See to inputs that no thread at work takes by itself."""
-        if any(self.state.interrupts()):
-            self._turn.set()
+        if self._is_ending:
             return
-        if self._is_released:  # the idle append is under way: it is refused for this input, or its driver is another
-            return
-        at = self.moment()
-        self._take_moot(at)
-        if self._last is None:
+        if not any(self.state.interrupts()):
+            at = self.moment()
+            self._take_moot(at)
             wake_for_message(self.state, at)
-        if at.drafts:
-            settle_session(self.state, at)
-            await self.commit(at)
+            if at.drafts:
+                settle_session(self.state, at)
+                await self.commit(at)
+        if any(self.state.interrupts()) or self.state.is_quiet:
+            self._turn.set()
 
     def take_messages(self, thread: ThreadState, at: Moment) -> None:
         """Record that the primary takes all queued messages, in order."""
@@ -255,7 +261,7 @@ class Driver:
         named = event.session_thread_id
         threads = [self.state.threads[named]] if named is not None else list(self.state.threads.values())
         await self.halt(*threads)
-        at, self._last = self._last or self.moment(), None
+        at = self.moment()
         self._take(event, at)
         for thread in threads:
             self.fold(at)
@@ -267,25 +273,36 @@ class Driver:
         if self.state.has_message and not self.state.paused:
             wake_for_message(self.state, at)
         if self.state.is_quiet:
-            self._last = at
+            await self._rest(at)
+            return
+        await self.commit(at)
+        self._start_threads()
+        for thread in threads:
+            if thread.parent is not None:
+                self.wake(thread.parent)
+
+    @property
+    def _is_ending(self) -> bool:
+        """Whether the session is idle, or about to be: what others write now is refused room, or another driver's."""
+        return self._is_released or self._idling is not None
+
+    async def _rest(self, at: Moment) -> None:
+        """Commit; if nothing moves any more, then with it that the session is idle."""
+        if self.state.is_quiet and not self._is_ending:
+            self._look_at_inputs(at)
+        if any(self.state.interrupts()):  # taken first
             self._turn.set()
+            await self.commit(at)
+        elif self.state.is_quiet and not self._is_ending:
+            await self._go_idle(at)
         else:
             await self.commit(at)
-            self._start_threads()
-            for thread in threads:
-                if thread.parent is not None:
-                    self.wake(thread.parent)
 
-    async def _go_idle(self) -> None:
-        """Record that the session is idle, with the last thread's end, unless an input came meanwhile."""
+    def _look_at_inputs(self, at: Moment) -> None:
+        """Record what inputs that are known have set going: what waits for them may not have seen them yet."""
         state = self.state
-        await self._cancel([id for id in self._tasks if state.threads[id].is_open])  # they only wait
-        if self._tasks:  # the others have only to commit
-            await asyncio.wait(list(self._tasks.values()))
-        if any(state.interrupts()):  # one came meanwhile, and is taken first
-            self._turn.set()
+        if not state.queue:
             return
-        at, self._last = self._last or self.moment(), None  # from here on nobody may write before it
         if not state.main.is_open and not state.paused and state.main.stop_reason is not None:
             # No model call will take them: what stopped this one still stands.
             if state.main.stop_reason.type in ("budget_reached", "retries_exhausted"):
@@ -293,39 +310,48 @@ class Driver:
             else:
                 wake_for_message(state, at)
         self._take_moot(at)
-        for thread in list(state.threads.values()):  # what has come meanwhile may have set one of them going
+        for thread in list(state.threads.values()):
             if thread.is_open:
                 settle(state, thread, at)
         self.fold(at)
-        if not state.is_quiet:
-            await self.commit(at)
-            self._start_threads()
-            return
-        ended = list(at.drafts)
-        at.own(state.primary, SessionUsage(id=at.event_id(), processed_at=at.now, usage=state.usage))
-        reason = idle_reason(state)
-        details = state.main.refusal if reason.type == "refusal" else None
-        idle = SessionIdle(id=at.event_id(), processed_at=at.now, stop_reason=reason, stop_details=details)
-        at.own(state.primary, idle)
-        self.fold(at)
-        if not await self._release(at):
-            at = self.moment()
-            at.drafts = ended  # this stands all the same: an input commutes with it
-            await self.commit(at)
-            await self.notice()
-            self._start_threads()
 
-    async def _release(self, at: Moment) -> bool:
-        """Let go of the session that is idle by these records, unless an input came meanwhile."""
-        self._is_released = True
-        try:
-            await self._append(at, release=True)
-        except Refused:
-            # The fold may be ahead of the log now: drop it. No thread is under way that could hold on to it.
-            self._is_released = False
-            self.state, self.head = await read_state(self.parts, self.state.id)
-            self._noticed, self._known = self.head, set(self.state.queue)
-        return self._is_released
+    async def _go_idle(self, at: Moment) -> None:
+        """Commit, and with it that the session is idle, unless an input came meanwhile: then it goes on.
+
+        Shape: both are handed over at once, and so written in one transaction. What is idle is folded once it stands.
+        """
+        self.fold(at)
+        ended = at.take()
+        appends = [self._hand_over(ended, self.state.changes())] if ended else []
+        idle = self.moment()
+        if self.state.status != "idle":
+            record_idle(self.state, idle)
+        reason = idle_reason(self.state) if self.state.status != "idle" else self.state.stop_reason
+        facts = SessionFacts("idle", reason, self.state.usage, self.state.usd)
+        appends.append(self._hand_over(idle.drafts, Changes(facts), release=True))
+        self._idling = asyncio.create_task(self._idled(appends, ended, idle))
+        await asyncio.shield(self._idling)
+
+    async def _idled(self, appends: Sequence[Awaitable[int]], ended: Sequence[Draft], idle: Moment) -> None:
+        """Wait until it stands that the session is idle, or was refused. Never cancelled: who drives it hangs on it."""
+        *before, last = await asyncio.gather(*appends, return_exceptions=True)
+        self._idling = None
+        errors = [error for error in (*before, last) if isinstance(error, BaseException)]
+        if (errors and errors != [last]) or not isinstance(last, int | Refused):
+            assert isinstance(errors[0], Exception)
+            self._error = self._error or errors[0]
+            self._turn.set()
+            return
+        for first in before:
+            assert isinstance(first, int)
+            self._written(first, ended)
+        if isinstance(last, int):
+            self._is_released = True
+            self._written(last, idle.drafts)
+            self.state.fold(idle)
+            self._turn.set()
+        else:
+            self._errand(self.notice())  # which sets it going, or tries again with what it then knows
 
     # --- threads -------------------------------------------------------------------------------------
 
@@ -480,6 +506,8 @@ class Driver:
 
     async def _let_go(self) -> None:
         """End everything of this driver; a session that is not idle is left to the next one."""
+        if self._idling is not None:
+            await asyncio.wait([self._idling])
         while self._tasks or self._errands:
             for errand in self._errands:
                 errand.cancel()
@@ -497,6 +525,6 @@ class Driver:
             at.private(self.state.primary, DrivingStopped())
             self.fold(at)
             with suppress(StoreError):  # it goes on from its last record all the same
-                await self._append(at, release=True)
+                await self._hand_over(at.take(), self.state.changes(), release=True)
         self.parts.store.dropped(self.state.id)
         self.parts.hub.moved(self.state.id)
