@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from podium.core.definitions import Definition
-from podium.core.events import AgentToolUse, ModelRequestStart, UserMessage, UserToolConfirmation
+from podium.core.events import AgentToolUse, ModelRequestStart, ThreadIdle, UserMessage, UserToolConfirmation
 from podium.core.facts import (
     AttemptFailed,
     BudgetReserved,
@@ -55,10 +55,7 @@ def attempt_violations(records: Sequence[Record]) -> list[str]:
                 wrong.append(f"record {record.seq} calls the model at {record.at}, before {before.retry_at}")
         elif is_queued(event):
             continue
-        elif isinstance(event, ModelReplied | ContextSummarized | UserMessage) or record.type in (
-            "session.thread_status_idle",
-            "agent.thread_message_received",
-        ):
+        elif isinstance(event, ModelReplied | ContextSummarized | UserMessage | ThreadIdle):
             last.pop(record.thread, None)
     return wrong
 
