@@ -1,8 +1,9 @@
 """Plays in which a person is asked before calls happen."""
 
 from podium import Agent, call, say
-from tests.crash.people import answered
+from tests.crash.people import answered, stopped, wrote
 from tests.crash.play import Play
+from tests.crash.plays_background import start
 from tests.crash.stage import Stage
 from tests.lab.cast import after
 from tests.lab.lab import interrupted
@@ -67,4 +68,26 @@ def asked_and_interrupted() -> Play:
     return Play(lab=lab, lead=lead, acts=[(1, answered(most=1)), (2, interrupted(pause=True))])
 
 
-PLAYS = (asked_at_rest, asked_under_way, asked_elsewhere, asked_and_interrupted)
+def asked_behind_the_lead() -> Play:
+    """A person writes to a lead that is blocked on children that ask, and interrupts one instead of answering."""
+    lab = Stage(
+        lead=[[call("a", task="x"), call("b", task="y"), start("d", "w")], after(1, "they ask"), "done", "done"],
+        a=[call("ask", key="yes a"), "a done"],
+        b=[[call("c", task="z"), call("ask", key="yes b")], "b done"],
+        c=[call("ask", key="no c"), after(6, "c done")],
+        d=after(9, "d done"),
+    )
+    ask = lab.tool("ask", seconds=1)
+    a, c = (Agent(name, model="m", tools=[ask], permissions=ASKED) for name in ("a", "c"))
+    b = Agent("b", model="m", tools=[ask], callable_agents=[c], permissions=ASKED)
+    lead = Agent("lead", model="m", callable_agents=[a, b, Agent("d", model="m")])
+    acts = [
+        (0.5, answered(most=1)),
+        (1.2, wrote("what is it?")),
+        (1.4, stopped("c")),
+        (3, wrote("go on", elsewhere=True)),
+    ]
+    return Play(lab=lab, lead=lead, acts=acts)
+
+
+PLAYS = (asked_at_rest, asked_under_way, asked_elsewhere, asked_and_interrupted, asked_behind_the_lead)

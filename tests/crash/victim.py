@@ -180,7 +180,7 @@ def team() -> Agent:
         model="priced",
         tools=[once, again, ask, "bash", "write"],
         callable_agents=[middle, leaf, scout],
-        permissions={"ask": "always_ask"},
+        permissions={"ask": "always_ask"} if MODE == "work" else {},  # else there is nobody to ask
     )
 
 
