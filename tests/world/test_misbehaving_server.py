@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from podium import Agent
+from podium import Agent, SessionLimits
 from podium.core.events import SessionError
 from podium.core.facts import AttemptFailed
 from podium.running import RunResult
@@ -284,3 +285,41 @@ async def test_context_that_stays_full_ends_the_session_with_the_reason(name: st
 
     assert (done.result.stop_reason, done.result.output, len(done.requests)) == ("retries_exhausted", "", 3)
     assert full.told in done.result.error
+
+
+# --- what failed attempts cost -------------------------------------------------------------------
+
+
+async def test_attempts_that_failed_are_paid_for(tmp_path: Path) -> None:
+    half, cut = PASSING["half a stream"].answer, PASSING["all but its message_stop"].answer
+
+    done = await played(
+        tmp_path, solo(), MessagesServer(half, cut, DONE), models="[models.m]\nprice = {input = 3, output = 15}"
+    )
+
+    def cost(output_tokens: int) -> Decimal:
+        """In dollars a million tokens: input 3, output 15, cache written 3.75 and read 0.3."""
+        return (25 * 3 + output_tokens * 15 + 3 * Decimal("3.75") + 4 * Decimal("0.3")) / 1_000_000
+
+    assert done.result.cost_usd == cost(1) + cost(15) + cost(15)
+
+
+async def test_cap_holds_while_attempts_fail(tmp_path: Path) -> None:
+    cut = PASSING["all but its message_stop"].answer
+    server = MessagesServer(*[cut] * 7, DONE)
+
+    async with (
+        server,
+        house(
+            tmp_path,
+            server,
+            HastyClock(),
+            models="[models.m]\nprice = {input = 3000, output = 15000}\nmax_tokens = 1024",
+        ) as podium,
+    ):
+        result = await podium.run(solo(), "go", limits=SessionLimits(usd=33))
+        await check(podium.parts.store, result.session_id)
+
+    assert result.stop_reason == "budget_reached"
+    assert 0 < result.cost_usd <= 33
+    assert 1 < len(server.requests) < 8
