@@ -122,6 +122,11 @@ def test_any_limit_of_the_team_stops_its_agents(linted: Linted, limit: str) -> N
     assert linted(f"a: {{model: cheap, {GOOD}}}", more=f"limits: {{{limit}}}\n") == []
 
 
+@pytest.mark.parametrize(("own", "found"), [("usd: 2", []), ("usd: 2.5", ["limits-never-met"]), ("turns: 99", [])])
+def test_limit_above_the_whole_teams_is_never_met(linted: Linted, own: str, found: list[str]) -> None:
+    assert rules(linted(f"a: {{model: cheap, {GOOD}, limits: {{{own}}}}}", more="limits: {usd: 2}\n")) == found
+
+
 def test_agent_that_may_call_itself_is_called(tmp_path: Path) -> None:
     file = tmp_path / "team.yaml"
     file.write_text("agents: {solo: {model: any, callable_agents: [self]}}")

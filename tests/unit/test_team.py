@@ -125,6 +125,10 @@ WRONG = {
         "agents:\n  solo: {modle: m, model: m}\n",
         "FILE line 2, agents.solo.modle: unknown key 'modle', did you mean 'model'?",
     ),
+    "cap of a model that nobody uses": (
+        ONE + "concurrency: {models: {othr: 2}}\n",
+        "FILE line 3, concurrency.models.othr: unknown model 'othr'",
+    ),
     "unknown key at the top": (ONE + "limit: 3\n", "FILE line 3, limit: unknown key 'limit', did you mean 'limits'?"),
     "key of another tool": (
         "agents:\n  solo: {model: m, prompt: x}\n",

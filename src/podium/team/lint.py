@@ -15,6 +15,7 @@ Rule = Literal[
     "description-goal",
     "description-return",
     "no-limits",
+    "limits-never-met",
     "many-agents",
     "weak-coordinator",
     "near-equal-agents",
@@ -59,6 +60,7 @@ def lint(team: Team, facts_of: FactsOf) -> list[Finding]:
     return [
         *_undescribed(called),
         *_unlimited(team, called),
+        *_never_met(team, used),
         *_many(team),
         *_weak(used, facts_of),
         *_near_equal(called),
@@ -113,6 +115,18 @@ def _unlimited(team: Team, called: Sequence[Agent]) -> Iterator[Finding]:
 
 def _stops(limits: Limits) -> bool:
     return any(limit is not None for limit in (limits.turns, limits.seconds, limits.tokens, limits.usd))
+
+
+def _never_met(team: Team, used: Sequence[Agent]) -> Iterator[Finding]:
+    for agent in used:
+        for kind in ("turns", "seconds", "tokens", "usd"):
+            own, whole = getattr(agent.limits, kind), getattr(team.limits, kind)
+            if own is not None and whole is not None and own > whole:
+                yield Finding(
+                    rule="limits-never-met",
+                    text=f"limits.{kind} of '{agent.name}', {own:,}, is more than the whole team's, {whole:,}, which "
+                    "is met before. Lower it, or raise the team's",
+                )
 
 
 # --- who is needed -----------------------------------------------------------------------------------

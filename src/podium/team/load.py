@@ -61,7 +61,7 @@ def load_team(file: Path) -> Team:
     except ValidationError as error:
         source.refuse(team_problem(details) for details in error.errors())
     problems = [found for name, agent in entry.agents.items() for found in _agent_problems(entry, name, agent)]
-    problems += [*_coordinator_problems(entry), *_mount_problems(entry)]
+    problems += [*_coordinator_problems(entry), *_mount_problems(entry), *_concurrency_problems(entry)]
     if problems:
         source.refuse(problems)
     try:
@@ -142,6 +142,13 @@ def _mount_problems(entry: TeamFile) -> Iterator[Problem]:
         if at in seen:
             yield place, f"another folder is mounted at {at} already"
         seen.add(at)
+
+
+def _concurrency_problems(entry: TeamFile) -> Iterator[Problem]:
+    models = {agent.model for agent in entry.agents.values()}
+    for name in entry.concurrency.models:
+        if name not in models:
+            yield ("concurrency", "models", name), str(UnknownName("model", name, models))
 
 
 def _mount(mount: str | MountEntry, folder: Path) -> Mount:
