@@ -255,6 +255,19 @@ async def reply(request):
     assert (sent.code, sent.out) == (0, "told: first | second\n")
 
 
+async def test_message_that_must_wait_for_an_answer_says_so_and_is_taken_with_it(tmp_path: Path) -> None:
+    async with Site(tmp_path) as site:
+        site.team(ASKING, ASKS.replace(', call("bash", command="echo two >> effects")', ""))
+        await site.run("run", "team.yaml", "go")
+
+        sent = await site.run("send", "last", "hurry up")
+        answered = await site.run("approve", "last", "--allow")
+
+    assert (sent.code, sent.out) == (0, "")
+    assert f"sent; the session waits for a person's answer first: podium approve {site.log.session()}" in sent.err
+    assert (answered.code, answered.out) == (0, "told: (no output) | hurry up\n")
+
+
 async def test_failed_session_takes_a_message_and_tries_again(tmp_path: Path) -> None:
     server = MessagesServer(fails(400, "invalid_request_error", "no"), DONE)
     async with served(tmp_path, server) as site:

@@ -143,7 +143,13 @@ async def go_on_if_needed(podium: Podium, row: SessionRow, data: Path, *, done: 
     run = await podium.take_up_if_needed(row.id)
     if run is None:
         owner = await podium.parts.store.owner(row.id)
-        tell(done + ("" if owner is None else f"; process {owner.pid} goes on with it"))
+        facts = (await podium.parts.store.session(row.id)).facts
+        waits = facts.stop_reason is not None and facts.stop_reason.type == ASKS
+        if owner is not None:
+            done += f"; process {owner.pid} goes on with it"
+        elif waits:
+            done += f"; the session waits for a person's answer first: {command('approve', row.id, data)}"
+        tell(done)
         return ExitCode.SUCCESS
     past = await traced(podium.parts.store, row.id)
     is_rehearsed = past.is_rehearsed
