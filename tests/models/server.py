@@ -35,8 +35,8 @@ class Answer:
 
     Shape: each of `parts` is written by itself. `framing` is how the body's end is told: by chunks, by its length, or
     by hanging up. `then`: "finish"; "drop" hangs up without having finished; "reset" has the kernel send RST; "wait"
-    says no more until the client hangs up, "ping" sends `pings` again and again until then. With `silent` no status goes
-    before the parts.
+    says no more until the client hangs up, "ping" sends `pings` again and again until then. With `silent` no status
+    goes before the parts.
     """
 
     parts: Sequence[bytes] = ()

@@ -212,3 +212,35 @@ def test_importing_the_models_imports_no_vendors_package() -> None:
     asked = "import podium, podium.models.messages, sys; print({'anthropic', 'aiohttp', 'httpx2'} & set(sys.modules))"
 
     assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+IMPORTS = """
+import asyncio, sys, threading
+from podium.core.ports import ModelRequest
+from podium.errors import ModelFailed
+from podium.models.messages import MessagesClient, MessagesModel
+from podium.models.upstream import Deadlines, Upstream
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("anthropic", "aiohttp"):
+            print(name, "here" if threading.current_thread() is threading.main_thread() else "beside")
+
+sys.meta_path.insert(0, Finder())
+
+async def main():
+    client = MessagesClient(Upstream(provider="p", base_url="http://127.0.0.1:1", deadlines=Deadlines()))
+    try:
+        await MessagesModel(client, "m").reply(ModelRequest(agent="a", model="m", system="", tools=(), messages=()))
+    except ModelFailed:
+        pass
+    await client.close()
+
+asyncio.run(main())
+"""
+
+
+def test_client_is_imported_beside_the_loop() -> None:
+    seen = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, check=True, text=True)
+
+    assert sorted(seen.stdout.splitlines()) == ["aiohttp beside", "anthropic beside"]

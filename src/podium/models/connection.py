@@ -16,6 +16,13 @@ _CONNECTIONS = 10_000  # a cap on calls is the limiter's work; the pool's defaul
 _IDLE_S = 4.0  # uvicorn, which carries many local servers, hangs up after 5: a call must not meet that
 
 
+def import_client() -> None:
+    """Import what `open_client` and `posted` use. It takes a second or two: for a thread beside the loop."""
+    import aiohttp  # noqa: F401
+    import anthropic  # noqa: F401
+    import httpx2  # noqa: F401
+
+
 def open_client(upstream: Upstream) -> "AsyncAnthropic":
     """The client, with nothing that changes a call left to its defaults or to the environment."""
     import httpx2

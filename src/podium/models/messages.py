@@ -15,7 +15,7 @@ import msgspec
 from podium.core.json import JSON
 from podium.core.ports import Delta, ModelRequest, Rates, Reply
 from podium.errors import ModelFailed
-from podium.models.connection import open_client, posted
+from podium.models.connection import import_client, open_client, posted
 from podium.models.failures import NotAReply, broken_off, first_words, kind_of_status, said_in
 from podium.models.rates import rates, retry_after_s
 from podium.models.stream import Incoming
@@ -44,6 +44,8 @@ class MessagesClient:
         Errors: ModelFailed; nothing of what was told to `on_delta` counts then.
         """
         incoming = Incoming(on_delta)
+        if self._client is None:
+            await asyncio.to_thread(import_client)  # the loop has other calls, keys and interrupts to see to
         self._client = self._client or open_client(self.upstream)
         told: Rates | None = None
         watch = _Watch(self.upstream.deadlines)  # the first call has imported the client by now
