@@ -37,7 +37,11 @@ class HandClock:
         key = object()
         self._alarms[key] = self._now + timedelta(seconds=after_s), ring
         self._is_set.set()
-        return lambda: void(self._alarms.pop(key, None))
+
+        def unset() -> None:
+            self._alarms.pop(key, None)
+
+        return unset
 
     async def until_set(self, due: datetime) -> None:
         """Return once somebody waits for this very time."""
@@ -52,7 +56,3 @@ class HandClock:
             if due <= self._now:
                 self._alarms.pop(key, None)
                 ring()
-
-
-def void(_: object) -> None:
-    """Nothing, of anything."""
