@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from podium import Record
+from podium.core.content import plain
 from podium.core.events import AgentToolResult
 from podium.core.facts import DrivingStarted, ToolStarted
 from podium.store.sqlite import read_log
@@ -70,7 +71,7 @@ def test_the_demo_survives_its_kill_with_true_figures(source: Path, tmp_path: Pa
         record.event for record in records if isinstance(record.event, AgentToolResult) and record.event.is_error
     ]
     assert unknown
-    assert all("outcome is unknown" in event.content[0].text for event in unknown)
+    assert all("outcome is unknown" in plain(event.content) for event in unknown)
     assert not {event.tool_use_id for event in unknown} & {
         call for call, times in started(records).items() if times > 1
     }
