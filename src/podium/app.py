@@ -407,7 +407,7 @@ def _nothing_to_resume(row: SessionRow, *, waits: bool) -> str:
 # --- one call each -----------------------------------------------------------------------------------
 
 
-async def run(agent: Agent, task: str, *, data: Path | str = DATA, **how: Any) -> RunResult:
+async def run(agent: Agent, task: str | Content, *, data: Path | str = DATA, **how: Any) -> RunResult:
     """Run the agent on the task to its end, and return what came of it.
 
     Shape: `how` as in `Podium.start`: workdir, mounts, models, rehearsal, limits, concurrency.
@@ -417,12 +417,12 @@ async def run(agent: Agent, task: str, *, data: Path | str = DATA, **how: Any) -
         return await podium.run(agent, task, **how)
 
 
-def run_sync(agent: Agent, task: str, *, data: Path | str = DATA, **how: Any) -> RunResult:
+def run_sync(agent: Agent, task: str | Content, *, data: Path | str = DATA, **how: Any) -> RunResult:
     """`run`, for programs without an event loop."""
     return asyncio.run(run(agent, task, data=data, **how))
 
 
-async def stream(agent: Agent, task: str, *, data: Path | str = DATA, **how: Any) -> AsyncIterator[Record]:
+async def stream(agent: Agent, task: str | Content, *, data: Path | str = DATA, **how: Any) -> AsyncIterator[Record]:
     """Run the agent on the task; the session's records, as they are committed. Leaving early lets the session go."""
     async with Podium(data) as podium:
         records = (await podium.start(agent, task, **how)).records()

@@ -257,7 +257,11 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
 
 
 class Model(Protocol):
-    """Something that answers. Its calls may be cancelled at any await, and several may be under way at once."""
+    """Something that answers. Its calls may be cancelled at any await, and several may be under way at once.
+
+    Shape: it may also have `facts`, a `podium.core.money.ModelFacts`: its price, without which no limit in dollars can
+    be kept, and its context window.
+    """
 
     @property
     def provider(self) -> str:

@@ -422,6 +422,8 @@ class SessionState:
             if thread.running_since is not None and self._last_at is not None:
                 thread.worked_s = thread.worked(self._last_at)
                 thread.running_since = at
+            if thread.failing_since is not None:
+                thread.failing_since = at  # nobody tried in between
 
 
 def _told_by(child: ThreadState | None, event: DelegationClosed) -> str:

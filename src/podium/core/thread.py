@@ -278,7 +278,7 @@ class ThreadState:
         self.handed_over = False
         self.limited = None
         self.last_text = ()
-        self.noticed.discard("loop")
+        self.noticed.clear()
 
     def answered(self, call: str, content: Content, is_error: bool) -> OpenCall | None:
         """A call got its result; the call, if it was open."""

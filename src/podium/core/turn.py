@@ -76,7 +76,9 @@ def _loop_text(name: str, times: int) -> str:
 
 
 def _near_text(met: LimitMet) -> str:
-    left = f"${met.limit - met.used:.4f}" if met.kind == "usd" else f"{met.limit - met.used:g} {met.kind}"
+    amount = met.limit - met.used
+    unit = met.kind[:-1] if amount == 1 else met.kind
+    left = f"${amount:.4f}" if met.kind == "usd" else f"{amount:g} {unit}"
     whose = "the session's" if met.of == "session" else "your"
     return f"(Little is left of {whose} limit: {left}. Come to an end, and give what you have.)"
 
