@@ -79,13 +79,6 @@ def test_everything_a_team_file_can_say(tmp_path: Path) -> None:
     assert (team.rehearsal, team.folder) == ("reply.py:reply", tmp_path)
 
 
-def test_example_of_the_documents_is_a_team_file(tmp_path: Path) -> None:
-    document = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
-    example = document.partition("```yaml\n")[2].partition("```")[0]
-
-    assert load(tmp_path, example).unused == ()
-
-
 def test_agents_that_share_a_callee_share_the_agent(tmp_path: Path) -> None:
     team = load(
         tmp_path,

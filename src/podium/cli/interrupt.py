@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from podium.cli.data import existing, meant, traced
+from podium.cli.exit_codes import ExitCode
 from podium.cli.options import Data
 from podium.cli.text import DATA, command
 from podium.core.ports import Store
@@ -39,7 +40,8 @@ async def _interrupt(name: str, thread: str | None, data: Path) -> int:
         if not any(_is_open(it) for it in rows):
             raise BadInput(_nothing_to_stop(row, None if id is None else rows[0], data))
         await podium.interrupt(row.id, id)
-        return await go_on_if_needed(podium, row, data, done="interrupted")
+        code = await go_on_if_needed(podium, row, data, done="interrupted")
+    return ExitCode.SUCCESS if code == ExitCode.INTERRUPTED else code  # that is what was asked for
 
 
 def _is_open(thread: ThreadRow) -> bool:

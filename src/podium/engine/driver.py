@@ -84,8 +84,7 @@ class Driver:
         """
         try:
             if self.state.status == "idle":  # it came to its end before it was claimed
-                await self._go_idle(self.moment())
-                if self._is_released:
+                if await self._hand_back():
                     return
                 # An input came, and its records set the session going.
                 self.state, self.head = await read_state(self.parts, self.state.id)
@@ -107,6 +106,16 @@ class Driver:
             raise
         finally:
             await self._let_go()
+
+    async def _hand_back(self) -> bool:
+        """Let go of a session that is idle as it was; False if an input came meanwhile, and set it going."""
+        facts = SessionFacts("idle", self.state.stop_reason, self.state.usage, self.state.usd)
+        try:
+            await self._hand_over([], Changes(facts), release=True)
+        except Refused:
+            return False
+        self._is_released = True
+        return True
 
     async def _next_turn(self) -> None:
         await self._turn.wait()
@@ -324,10 +333,8 @@ class Driver:
         ended = at.take()
         appends = [self._hand_over(ended, self.state.changes())] if ended else []
         idle = self.moment()
-        if self.state.status != "idle":
-            record_idle(self.state, idle)
-        reason = idle_reason(self.state) if self.state.status != "idle" else self.state.stop_reason
-        facts = SessionFacts("idle", reason, self.state.usage, self.state.usd)
+        record_idle(self.state, idle)
+        facts = SessionFacts("idle", idle_reason(self.state), self.state.usage, self.state.usd)
         appends.append(self._hand_over(idle.drafts, Changes(facts), release=True))
         self._idling = asyncio.create_task(self._idled(appends, ended, idle))
         await asyncio.shield(self._idling)
