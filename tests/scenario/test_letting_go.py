@@ -57,6 +57,26 @@ def test_idempotent_call_that_ended_three_processes_is_not_run_a_fourth_time() -
     assert (log.said_to("again"), log.text, log.effects) == (UNKNOWN_OUTCOME, "done", [])
 
 
+def test_message_that_comes_while_the_driver_lets_go_is_left_to_the_next_one() -> None:
+    lab = Lab(lead=[[call("start_agent", agent="a", input={"task": "x"})], "on it", "done"], a=after(60, "a"))
+    lead = Agent("lead", model="m", callable_agents=[Agent("a", model="m")])
+    lab.commit_s = 1
+
+    async def let_go_and_say(live: Live) -> None:
+        leaving = asyncio.create_task(live.let_go())
+        await asyncio.sleep(0.5)
+        await live.say("more")
+        await leaving
+
+    log = lab.run(lead, acts=[(20, let_go_and_say)])
+
+    assert log.kinds()[-2:] == ["user.message", "driving.stopped"]
+
+    log = lab.resume()
+
+    assert (log.text, log.stop_reason, log.state.queue) == ("done", "end_turn", {})
+
+
 def test_session_let_go_is_free_for_another_process_at_once() -> None:
     lab, lead = lab_with_tools()
 

@@ -74,6 +74,7 @@ class Driver:
         self._error: Exception | None = None
         self._turn = asyncio.Event()  # something happened that `drive` must look at
         self._is_released = False
+        self._lets_go = False
 
     async def drive(self, *, takes_over: bool) -> None:
         """Until nothing can move: then the session is idle and has no driver.
@@ -292,8 +293,8 @@ class Driver:
 
     @property
     def _is_ending(self) -> bool:
-        """Whether the session is idle, or about to be: what others write now is refused room, or another driver's."""
-        return self._is_released or self._idling is not None
+        """Whether it lets go, or is about to: what others write now is refused room, or another driver's."""
+        return self._lets_go or self._is_released or self._idling is not None
 
     async def _rest(self, at: Moment) -> None:
         """Commit; if nothing moves any more, then with it that the session is idle."""
@@ -403,7 +404,7 @@ class Driver:
             self._start(thread)
 
     def _start(self, thread: ThreadState) -> None:
-        if not thread.is_open or thread.id in self._tasks:
+        if not thread.is_open or thread.id in self._tasks or self._lets_go:
             return
         self._threads[thread.id] = ThreadTask(self, thread)
         self._tasks[thread.id] = asyncio.create_task(self._run(thread), name=thread.id)
@@ -513,6 +514,7 @@ class Driver:
 
     async def _let_go(self) -> None:
         """End everything of this driver; a session that is not idle is left to the next one."""
+        self._lets_go = True
         if self._idling is not None:
             await asyncio.wait([self._idling])
         while self._tasks or self._errands:
