@@ -1,12 +1,15 @@
 """A person interrupts: all is closed in order, no model is asked again, and a paused session goes on when told."""
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 
-from podium import Agent, call, say
+from podium import Agent, Limits, ModelRequest, call, say
 from podium.core.events import UserInterrupt
 from podium.core.ports import Interrupt
 from tests.lab.cast import after, hangs
-from tests.lab.lab import Act, Lab, interrupted, interrupted_elsewhere, said, said_elsewhere
+from tests.lab.lab import Act, Lab, interrupted, interrupted_elsewhere, interrupted_thread, said, said_elsewhere
 from tests.lab.log import Played
 
 RETRY = "Tool execution was interrupted before completion. Please retry."
@@ -55,6 +58,37 @@ def test_interrupt_during_tools_closes_each_call_with_the_wires_text() -> None:
     assert log.text == "done"
     assert log.told("lead") == [RETRY, "quick 2", RETRY]
     assert [result.is_error for result in log.results_of("slow")] == [True, True]
+
+
+def test_thread_that_goes_on_while_another_is_slow_to_stop_is_interrupted_all_the_same() -> None:
+    ended: list[tuple[str, float]] = []
+
+    async def slow_to_stop(request: ModelRequest) -> str:
+        now = asyncio.get_running_loop().time
+        try:
+            await asyncio.sleep(60)
+        finally:
+            until = now() + {"a": 1, "b": 3}[request.agent]
+            while request.purpose == "turn" and now() < until:
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(until - now())
+            ended.append((request.agent, now()))
+        return "never"
+
+    lab = Lab(
+        lead=[[call("middle", task="x")], after(20, "done")],
+        middle=[[call("a", task="x"), call("b", task="x")], "never"],
+        a=[[call("again")], slow_to_stop],
+        b=slow_to_stop,
+    )
+    a = Agent("a", model="m", tools=[lab.tool("again")], limits=Limits(seconds=1))
+    middle = Agent("middle", model="m", callable_agents=[a, Agent("b", model="m")])
+
+    log = lab.run(Agent("lead", model="m", callable_agents=[middle]), acts=[(1.5, interrupted_thread("middle"))])
+
+    assert log.text == "done"
+    assert log.closings() == [("a", "interrupted"), ("b", "interrupted"), ("middle", "interrupted")]
+    assert ended == [("a", 2), ("b", 4.5), ("a", 4.5)]  # a's limit was met first: it stops, and then it hands over
 
 
 def test_interrupt_during_nested_delegation_closes_from_below() -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from podium import Agent, Limits, call
+from podium import Agent, Limits, ModelRequest, call
 from podium.core.content import text
 from podium.core.ports import Place, Ran, Sandbox, ToolCall, ToolOutcome
 from podium.errors import SandboxUnavailable
 from tests.lab.cast import after, hangs
-from tests.lab.lab import Act, Lab, interrupted
+from tests.lab.lab import Act, Lab, interrupted, interrupted_thread
 
 
 class FakeSandbox:
@@ -118,6 +118,29 @@ def test_sandbox_that_closes_slowly_is_closed_to_the_end_whatever_happens_to_the
     lab.run(Agent("lead", model="m", callable_agents=[child]), acts=acts)
 
     assert [box.closed_s is not None for box in boxes.opened] == [True]
+
+
+def test_thread_that_goes_on_while_its_sandbox_is_closed_is_interrupted_all_the_same() -> None:
+    ended: list[tuple[str, float]] = []
+
+    async def notes(request: ModelRequest) -> str:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append((request.purpose, asyncio.get_running_loop().time()))
+        return "never"
+
+    lab = lab_with(
+        FakeSandboxes(closes=2),
+        lead=[[call("child", task="x")], after(20, "done")],
+        child=[[call("boxed")], notes],
+    )
+    child = Agent("child", model="m", tools=[Boxed()], limits=Limits(seconds=2))
+
+    log = lab.run(Agent("lead", model="m", callable_agents=[child]), acts=[(2.5, interrupted_thread("child"))])
+
+    assert (log.text, log.closings()) == ("done", [("child", "interrupted")])
+    assert ended == [("turn", 2), ("hand_over", 4.5)]  # its limit closes the sandbox first, and then it hands over
 
 
 def test_sandboxes_of_a_child_that_meets_its_limit_are_closed() -> None:

@@ -383,13 +383,15 @@ class Driver:
 
     async def _close_sandbox(self, id: str) -> None:
         """Close the thread's sandbox, if it has one. Where this is cancelled, the driver's end does it again."""
-        if id not in self._sandboxes:
+        sandbox = self._sandboxes.get(id)
+        if sandbox is None:
             return
         try:
-            await self._sandboxes[id].close()
+            await sandbox.close()
         except Exception:  # it is nobody's fault, and must not keep the session from going on
             logger.exception("the sandbox of thread %s of session %s could not be closed", id, self.state.id)
-        self._sandboxes.pop(id, None)
+        if self._sandboxes.get(id) is sandbox:  # closed twice at once, it may have given way to a new one
+            del self._sandboxes[id]
 
     def wake(self, thread: str) -> None:
         """Something happened that the thread may wait for."""
@@ -471,25 +473,28 @@ class Driver:
             await self.rest(thread, at)
 
     async def halt(self, *threads: ThreadState) -> None:
-        """Cancel what runs of threads and of those they wait for. What they had recorded stands."""
-        while ids := [id for thread in threads for id in self._family(thread) if id in self._tasks]:
-            await self._cancel(list(dict.fromkeys(ids)))
-        for thread in threads:
-            for id in self._family(thread):
-                if id != self.state.primary:
-                    await self._close_sandbox(id)
+        """Cancel what runs of threads and of those they wait for. What they had recorded stands.
+
+        Shape: when it returns, nothing of them is under way, whatever set one going again while others were ending.
+        """
+        while family := [id for thread in threads for id in self._family(thread)]:
+            if running := [id for id in family if id in self._tasks]:
+                await self._cancel(list(dict.fromkeys(running)))
+            elif boxed := [id for id in family if id in self._sandboxes and id != self.state.primary]:
+                await self._close_sandbox(boxed[0])
+            else:
+                return
 
     async def _cancel(self, ids: list[str]) -> None:
-        tasks = [self._tasks[id] for id in ids]
-        if not tasks:
-            return
-        for task in tasks:
+        tasks = {id: self._tasks[id] for id in ids}
+        for task in tasks.values():
             task.cancel()
-        _, stubborn = await asyncio.wait(tasks, timeout=GRACE_S)
+        _, stubborn = await asyncio.wait(tasks.values(), timeout=GRACE_S)
         for task in stubborn:  # it swallows cancellation. What it still returns is dropped: see `is_cancelled`
             logger.warning("thread %s of session %s does not let itself be stopped", task.get_name(), self.state.id)
-        for id in ids:
-            self._forget(id)  # a task that was cancelled before its first step has not done it
+        for id, task in tasks.items():
+            if self._tasks.get(id) is task:  # cancelled before its first step, it has not done it; or it is stubborn
+                self._forget(id)
 
     def _family(self, thread: ThreadState) -> list[str]:
         """The thread and those below it that it waits for."""
