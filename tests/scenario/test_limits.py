@@ -4,6 +4,7 @@ import pytest
 
 from podium import Agent, Limits, Reply, SessionLimits, Usage, call, say
 from podium.core.content import plain
+from podium.engine.driver import HAND_OVER_S
 from podium.errors import CyclicRoster
 from tests.lab.cast import after, hangs
 from tests.lab.lab import Lab
@@ -51,6 +52,15 @@ def test_sessions_seconds_stop_everything_under_way() -> None:
     assert (log.stop_reason, log.seconds) == ("budget_reached", 7)
     assert log.closings() == [("a", "stopped")]
     assert [result.is_error for result in log.results_of("slow")] == [True, True]
+
+
+@pytest.mark.parametrize("limits", [Limits(turns=1), Limits(turns=1, seconds=900), Limits(tokens=1), Limits(seconds=4)])
+def test_last_turn_has_a_time_of_its_own_whichever_limit_was_met(limits: Limits) -> None:
+    lab = Lab(lead=[[say("half"), call("look")], hangs])
+
+    log = lab.run(Agent("lead", model="m", tools=[lab.tool("look", seconds=4)], limits=limits))
+
+    assert (log.stop_reason, log.text, log.seconds) == ("budget_reached", "half", 4 + HAND_OVER_S)
 
 
 def test_childs_seconds_within_the_sessions_end_only_the_child() -> None:

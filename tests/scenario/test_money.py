@@ -10,6 +10,7 @@ from podium import Agent, Limits, Reply, SessionLimits, Usage, call, say
 from podium.core.facts import BudgetReserved, BudgetSettled
 from podium.core.json import JSON
 from podium.core.money import HAND_OVER_TOKENS, ModelFacts, Price
+from podium.engine.driver import HAND_OVER_S
 from podium.errors import ModelFailed
 from tests.lab.cast import after, hangs, raises
 from tests.lab.lab import Lab, interrupted, said
@@ -77,6 +78,14 @@ def test_call_that_fits_no_more_is_not_made_and_the_thread_hands_over_from_what_
     assert (log.stop_reason, log.text, log.state.usd) == ("budget_reached", "what I have", usd("4.9"))
     last = log.requests("lead")[1]
     assert (last.purpose, last.may_call, last.max_tokens) == ("hand_over", False, HAND_OVER_TOKENS)
+
+
+def test_last_turn_at_a_limit_in_dollars_has_a_time_of_its_own() -> None:
+    lab = Lab(facts=PRICED, lead=[spends(4000, call("look")), hangs])
+
+    log = lab.run(Agent("lead", model="m", tools=[lab.tool("look")], limits=Limits(usd=6)))
+
+    assert (log.stop_reason, log.seconds) == ("budget_reached", HAND_OVER_S)
 
 
 @pytest.mark.parametrize("overshoot", [6000, 9000])

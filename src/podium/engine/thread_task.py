@@ -65,13 +65,13 @@ class ThreadTask:
             step = next_step(driver.state, thread, at.now, self._facts.context_window)
             match step:
                 case CallModel(purpose):
+                    if purpose == "hand_over":
+                        driver.set_alarm(thread)  # a time of its own, whichever limit was met
                     at = await ModelCall(driver, thread, self._facts, purpose).make(at)
                 case RunTools(calls):
                     at = await self._run_tools(calls, at)
                 case EndWaits() | Detach() | Correct() | Warn() | Stop():
                     record_step(driver.state, thread, step, at)
-                    if isinstance(step, Stop):
-                        driver.set_alarm(thread)
                 case Wait():
                     at = await self._wait(step, at)
                 case Finish(ending):
