@@ -13,7 +13,7 @@ from podium.store.memory import MemoryStore
 from tests.crash.plays import PLAYS
 from tests.crash.points import essence, killed_at, live
 from tests.lab.cast import after
-from tests.lab.lab import SESSION, Lab, Live, said_elsewhere
+from tests.lab.lab import SESSION, Happening, Lab, Live, said, said_elsewhere
 from tests.lab.world import Fuse
 
 
@@ -183,12 +183,13 @@ def test_session_that_ended_between_the_look_and_the_claim_is_left_as_it_is() ->
     assert (log.kinds(), lab.row().owner) == (before, None)
 
 
-def test_message_that_comes_while_an_idle_session_is_claimed_is_taken_once() -> None:
+@pytest.mark.parametrize("message", [said("more"), said_elsewhere("more")], ids=["here", "elsewhere"])
+def test_message_that_comes_while_an_idle_session_is_claimed_is_taken_once(message: Happening) -> None:
     lab = Lab(lead=["done", "more is done"])
     began = len(lab.run(Agent("lead", model="m")).records)
     lab.commit_s = 1
 
-    log = lab.resume(looks=False, acts=[(0.5, said_elsewhere("more"))])
+    log = lab.resume(looks=False, acts=[(0.5, message)])
 
     kinds = log.kinds()[began:]
     assert (log.text, log.stop_reason, kinds.count("session.thread_status_running")) == ("more is done", "end_turn", 1)

@@ -85,11 +85,13 @@ class Driver:
         """
         try:
             if self.state.status == "idle":  # it came to its end before it was claimed
+                self._lets_go = True  # what is noticed meanwhile has no place in this state
                 if await self._hand_back():
                     return
                 # An input came, and its records set the session going.
                 self.state, self.head = await read_state(self.parts, self.state.id)
                 self._noticed, self._known = self.head, set(self.state.queue)
+                self._lets_go = False
             at = self.moment()
             if takes_over:
                 recover(self.state, self._epoch, at)
