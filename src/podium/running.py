@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from podium.approvals import Approval, Approve, Asking, waiting
-from podium.core.content import Content, text
+from podium.core.content import Content
 from podium.core.events import AgentToolUse, SessionError, StopReason, Usage
 from podium.core.ports import Interrupt, SendMessage
 from podium.core.records import Record
@@ -18,6 +18,7 @@ from podium.core.session import SessionState
 from podium.engine.driver import Driver
 from podium.engine.hub import Preview
 from podium.errors import Owned
+from podium.given import checked_content
 from podium.store.sqlite import read_log
 
 
@@ -196,9 +197,11 @@ class Run:
         await self.notice()
 
     async def send(self, message: str | Content) -> None:
-        """Queue a message for the primary agent: it is taken with its next model call."""
-        content = text(message) if isinstance(message, str) else message
-        await self._parts.store.admit(self.id, SendMessage(content=content))
+        """Queue a message for the primary agent: it is taken with its next model call.
+
+        Errors: Refused for a session that is over; BadInput for an empty message.
+        """
+        await self._parts.store.admit(self.id, SendMessage(content=checked_content(message, "message")))
         await self.notice()
 
     async def close(self) -> None:

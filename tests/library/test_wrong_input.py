@@ -90,3 +90,15 @@ async def test_tool_object_that_is_none_is_refused(tmp_path: Path, tool: object,
     async with Podium(tmp_path, models={"m": DONE}) as podium:
         with pytest.raises(BadInput, match=says):
             await podium.start(Agent("a", model="m", tools=[tool]), "go")
+
+
+@pytest.mark.parametrize(("message", "says"), [(5, "must be a text"), (" ", "is empty"), ("\udce9", "not UTF-8")])
+async def test_message_that_cannot_be_used_is_refused_and_not_queued(tmp_path: Path, message: Any, says: str) -> None:
+    async with Podium(tmp_path, models={"m": DONE}) as podium:
+        run = await podium.start(SOLO, "go")
+        await run.result()
+        head = (await podium.parts.store.session(run.id)).head
+        for send in (run.send(message), podium.send(run.id, message)):
+            with pytest.raises(BadInput, match=says):
+                await send
+        assert (await podium.parts.store.session(run.id)).head == head
