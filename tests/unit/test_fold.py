@@ -82,7 +82,7 @@ class World:
             case "crash" if is_running:
                 self.late = []
                 self.play.taken_over()
-            case "take interrupt" if state.is_interrupted and is_running:
+            case "take interrupt" if any(state.interrupts()) and is_running:
                 self.play.interrupted()
             case "work" if thread is not None:
                 self.work(thread, number, blocks)
@@ -112,7 +112,7 @@ class World:
         if not self.play.state.is_quiet or self.play.state.status != "running":
             return
         self.notice()
-        if self.play.state.is_interrupted:
+        if any(self.play.state.interrupts()):
             self.play.interrupted()
         if self.play.state.has_message:
             self.play.goes_on()

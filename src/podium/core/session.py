@@ -114,11 +114,6 @@ class SessionState:
         """Whether a person's message waits to be taken."""
         return any(isinstance(event, UserMessage) for event in self.queue.values())
 
-    @property
-    def is_interrupted(self) -> bool:
-        """Whether a person's interrupt of everything waits to be taken, and something may be left for it to stop."""
-        return any(event.session_thread_id is None for event in self.interrupts())
-
     def interrupts(self) -> Iterator[UserInterrupt]:
         """Interrupts that wait to be taken and may have something to stop."""
         for id, event in self.queue.items():
