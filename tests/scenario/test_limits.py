@@ -63,6 +63,37 @@ def test_last_turn_has_a_time_of_its_own_whichever_limit_was_met(limits: Limits)
     assert (log.stop_reason, log.text, log.seconds) == ("budget_reached", "half", 4 + HAND_OVER_S)
 
 
+def test_limit_that_is_met_while_the_session_goes_idle_is_seen_when_it_goes_on() -> None:
+    lab = Lab(
+        lead=[[call("middle", task="x")], "done"],
+        middle=[[call("asked"), call("leaf", task="x")], "so far"],
+        leaf=hangs,
+    )
+    leaf = Agent("leaf", model="m", limits=Limits(seconds=2))
+    middle = Agent(
+        "middle",
+        model="m",
+        tools=[lab.tool("asked")],
+        permissions={"asked": "always_ask"},
+        callable_agents=[leaf],
+        limits=Limits(seconds=2),
+    )
+    lead = Agent("lead", model="m", callable_agents=[middle])
+
+    log = lab.run(lead)
+
+    assert (log.stop_reason, log.kinds()[-1], lab.row().facts.status) == (
+        "requires_action",
+        "session.status_idle",
+        "idle",
+    )
+
+    lab.answer("asked", allow=True)
+    log = lab.resume()
+
+    assert (log.text, log.closings()) == ("done", [("leaf", "limit"), ("middle", "limit")])
+
+
 def test_childs_seconds_within_the_sessions_end_only_the_child() -> None:
     lab = Lab(lead=[[call("a", task="x")], after(1, "done")], a=hangs)
     a = Agent("a", model="m", limits=Limits(seconds=2))

@@ -460,7 +460,9 @@ class Driver:
     async def _stop(self, thread: ThreadState, ending: Limited | Failed) -> None:
         """End a thread's turn from outside, and those it waits for; at a limit it may still hand over."""
         await self.halt(thread, *taken_along(self.state, thread, ending))
-        if not thread.is_open or self._is_released:
+        if self._idling is not None:  # whether the session is idle decides whose this is
+            await asyncio.wait([self._idling])
+        if not thread.is_open or self._is_ending:
             return
         at = self.moment()
         if isinstance(ending, Limited) and thread.limited is None:
