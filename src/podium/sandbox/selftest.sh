@@ -10,8 +10,9 @@ ln -s "$CANARY" "$W/link" 2>/dev/null
 { IFS= read -r line <"$W/link"; } 2>/dev/null && broken read "read $CANARY through a link"
 
 for fd in /proc/[0-9]*/fd/*; do
-  # From an open folder of the host, ".." leads out.
-  [[ -d $fd && $(readlink "$fd") != /proc/* ]] && broken read "found the open folder $(readlink "$fd")"
+  # From an open folder of the host, ".." leads out. One that was open for a moment, such as bash's own, has no link.
+  target=$(readlink "$fd") || continue
+  [[ -d $fd && $target != /proc/* ]] && broken read "found the open folder $target"
 done
 
 for folder in "${WRITE_TO[@]}"; do
