@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -128,6 +128,8 @@ class Podium:
                     await self._notice(session)
             except StoreError as error:  # whoever needs the store is told so himself
                 logger.debug("cannot look for what other processes wrote: %s", error)
+            except Exception:  # the edge: this must go on looking
+                logger.exception("what other processes wrote could not be taken in")
 
     async def _notice(self, session: str) -> None:
         for run in self._runs:
@@ -159,7 +161,7 @@ class Podium:
         Errors: BadInput, SandboxUnavailable, StoreError; nothing was created then.
         """
         parts, limits, concurrency = self.parts, limits or SessionLimits(), concurrency or Concurrency()
-        check_kinds(mounts, limits, concurrency)
+        check_kinds(agent, mounts, limits, concurrency)
         content = checked_content(task, "task")
         tools: dict[tuple[str, str], Tool] = {}
         definition, definitions = pinned(agent, limits, tools)
@@ -418,7 +420,13 @@ async def run(agent: Agent, task: str | Content, *, data: Path | str = DATA, **h
 
 
 def run_sync(agent: Agent, task: str | Content, *, data: Path | str = DATA, **how: Any) -> RunResult:
-    """`run`, for programs without an event loop."""
+    """`run`, for programs without an event loop.
+
+    Errors: BadInput inside one, such as a notebook's.
+    """
+    with suppress(RuntimeError):
+        asyncio.get_running_loop()
+        raise BadInput("an event loop runs here already: write `await run(...)` instead of run_sync(...)")
     return asyncio.run(run(agent, task, data=data, **how))
 
 

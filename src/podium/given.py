@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from podium.core.content import Content, ContentBlock, TextBlock, text
-from podium.core.definitions import Concurrency, SessionLimits
+from podium.core.definitions import Agent, Concurrency, SessionLimits
 from podium.core.facts import SessionSettings
 from podium.core.opening import settings_of
 from podium.core.ports import Mount
@@ -29,8 +29,10 @@ def checked_content(value: Any, what: str) -> Content:
     return tuple(content)
 
 
-def check_kinds(mounts: Any, limits: Any, concurrency: Any) -> None:
+def check_kinds(agent: Any, mounts: Any, limits: Any, concurrency: Any) -> None:
     """Refuse what is none of these. Errors: BadInput."""
+    if not isinstance(agent, Agent):
+        raise BadInput(f"the first argument is an Agent(...), not {agent!r:.80}")
     if not isinstance(mounts, list | tuple) or not all(isinstance(mount, Mount) for mount in mounts):
         raise BadInput(f"mounts is a list of Mount(path, at='/source'), not {mounts!r:.80}")
     if not isinstance(limits, SessionLimits):

@@ -79,7 +79,8 @@ def test_key_pressed_before_the_call_was_in_sight_answers_nothing() -> None:
     assert bar.press("y", made, at(9)) is None
     seen(bar, made, 9)
     assert bar.press("y", made, at(9.4)) is None
-    assert bar.press("y", made, at(9.5)) is not None
+    assert bar.press("y", made, at(9.5)) is None  # the moment begins anew with each key
+    assert bar.press("y", made, at(10)) is not None
 
 
 def test_second_key_does_not_answer_the_call_that_comes_up_next() -> None:
@@ -159,3 +160,22 @@ def test_thread_that_asks_is_named_with_those_above_it() -> None:
     log.asks(2, "b", command="make")
 
     assert seen(Bar(), log.trace)[1].startswith("lead > a > b asks to run bash")
+
+
+def test_reason_typed_for_a_call_that_is_answered_elsewhere_answers_no_other() -> None:
+    log = Log()
+    calls = [log.asks(1, "lead", command=command) for command in ("make", "rm -rf /")]
+    log.blocks(1, "lead", calls=tuple(calls))
+    bar = Bar()
+    made = log.trace
+    press(bar, made, "nbecause they")
+    log.answers(3, calls[0], allow=True)
+
+    assert seen(bar, log.trace) == ["that call was answered elsewhere (Enter or Esc goes on)"]
+    assert press(bar, log.trace, "y say") is None
+    assert press(bar, log.trace, "\r") is None
+    assert seen(bar, log.trace, 9)[0].startswith("━━ 1 of 1 waits")
+    assert bar.press("y", log.trace, at(9.1)) is None
+    assert bar.press("y", log.trace, at(20)) == Answer(
+        call=calls[1], allow=True, input_hash=digest({"command": "rm -rf /"})
+    )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from podium import Agent, Limits, Mount, Podium, PodiumError, Rehearsal, SessionLimits
+from podium import Agent, Limits, Mount, Podium, PodiumError, Rehearsal, SessionLimits, run_sync
 from podium.errors import BadInput
 
 SOLO = Agent("solo", model="m")
@@ -102,3 +102,14 @@ async def test_message_that_cannot_be_used_is_refused_and_not_queued(tmp_path: P
             with pytest.raises(BadInput, match=says):
                 await send
         assert (await podium.parts.store.session(run.id)).head == head
+
+
+async def test_run_sync_inside_a_loop_names_the_call_to_make() -> None:
+    with pytest.raises(PodiumError, match="write `await run"):
+        run_sync(Agent("solo", model="m"), "go", models={"m": DONE})
+
+
+async def test_what_is_no_agent_is_refused(tmp_path: Path) -> None:
+    async with Podium(tmp_path) as podium:
+        with pytest.raises(PodiumError, match="the first argument is an Agent"):
+            await podium.run("boss", "go")  # type: ignore[arg-type]

@@ -23,10 +23,10 @@ class Cost:
         return Cost(self.usd + other.usd, self.unknown + other.unknown, self.estimated + other.estimated)
 
     def __str__(self) -> str:
-        """Such as $0.0123, $0.0123 + unknown, or ? if nothing of it is known."""
+        """Such as $0.0123, ~$0.0123 if some of it is estimated, $0.0123 + unknown, or ? if nothing of it is known."""
         if self.unknown and not self.usd:
             return "?"
-        return dollars(self.usd) + (" + unknown" if self.unknown else "")
+        return ("~" if self.estimated else "") + dollars(self.usd) + (" + unknown" if self.unknown else "")
 
     @property
     def exact(self) -> str:
@@ -34,7 +34,7 @@ class Cost:
         if self.unknown and not self.usd:
             return "?"
         places = max(4, -int(self.usd.normalize().as_tuple().exponent))
-        return f"${self.usd:,.{places}f}" + (" + unknown" if self.unknown else "")
+        return ("~" if self.estimated else "") + f"${self.usd:,.{places}f}" + (" + unknown" if self.unknown else "")
 
     @property
     def told(self) -> str:

@@ -329,7 +329,7 @@ def _apply_model(thread: ThreadTrace, event: _ModelEvent, at: datetime) -> None:
             thread.end(effect.id, at, bad if event.is_error else "ok")
         case AttemptFailed():
             effect = thread.model_call(event.span, at)
-            effect.reason, effect.kind, effect.retry_at = event.reason, event.kind, event.retry_at
+            effect.reason, effect.kind, effect.retry_at = event.reason + event.place, event.kind, event.retry_at
             effect.attempt = max(effect.attempt, event.attempt)
         case ModelCalled():
             thread.model_call(event.span, at).purpose = event.purpose

@@ -28,8 +28,9 @@ def approve(
         str | None, typer.Argument(help="The call's id, or its end; may be left out if one waits, or to be asked.")
     ] = None,
     allow: Annotated[
-        bool | None, typer.Option("--allow/--deny", help="The answer; without it you are asked for each call.")
-    ] = None,
+        bool, typer.Option("--allow", help="Allow it; without an answer you are asked for each call.")
+    ] = False,
+    deny: Annotated[bool, typer.Option("--deny", help="Refuse it.")] = False,
     reason: Annotated[str, typer.Option(help="Why it is denied: the agent is told.")] = "",
     data: Data = DATA,
 ) -> None:
@@ -37,14 +38,16 @@ def approve(
 
     Each is shown exactly as it would run. An answer holds for the input that was shown, and no other.
     """
-    if reason and allow is not False:
+    if allow and deny:
+        raise typer.BadParameter("--allow and --deny contradict each other; give one of them")
+    if reason and not deny:
         raise typer.BadParameter("--reason goes with --deny: it tells the agent why its call was refused")
     from podium.cli.bar import answer_of
 
     row, made, waiting = asyncio.run(_waiting(session, data))
     if call is not None:
         waiting = [_called(call, waiting, made)]
-    if allow is None:  # while a person thinks, the data folder is not open here
+    if not allow and not deny:  # while a person thinks, the data folder is not open here
         answers = _asked(made, waiting)
     else:
         approval = _only(waiting, row, data)
@@ -96,6 +99,8 @@ def _asked(made: Trace, waiting: list[Approval]) -> list["Answer"]:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise BadInput(f"nobody can be asked here: say --allow or --deny. It waits: {_named(waiting)}")
     answers = []
+    if len(waiting) > 1:
+        tell("your answers are given together, after the last one; Ctrl-C gives none")
     for place, approval in enumerate(waiting, start=1):
         _show(made, approval, place, len(waiting))
         try:
@@ -103,9 +108,12 @@ def _asked(made: Trace, waiting: list[Approval]) -> list["Answer"]:
             if said:
                 reason = "" if said == "y" else _typed("refused, because (Enter for no reason): ")
                 answers.append(answer_of(approval, allow=said == "y", reason=reason))
-        except (EOFError, KeyboardInterrupt):  # what was answered so far is given all the same
+        except EOFError:  # what was answered so far is given all the same
             print(file=sys.stderr)
             break
+        except KeyboardInterrupt:
+            tell("\nnone of your answers was given")
+            return []
     return answers
 
 

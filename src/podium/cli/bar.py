@@ -34,11 +34,12 @@ class Answer:
 class Bar:
     """Shows the calls that ask, one at a time, and turns keys into answers.
 
-    Shape: `mode` "all" shows the whole input, from line `top`; "reason" takes a line of text. A key counts once the
-    call was in sight for a moment.
+    Shape: `mode` "all" shows the whole input, from line `top`; "reason" takes a line of text, and is "lost" if the call
+    was answered elsewhere under the hands of who types it. A key counts once the call was in sight for a moment in
+    which no other was pressed.
     """
 
-    mode: Literal["ask", "all", "reason"] = "ask"
+    mode: Literal["ask", "all", "reason", "lost"] = "ask"
     typed: str = ""
     top: int = 0
     _call: str = ""
@@ -52,6 +53,10 @@ class Bar:
     def current(self, made: Trace) -> Approval | None:
         """The call to show: the same one until it waits no more."""
         waiting = self.open(made)
+        if self.mode == "reason" and all(it.call != self._call for it in waiting):
+            self.mode = "lost"  # what is still typed must answer nothing else
+        if self.mode == "lost":
+            return None
         found = next((it for it in waiting if it.call == self._call), waiting[0] if waiting else None)
         if found is None or found.call != self._call:
             self._show("" if found is None else found.call)
@@ -64,7 +69,12 @@ class Bar:
     def press(self, key: str, made: Trace, now: datetime) -> Answer | None:
         """Take a key; the answer, if it was one."""
         approval = self.current(made)
-        if approval is None or self._seen_at is None or now - self._seen_at < BLIND:
+        if self.mode == "lost" and key in ("\n", "\r", "\x1b"):
+            self._show("")
+        if approval is None or self._seen_at is None:
+            return None
+        if now - self._seen_at < BLIND:
+            self._seen_at = now
             return None
         if self.mode == "reason":
             return self._type(key, approval)
@@ -98,6 +108,7 @@ class Bar:
 
     def _answer(self, approval: Approval, *, allow: bool, reason: str = "") -> Answer:
         self._answered.add(approval.call)
+        self.mode = "ask"
         return answer_of(approval, allow=allow, reason=reason)
 
     def _show(self, call: str) -> None:
@@ -111,6 +122,9 @@ class Bar:
         Shape: `command` is what answers the call where no keys can be read.
         """
         approval = self.current(made)
+        if self.mode == "lost":
+            said = "that call was answered elsewhere (Enter or Esc goes on)"
+            return [Text(_clipped(said, width), style="bold yellow")]
         if approval is None:
             return []
         if self._seen_at is None:

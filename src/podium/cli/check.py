@@ -86,7 +86,11 @@ def _summary(team: "Team", config: "Config", warnings: "Sequence[Finding]") -> I
         calls = ", ".join(callee if isinstance(callee, str) else callee.name for callee in agent.callable_agents)
         parts = [f"model {agent.model}"]
         parts += [f"tools {', '.join(map(str, agent.tools))}"] if agent.tools else []
+        asks = [tool for tool, permission in agent.permissions.items() if permission == "always_ask"]
+        parts += [f"asks before {', '.join(asks)}"] if asks else []
         parts += [f"calls {calls}"] if calls else []
+        limits = [f"{name} {value}" for name, value in vars(agent.limits).items() if value is not None]
+        parts += [f"limits {', '.join(limits)}"] if limits else []
         parts += ["not used"] if name in team.unused else []
         yield f"  {one_line(name)}: {one_line('; '.join(parts))}"
     for mount in team.mounts:

@@ -116,7 +116,7 @@ def _row(name: str, it: Spent, total: Spent) -> Row:
         f"{it.calls:,}",
         f"{it.failed:,}" if it.failed else "",
         *(f"{number:,}" for number in tokens),
-        ("~" if it.cost.estimated else "") + it.cost.exact,
+        it.cost.exact,
         "?" if it.cost.unknown and not it.cost.usd else "" if share is None else f"{share:.0%}",
     )
 

@@ -25,12 +25,13 @@ from podium.core.ports import Store
 from podium.core.records import Record
 from podium.core.rows import SessionRow
 from podium.engine.hub import Preview
-from podium.errors import PodiumError
+from podium.errors import NeedsUnmet, PodiumError
 from podium.running import Run, RunResult
 
 __all__ = ["conclude", "follow", "go_on_if_needed"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SAME_SIGNAL_S = 0.1
 
 
 class Desk:
@@ -140,7 +141,11 @@ async def go_on_if_needed(podium: Podium, row: SessionRow, data: Path, *, done: 
 
     Shape: `done` is what is told if there is nothing to drive here.
     """
-    run = await podium.take_up_if_needed(row.id)
+    try:
+        run = await podium.take_up_if_needed(row.id)
+    except NeedsUnmet as error:  # what was given is in the log all the same
+        tell(f"{done}; it is taken when the session goes on elsewhere: {error}")
+        return ExitCode.SUCCESS
     if run is None:
         owner = await podium.parts.store.owner(row.id)
         facts = (await podium.parts.store.session(row.id)).facts
@@ -165,6 +170,7 @@ class _Stop:
         self._shown = shown
         self._resume = command("resume", run.id, data)
         self._asked = asyncio.Event()
+        self._asked_at = 0.0
         self._interrupting: asyncio.Task[None] | None = None
 
     @property
@@ -177,13 +183,17 @@ class _Stop:
         self._run = run
 
     def ask(self) -> None:
-        """A signal came."""
+        """A signal came; one that follows at once is the same one, as `timeout` sends it to the whole group."""
+        now = asyncio.get_running_loop().time()
+        if self.is_asked and now - self._asked_at < SAME_SIGNAL_S:
+            return
         if self.is_asked:
             if isinstance(self._shown, LiveView):
                 self._shown.restore()
             tell(f"quit at once; go on with: {self._resume}")
             os._exit(ExitCode.INTERRUPTED)  # waits for nothing: the log is whole at every moment
         self._asked.set()
+        self._asked_at = now
         if self._run is not None:
             self._interrupting = asyncio.create_task(self._interrupt(self._run))
 

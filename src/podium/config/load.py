@@ -87,6 +87,9 @@ class Config:
                 f"model '{model}' needs provider '{provider.upstream.provider}', whose key is read from ${missing}, "
                 "which is not set. Set it, or name another server in podium.toml: docs/models.md has one for each"
             )
+        key = provider.upstream.api_key
+        if key is not None and not (key.isascii() and key.isprintable()):
+            raise BadInput(f"the key in ${provider.key_env or 'ANTHROPIC_AUTH_TOKEN'} holds a line break or a character that no key has")
         return provider.upstream
 
     def missing_key(self, model: str) -> str | None:

@@ -61,7 +61,8 @@ def reserve(
         if limit.reserved > 0 and price.most(input_tokens, FEWEST_TOKENS) <= limit.limit - limit.spent - kept:
             return NotYet()
         if price.most(input_tokens, FEWEST_TOKENS) > room:
-            return OverBudget(LimitMet("usd", limit.of, float(limit.limit), float(limit.spent)))
+            needed = float(price.most(input_tokens, FEWEST_TOKENS) + kept)
+            return OverBudget(LimitMet("usd", limit.of, float(limit.limit), float(limit.spent), needed))
         allowed = min(allowed, room)
     if allowed == wanted:
         return Reserved(wanted, max_tokens)

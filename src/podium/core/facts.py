@@ -59,6 +59,7 @@ Purpose = Literal["turn", "hand_over", "compact"]  # what a model is called for
 class LimitMet(msgspec.Struct, frozen=True, gc=False):
     """A limit that was reached: which one, whose, and how far it went.
 
+    Shape: `needed` is what the call that was not made may cost at least, where that was too much.
     Units: turns, seconds of working time, tokens, US dollars.
     """
 
@@ -66,10 +67,11 @@ class LimitMet(msgspec.Struct, frozen=True, gc=False):
     of: Literal["agent", "delegation", "session"]
     limit: float
     used: float
+    needed: float | None = None
 
     def __str__(self) -> str:
         if self.kind == "usd":
-            rest = "" if self.used >= self.limit else ", and the next call may cost more than what is left"
+            rest = "" if self.needed is None else f", and the next call needs ${self.needed:.4f} set aside"
             return f"{self.of} limit reached: ${self.used:.4f} of ${self.limit:.4f}{rest}"
         return f"{self.of} limit reached: {self.used:g} of {self.limit:g} {self.kind}"
 
