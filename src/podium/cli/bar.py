@@ -35,8 +35,7 @@ class Bar:
     """Shows the calls that ask, one at a time, and turns keys into answers.
 
     Shape: `mode` "all" shows the whole input, from line `top`; "reason" takes a line of text, and is "lost" if the call
-    was answered elsewhere under the hands of who types it. A key counts once the call was in sight for a moment in
-    which no other was pressed.
+    was answered elsewhere under the hands of who types it. A key counts once the call was in sight for a moment.
     """
 
     mode: Literal["ask", "all", "reason", "lost"] = "ask"
@@ -74,7 +73,6 @@ class Bar:
         if approval is None or self._seen_at is None:
             return None
         if now - self._seen_at < BLIND:
-            self._seen_at = now
             return None
         if self.mode == "reason":
             return self._type(key, approval)
