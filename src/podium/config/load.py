@@ -89,7 +89,9 @@ class Config:
             )
         key = provider.upstream.api_key
         if key is not None and not (key.isascii() and key.isprintable()):
-            raise BadInput(f"the key in ${provider.key_env or 'ANTHROPIC_AUTH_TOKEN'} holds a line break or a character that no key has")
+            raise BadInput(
+                f"the key in ${provider.key_env or 'ANTHROPIC_AUTH_TOKEN'} holds a line break or a control character"
+            )
         return provider.upstream
 
     def missing_key(self, model: str) -> str | None:
