@@ -31,7 +31,6 @@ from podium.running import Run, RunResult
 __all__ = ["conclude", "follow", "go_on_if_needed"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-SAME_SIGNAL_S = 0.1
 
 
 class Desk:
@@ -170,7 +169,6 @@ class _Stop:
         self._shown = shown
         self._resume = command("resume", run.id, data)
         self._asked = asyncio.Event()
-        self._asked_at = 0.0
         self._interrupting: asyncio.Task[None] | None = None
 
     @property
@@ -183,17 +181,13 @@ class _Stop:
         self._run = run
 
     def ask(self) -> None:
-        """A signal came; one that follows at once is the same one, as `timeout` sends it to the whole group."""
-        now = asyncio.get_running_loop().time()
-        if self.is_asked and now - self._asked_at < SAME_SIGNAL_S:
-            return
+        """A signal came."""
         if self.is_asked:
             if isinstance(self._shown, LiveView):
                 self._shown.restore()
             tell(f"quit at once; go on with: {self._resume}")
             os._exit(ExitCode.INTERRUPTED)  # waits for nothing: the log is whole at every moment
         self._asked.set()
-        self._asked_at = now
         if self._run is not None:
             self._interrupting = asyncio.create_task(self._interrupt(self._run))
 
