@@ -55,10 +55,6 @@ class Keys:
             termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
             self._before = None
 
-    def forget(self) -> None:
-        """Throw away what was typed and not read yet."""
-        termios.tcflush(self._terminal, termios.TCIFLUSH)
-
     def _listen(self) -> None:
         if self._before is not None and not self._is_in_background():
             tty.setcbreak(self._terminal, termios.TCSAFLUSH)

@@ -52,17 +52,16 @@ def reserve(
     Shape: `is_last` if it is the turn that hands over, which what was kept back pays for.
     """
     kept = ZERO if is_last else price.most(input_tokens, HAND_OVER_TOKENS)
-    wanted = price.most(input_tokens, max_tokens)
+    wanted, least = price.most(input_tokens, max_tokens), price.most(input_tokens, FEWEST_TOKENS)
     allowed = wanted
     for limit in usd_limits(session, thread):
         room = limit.limit - limit.spent - limit.reserved - kept
         if wanted <= room:
             continue
-        if limit.reserved > 0 and price.most(input_tokens, FEWEST_TOKENS) <= limit.limit - limit.spent - kept:
+        if limit.reserved > 0 and least <= limit.limit - limit.spent - kept:
             return NotYet()
-        if price.most(input_tokens, FEWEST_TOKENS) > room:
-            needed = float(price.most(input_tokens, FEWEST_TOKENS) + kept)
-            return OverBudget(LimitMet("usd", limit.of, float(limit.limit), float(limit.spent), needed))
+        if least > room:
+            return OverBudget(LimitMet("usd", limit.of, float(limit.limit), float(limit.spent), float(least + kept)))
         allowed = min(allowed, room)
     if allowed == wanted:
         return Reserved(wanted, max_tokens)

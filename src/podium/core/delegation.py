@@ -2,7 +2,8 @@
 
 from podium.core.content import text
 from podium.core.definitions import SELF, Definition
-from podium.core.events import MessageReceived, MessageSent, ThreadCreated
+from podium.core.ending import deliver
+from podium.core.events import ThreadCreated
 from podium.core.facts import CallLimits, DelegationOpened
 from podium.core.json import JSON, canonical
 from podium.core.moment import Moment
@@ -84,18 +85,8 @@ class Spawner:
             child, ThreadCreated(id=at.event_id(), processed_at=at.now, session_thread_id=child, agent_name=name)
         )
         at.thread_running(child, session.primary, name)
-        sent = MessageSent(
-            id=at.event_id(), processed_at=at.now, to_session_thread_id=child, to_agent_name=name, content=content
-        )
-        at.own(thread.id, sent)
-        received = MessageReceived(
-            id=at.event_id(),
-            processed_at=at.now,
-            from_session_thread_id=thread.id,
-            from_agent_name=thread.definition.name,
-            content=content,
-        )
-        at.own(child, received)
+        session.fold(at)  # so that the child is there
+        deliver(thread, session.threads[child], content, at)
         return child
 
     def _refusal(self, tool: str, definition: Definition, given: dict[str, JSON]) -> str | None:

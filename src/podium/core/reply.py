@@ -9,7 +9,6 @@ from podium.core.definitions import HARNESS_TOOLS, SUBMIT, TO_PARENT, Definition
 from podium.core.delegation import Spawner
 from podium.core.events import AgentMessage, AgentThinking, AgentToolUse, AlwaysAsk, ContextCompacted
 from podium.core.facts import (
-    CallAnswered,
     CallRef,
     ContextSummarized,
     HarnessCall,
@@ -100,7 +99,6 @@ class _Recorder:
         self._tools: list[ToolUseBlock] = []
         self._harness: list[HarnessCall] = []
         self._cut: set[str] = set()
-        self._seen: set[str] = set()
 
     def record(self, block: TextBlock | ToolUseBlock | ThinkingBlock | RawBlock, id: str) -> None:
         """Record one block."""
@@ -182,10 +180,9 @@ class _Recorder:
 
     def _refusal(self, spec: ToolSpec | None, name: str, given: dict[str, JSON], id: str) -> str | None:
         """Why the call does not run, if it does not."""
-        common = self._dead(id)
-        if common is not None or spec is not None:
-            return common or _unfit(name, spec.input_schema if spec is not None else {}, given)
-        return _unknown(self._thread.definition, name)
+        if (dead := self._dead(id)) is not None:
+            return dead
+        return _unknown(self._thread.definition, name) if spec is None else _unfit(name, spec.input_schema, given)
 
     def _dead(self, id: str) -> str | None:
         """Why no call of this reply runs, or not this one."""
@@ -219,7 +216,7 @@ class _Recorder:
         if refusal is None:
             at.private(thread.id, ResultSubmitted(call=call.id, output=call.input))
             return True
-        at.private(thread.id, CallAnswered(call=call.id, content=text(refusal), is_error=True))
+        at.answer(thread.id, call.id, refusal, is_error=True)
         return submitted
 
 

@@ -61,8 +61,9 @@ def takes_message(session: SessionState, thread: ThreadState) -> bool:
 
 def has_news(session: SessionState, thread: ThreadState) -> bool:
     """Whether the thread waits for children no longer, since it was told something."""
-    waits = any(call.child is None and call.is_delegation for call in thread.calls.values())
-    return (waits and thread.transcript.is_told) or (bool(thread.calls) and takes_message(session, thread))
+    if thread.transcript.is_told and any(call.child is None and call.is_delegation for call in thread.calls.values()):
+        return True  # asked in this order: a parent of many is looked at whenever one of them ends
+    return bool(thread.calls) and takes_message(session, thread)
 
 
 def waited_for(session: SessionState, thread: ThreadState, call: OpenCall) -> list[ThreadState]:
@@ -154,13 +155,14 @@ def terminate(session: SessionState, thread: ThreadState, at: Moment) -> None:
     at.cross(thread.id, session.primary, event)
 
 
-def record_idle(session: SessionState, at: Moment) -> None:
-    """Record that the session is idle: nothing of it moves."""
+def record_idle(session: SessionState, at: Moment) -> StopReason:
+    """Record that the session is idle, since nothing of it moves; why it is."""
     reason = idle_reason(session)
     details = session.main.refusal if reason.type == "refusal" else None
     at.own(session.primary, SessionUsage(id=at.event_id(), processed_at=at.now, usage=session.usage))
     idle = SessionIdle(id=at.event_id(), processed_at=at.now, stop_reason=reason, stop_details=details)
     at.own(session.primary, idle)
+    return reason
 
 
 def idle_reason(session: SessionState) -> StopReason:

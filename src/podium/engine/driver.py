@@ -24,7 +24,7 @@ from podium.core.records import Draft
 from podium.core.reply import offers
 from podium.core.rows import Changes, InputRow, SessionFacts
 from podium.core.session import SessionState
-from podium.core.standing import idle_reason, record_idle, settle, settle_session, wake_for_message
+from podium.core.standing import record_idle, settle, settle_session, wake_for_message
 from podium.core.steps import Failed, Interrupted, Limited
 from podium.core.thread import ThreadState
 from podium.core.turn import record_limit
@@ -282,8 +282,7 @@ class Driver:
         self.fold(at)
         for thread in threads:
             settle(self.state, thread, at)
-        if self.state.has_message and not self.state.paused:
-            wake_for_message(self.state, at)
+        wake_for_message(self.state, at)
         if self.state.is_quiet:
             await self._rest(at)
             return
@@ -336,8 +335,7 @@ class Driver:
         ended = at.take()
         appends = [self._hand_over(ended, self.state.changes())] if ended else []
         idle = self.moment()
-        record_idle(self.state, idle)
-        facts = SessionFacts("idle", idle_reason(self.state), self.state.usage, self.state.usd)
+        facts = SessionFacts("idle", record_idle(self.state, idle), self.state.usage, self.state.usd)
         appends.append(self._hand_over(idle.drafts, Changes(facts), release=True))
         self._idling = asyncio.create_task(self._idled(appends, ended, idle))
         await asyncio.shield(self._idling)
