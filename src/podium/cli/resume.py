@@ -76,8 +76,8 @@ def _ends_owner(session: str, data: Path, *, is_sure: bool) -> bool:
 
 def _agrees(question: str) -> bool:
     # typer.confirm writes a blank to stdout, which is the result's.
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     try:
+        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")
     except KeyboardInterrupt:
         tell("")
