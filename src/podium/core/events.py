@@ -36,6 +36,49 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
         return self.input_tokens + self.output_tokens + self.cache_creation_input_tokens + self.cache_read_input_tokens
 
 
+class CacheCreation(msgspec.Struct, frozen=True, gc=False):
+    """Tokens that were written to the provider's cache, by how long they stay."""
+
+    ephemeral_5m_input_tokens: int = 0
+    ephemeral_1h_input_tokens: int = 0
+
+
+class ServerToolUse(msgspec.Struct, frozen=True, gc=False):
+    """Calls of tools that are paid for by the call."""
+
+    web_search_requests: int = 0
+    web_fetch_requests: int = 0
+
+
+class Amount(msgspec.Struct, frozen=True, gc=False):
+    """Money. Units: `amount` is US cents as a decimal text, such as "12.5"."""
+
+    amount: str
+    currency: Literal["USD"] = "USD"
+
+
+class UsageSnapshot(msgspec.Struct, frozen=True, gc=False):
+    """What a session or a thread has used up so far.
+
+    Shape: `list_cost` is None where the price of a model is not known.
+    Units: tokens; `active_seconds` in which it was running, what ran at the same time counted once.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_creation: CacheCreation = CacheCreation()
+    server_tool_use: ServerToolUse = ServerToolUse()
+    list_cost: Amount | None = None
+    active_seconds: float = 0.0
+
+
+class BudgetLimit(msgspec.Struct, frozen=True, gc=False, tag="limit"):
+    """The most a session may cost at list price."""
+
+    max_list_cost: Amount
+
+
 class StopReason(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Why a thread or a session went idle. Shape: `event_ids` are the calls that wait for the client."""
 
@@ -110,6 +153,24 @@ class UserToolConfirmation(Public, frozen=True, kw_only=True, omit_defaults=True
     session_thread_id: str | None = None
 
 
+class UserCustomToolResult(Public, frozen=True, kw_only=True, omit_defaults=True, tag="user.custom_tool_result"):
+    """The client's answer to a call of one of its own tools. It is processed as it comes.
+
+    Shape: `session_thread_id` is the child's whose call it is.
+    """
+
+    custom_tool_use_id: str
+    content: Content = ()
+    is_error: bool = False
+    session_thread_id: str | None = None
+
+
+class SystemMessage(Public, frozen=True, kw_only=True, tag="system.message"):
+    """Instructions from the operator for the primary agent, in the middle of its conversation."""
+
+    content: Content
+
+
 # --- of agents ------------------------------------------------------------------------------------
 
 
@@ -133,6 +194,13 @@ class AgentToolUse(Public, frozen=True, kw_only=True, tag="agent.tool_use"):
     input: dict[str, JSON]
     evaluated_permission: Literal["allow", "ask", "deny"] = "allow"
     evaluation: AlwaysAllow | AlwaysAsk = AlwaysAllow()
+
+
+class AgentCustomToolUse(Public, frozen=True, kw_only=True, tag="agent.custom_tool_use"):
+    """The agent called one of the client's own tools, and waits for the client's answer."""
+
+    name: str
+    input: dict[str, JSON]
 
 
 class AgentToolResult(Public, frozen=True, kw_only=True, tag="agent.tool_result"):
@@ -184,16 +252,37 @@ class SessionIdle(Public, frozen=True, kw_only=True, omit_defaults=True, tag="se
     stop_details: StopDetails | None = None
 
 
+class SessionTerminated(Public, frozen=True, kw_only=True, tag="session.status_terminated"):
+    """The session is over for good: it was archived."""
+
+
+class SessionUpdated(Public, frozen=True, kw_only=True, omit_defaults=True, tag="session.updated"):
+    """Somebody changed the session; what was not changed is absent.
+
+    Shape: `agent` is the agent as the session has it now, `budget` None where it was removed (msgspec.UNSET: unchanged).
+    """
+
+    agent: dict[str, JSON] | msgspec.UnsetType = msgspec.UNSET
+    budget: BudgetLimit | None | msgspec.UnsetType = msgspec.UNSET
+    metadata: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    title: str | None | msgspec.UnsetType = msgspec.UNSET
+
+
+class SessionDeleted(Public, frozen=True, kw_only=True, tag="session.deleted"):
+    """The session is gone with this, its last event."""
+
+
 class SessionError(Public, frozen=True, kw_only=True, tag="session.error"):
     """A model call failed, and whether it is made again; or the session failed with it."""
 
     error: ErrorDetail
 
 
-class SessionUsage(Public, frozen=True, kw_only=True, tag="session.usage"):
-    """The tokens of all the session's model calls so far, each time it goes idle."""
+class SessionUsage(Public, frozen=True, kw_only=True, omit_defaults=True, tag="session.usage"):
+    """What the session has used up so far, each time it goes idle, and its budget if it has one."""
 
-    usage: Usage
+    usage: UsageSnapshot
+    budget: BudgetLimit | None = None
 
 
 class ThreadCreated(Public, frozen=True, kw_only=True, tag="session.thread_created"):
@@ -252,9 +341,12 @@ PublicEvent = (
     UserMessage
     | UserInterrupt
     | UserToolConfirmation
+    | UserCustomToolResult
+    | SystemMessage
     | AgentMessage
     | AgentThinking
     | AgentToolUse
+    | AgentCustomToolUse
     | AgentToolResult
     | MessageSent
     | MessageReceived
@@ -262,6 +354,9 @@ PublicEvent = (
     | SessionRunning
     | SessionRescheduled
     | SessionIdle
+    | SessionTerminated
+    | SessionUpdated
+    | SessionDeleted
     | SessionError
     | SessionUsage
     | ThreadCreated
