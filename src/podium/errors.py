@@ -11,6 +11,7 @@
     │   ├── Fenced          a newer driver has claimed the session; this one must stop
     │   └── Refused         an append or an input that the log's rules do not allow; nothing was written
     │       └── Owned       another live process drives the session
+    ├── Conflict            the thing was changed meanwhile, or exists: look at it again
     ├── NotFound            no such session, thread or definition for this caller
     ├── SandboxUnavailable  no sandbox passed its self-test; tools that need one are refused
     └── ModelFailed         a model call that gave no reply
@@ -89,6 +90,10 @@ class Refused(StoreError):
 
 class Owned(Refused):
     """Another live process drives the session; the text names it."""
+
+
+class Conflict(PodiumError):
+    """What was to be changed is not what the caller saw, or exists already. Nothing was written; look at it again."""
 
 
 class NotFound(PodiumError):

@@ -169,7 +169,10 @@ class Agent:
 
 
 class ToolSpec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """A tool as the model sees it, and where it comes from ("built_in", or "function" of a program)."""
+    """A tool as the model sees it, and where it comes from.
+
+    Shape: `source` is "built_in", "function" of a program, or "custom": the client answers its calls.
+    """
 
     name: str
     description: str
@@ -189,7 +192,9 @@ class Callee(msgspec.Struct, frozen=True, gc=False):
 class Definition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An agent as a session pins it.
 
-    Shape: `roster` points to other definitions by version, so a definition names its whole team.
+    Shape: `roster` points to other definitions by version, so a definition names its whole team. With `inline` it may
+    define one-off agents as it works. `wire` is the agent as the server's API shows it, its roster as references;
+    empty for agents of a program or a team file.
     Units: limits as in `Limits`.
     """
 
@@ -205,6 +210,8 @@ class Definition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     seconds: float | None = None
     tokens: int | None = None
     usd: Decimal | None = None
+    inline: bool = False
+    wire: dict[str, JSON] = {}
 
     @property
     def version(self) -> str:

@@ -421,6 +421,21 @@ class Store(Protocol):
         ...
 
 
+# --- what is done once ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """A request that is to be done once, however often it is sent.
+
+    Shape: `key` is the caller's; `fingerprint` is of the whole request, so that another one under the same key is seen.
+    """
+
+    workspace: str
+    key: str
+    fingerprint: str
+
+
 # --- inputs ----------------------------------------------------------------------------------------
 
 
