@@ -43,6 +43,8 @@ from podium.core.events import (
     StopReason,
     ThreadIdle,
     Usage,
+    UsageSnapshot,
+    UserCustomToolResult,
     UserMessage,
     UserToolConfirmation,
 )
@@ -163,9 +165,20 @@ def snapshot(state: SessionState) -> dict[str, Any]:
         values["transcript"] = tuple(thread.transcript.sent())
         values["awaits_reply"] = thread.transcript.awaits_reply
         threads[thread.id] = values
-    names = ("settings", "needs", "program", "title", "created_at", "primary", "status", "stop_reason", "paused")
-    sums = ("usage", "usd", "reserved_usd", "turns", "is_capped", "queue")
-    whole = {name: getattr(state, name) for name in (*names, *sums)}
+    names = ("settings", "needs", "program", "about", "created_at", "primary", "status", "stop_reason", "paused")
+    sums = (
+        "usage",
+        "usd",
+        "reserved_usd",
+        "turns",
+        "is_capped",
+        "queue",
+        "archiving",
+        "active_s",
+        "threads_s",
+        "running_since",
+    )
+    whole = {name: getattr(state, name) for name in (*names, *sums, *times)}
     return {**whole, "threads": threads}
 
 
@@ -320,7 +333,7 @@ def _usage(kept: Kept, state: SessionState) -> list[str]:
     for record in kept.records:
         if isinstance(record.event, ModelRequestEnd):
             total += record.event.model_usage
-        if isinstance(record.event, SessionUsage) and record.event.usage != total:
+        if isinstance(record.event, SessionUsage) and not _says(record.event.usage, total):
             wrong.append(f"record {record.seq} says {record.event.usage}, spent were {total}")
     of_threads = sum((thread.usage for thread in state.threads.values()), Usage())
     if not total == kept.row.facts.usage == of_threads:
@@ -455,7 +468,7 @@ def _call_stands(
     state: SessionState, thread: ThreadState, call: OpenCall, now: datetime
 ) -> Iterator[tuple[str, frozenset[str]]]:
     if call.asks and call.attempt == 0:
-        is_denied = call.answer is not None and call.answer.result == "deny"
+        is_denied = call.answer is not None and not _allows(call.answer)
         if call.answer is None:
             yield "idle", frozenset([call.id])
         elif not (is_denied and state.status == "idle"):  # then it is closed with the next one that can run
@@ -486,6 +499,20 @@ def _idle_reason(records: Sequence[Record], state: SessionState) -> StopReason:
     return StopReason("budget_reached") if is_capped else state.main.stop_reason or StopReason("end_turn")
 
 
+def _allows(answer: UserToolConfirmation | UserCustomToolResult) -> bool:
+    """Whether the call can run with this answer."""
+    return isinstance(answer, UserToolConfirmation) and answer.result == "allow"
+
+
+def _says(snapshot: UsageSnapshot, usage: Usage) -> bool:
+    return usage == Usage(
+        snapshot.input_tokens,
+        snapshot.output_tokens,
+        snapshot.cache_creation.ephemeral_5m_input_tokens + snapshot.cache_creation.ephemeral_1h_input_tokens,
+        snapshot.cache_read_input_tokens,
+    )
+
+
 def _still_asks(call: OpenCall) -> bool:
     return call.asks and call.answer is None and call.attempt == 0
 
@@ -493,7 +520,7 @@ def _still_asks(call: OpenCall) -> bool:
 def _can_move(thread: ThreadState, step: Step) -> bool:
     """Whether something of an idle session moves: what a person denied is only closed with what else can run."""
     if isinstance(step, RunTools):
-        denied = all(call.answer is not None and call.answer.result == "deny" for call in step.calls)
+        denied = all(call.answer is not None and not _allows(call.answer) for call in step.calls)
         return not (denied and len(step.calls) < len(thread.calls))
     return step != Wait()
 

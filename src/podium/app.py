@@ -276,10 +276,10 @@ class Podium:
         return await self._admit(session, Confirm(call=call, allow=allow, reason=reason, input_hash=input_hash))
 
     async def _admit(self, session: str, request: InputRequest) -> str:
-        id = await self.parts.store.admit(session, request)
+        events = await self.parts.store.admit(session, request)
         self.parts.hub.moved(session)  # for those who follow it while nothing of it runs here
         await self._notice(session)
-        return id
+        return events[0].id
 
     async def take_up_if_needed(
         self, session: str, *, within_s: float = 1.0, approve: Approve | None = None

@@ -202,7 +202,6 @@ async def test_damaged_pages_are_called_damage(tmp_path: Path) -> None:
         (b'"input_tokens":0', b'"input_tokens":x'),
         (b"a title", b"\xff title"),
         (b'"name":"lead"', b'"name":"lead!'),
-        (b"running", b"runn\xffng"),
     ],
 )
 async def test_damaged_row_is_called_damage(tmp_path: Path, stored: bytes, damaged: bytes) -> None:
@@ -216,10 +215,11 @@ async def test_damaged_row_is_called_damage(tmp_path: Path, stored: bytes, damag
     assert [type(refusal) for refusal in refusals] == [StoreCorrupt] * len(refusals) != []
 
 
-async def test_damaged_cost_is_called_damage(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["usd = '1.2.3'", "status = CAST(x'72756e6eff6e67' AS TEXT)"])
+async def test_damaged_value_is_called_damage(tmp_path: Path, damage: str) -> None:
     await written(tmp_path)
     db = sqlite3.connect(tmp_path / FILE, isolation_level=None)
-    db.execute("UPDATE session SET usd = '1.2.3'")
+    db.execute(f"UPDATE session SET {damage}")
     db.close()
 
     refusals = await refusals_of(tmp_path)

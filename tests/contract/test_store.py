@@ -126,7 +126,7 @@ async def test_seqs_are_dense_and_in_commit_order_under_concurrent_sessions(disk
 async def test_projections_are_what_was_given(disk: Disk) -> None:
     async with disk.process() as store:
         epoch = await store.create(new_session())
-        child = ThreadRow("sthr_child", main("sesn_1"), WORKER.version, "worker", "running", None, None, START)
+        child = ThreadRow("sthr_child", main("sesn_1"), WORKER.version, "worker", "running", None, None, START, START)
         calls = (
             CallRow("sevt_c1", main("sesn_1"), "bash", "h1", "asks"),
             CallRow("sevt_c2", "sthr_child", "grep", "h2", "delegated", "sthr_x"),
@@ -155,7 +155,7 @@ async def test_projections_are_what_was_given(disk: Disk) -> None:
 async def test_thread_that_is_new_in_one_append_may_change_in_the_next_of_the_same_burst(disk: Disk) -> None:
     async with disk.process() as store:
         epoch = await store.create(new_session())
-        child = ThreadRow("sthr_child", main("sesn_1"), WORKER.version, "worker", "running", None, None, START)
+        child = ThreadRow("sthr_child", main("sesn_1"), WORKER.version, "worker", "running", None, None, START, START)
         ended = msgspec.structs.replace(child, status="terminated")
         born, dies = [
             Append(session="sesn_1", epoch=epoch, drafts=[], changes=Changes(RUNNING, threads=(row,)))
@@ -171,7 +171,7 @@ async def test_thread_of_a_refused_append_is_made_by_the_next_that_brings_it(dis
     async with disk.process() as store:
         epoch = await store.create(new_session())
         await store.append(writes("sesn_1", epoch, said("sevt_listed")))
-        child = ThreadRow("sthr_child", main("sesn_1"), WORKER.version, "worker", "running", None, None, START)
+        child = ThreadRow("sthr_child", main("sesn_1"), WORKER.version, "worker", "running", None, None, START, START)
         changes = Changes(RUNNING, threads=(child,))
         refused, made = [
             Append(

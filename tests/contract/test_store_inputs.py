@@ -4,6 +4,7 @@ import asyncio
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from podium.core.content import text
 from podium.core.events import UserInterrupt, UserMessage, UserToolConfirmation
@@ -45,7 +46,7 @@ async def test_message_to_an_idle_session_wakes_it(disk: Disk) -> None:
     async with disk.process() as store:
         await idle_session(store)
 
-        id = await store.admit("sesn_1", HELLO)
+        id = (await store.admit("sesn_1", HELLO))[0].id
 
         woken = await tail(store, 4)
         assert [record.type for record in woken] == [
@@ -55,18 +56,19 @@ async def test_message_to_an_idle_session_wakes_it(disk: Disk) -> None:
         ]
         assert woken[0].event == UserMessage(id=id, processed_at=None, content=text("hello"))
         assert all(record.at > START for record in woken)
-        row = await store.session("sesn_1")
-        assert (row.facts, row.owner, row.head) == (SessionFacts("running", None, IDLE.usage), None, 7)
-        assert await store.threads("sesn_1") == [thread_row("sesn_1")]
+        row, now = await store.session("sesn_1"), woken[0].at
+        facts = SessionFacts("running", None, IDLE.usage, running_since=now)
+        assert (row.facts, row.owner, row.head, row.updated_at) == (facts, None, 7, now)
+        assert await store.threads("sesn_1") == [replace(thread_row("sesn_1"), updated_at=now, running_since=now)]
         assert await store.inputs("sesn_1") == [InputRow(id, main("sesn_1"), 5, None)]
 
 
 async def test_second_message_before_a_driver_comes_is_only_queued(disk: Disk) -> None:
     async with disk.process() as store:
         await idle_session(store)
-        first = await store.admit("sesn_1", HELLO)
+        first = (await store.admit("sesn_1", HELLO))[0].id
 
-        second = await store.admit("sesn_1", HELLO)
+        second = (await store.admit("sesn_1", HELLO))[0].id
 
         assert [record.type for record in await tail(store, 7)] == ["user.message"]
         assert [(row.id, row.queued_seq) for row in await store.inputs("sesn_1")] == [(first, 5), (second, 8)]
@@ -77,7 +79,7 @@ async def test_message_to_a_running_session_is_only_queued(disk: Disk) -> None:
         epoch = await driver.create(new_session())
         before = await driver.session("sesn_1")
 
-        id = await other.admit("sesn_1", HELLO)
+        id = (await other.admit("sesn_1", HELLO))[0].id
 
         assert [record.event for record in await tail(driver, 2)] == [
             UserMessage(id=id, processed_at=None, content=text("hello"))
@@ -90,7 +92,7 @@ async def test_message_to_a_running_session_is_only_queued(disk: Disk) -> None:
 async def test_input_is_taken_once_by_its_second_record(disk: Disk) -> None:
     async with disk.process() as store:
         epoch = await store.create(new_session())
-        first, second = [await store.admit("sesn_1", HELLO) for _ in range(2)]
+        first, second = [(await store.admit("sesn_1", HELLO))[0].id for _ in range(2)]
 
         await store.append(writes("sesn_1", epoch, said("sevt_a"), taken(first, "hello")))
 
@@ -105,7 +107,7 @@ async def test_input_is_taken_once_by_its_second_record(disk: Disk) -> None:
 async def test_idle_is_refused_while_an_input_waits(disk: Disk) -> None:
     async with disk.process() as store:
         epoch = await store.create(new_session())
-        id = await store.admit("sesn_1", HELLO)
+        id = (await store.admit("sesn_1", HELLO))[0].id
 
         with pytest.raises(Refused, match="input"):
             await store.append(goes_idle("sesn_1", epoch))
@@ -137,7 +139,7 @@ async def test_client_never_sees_idle_after_its_message_was_accepted(disk: Disk)
 async def test_idle_that_takes_the_input_itself_is_written(disk: Disk) -> None:
     async with disk.process() as store:
         epoch = await store.create(new_session())
-        id = await store.admit("sesn_1", Interrupt())
+        id = (await store.admit("sesn_1", Interrupt()))[0].id
 
         await store.append(goes_idle("sesn_1", epoch, UserInterrupt(id=id, processed_at=START)))
 
@@ -148,7 +150,7 @@ async def test_interrupt_with_pause_of_a_running_session(disk: Disk) -> None:
     async with disk.process() as driver, disk.process() as person:
         await driver.create(new_session())
 
-        id = await person.admit("sesn_1", Interrupt(pause=True))
+        id = (await person.admit("sesn_1", Interrupt(pause=True)))[0].id
 
         assert [record.event for record in await tail(driver, 2)] == [
             UserInterrupt(id=id, processed_at=None),
@@ -167,7 +169,8 @@ async def test_pause_is_not_lost_under_appends_of_a_driver_that_has_not_seen_it(
         pause = asyncio.ensure_future(person.admit("sesn_1", Interrupt(pause=True)))
         later = [driver.append(writes("sesn_1", epoch, said(f"sevt_later_{n}"))) for n in range(20)]
         await asyncio.gather(*appends, pause, *later)
-        id = await pause
+        [event] = await pause
+        id = event.id
         await driver.append(writes("sesn_1", epoch, UserInterrupt(id=id, processed_at=START)))
         await driver.append(goes_idle("sesn_1", epoch))
 
@@ -177,7 +180,7 @@ async def test_pause_is_not_lost_under_appends_of_a_driver_that_has_not_seen_it(
 async def test_paused_session_is_resumed(disk: Disk) -> None:
     async with disk.process() as store:
         epoch = await store.create(new_session())
-        id = await store.admit("sesn_1", Interrupt(pause=True))
+        id = (await store.admit("sesn_1", Interrupt(pause=True)))[0].id
         await store.append(writes("sesn_1", epoch, UserInterrupt(id=id, processed_at=START)))
         await store.append(goes_idle("sesn_1", epoch))
         head = (await store.session("sesn_1")).head
@@ -197,7 +200,7 @@ async def test_paused_session_is_resumed(disk: Disk) -> None:
 async def test_message_ends_a_pause(disk: Disk) -> None:
     async with disk.process() as store:
         epoch = await store.create(new_session())
-        id = await store.admit("sesn_1", Interrupt(pause=True))
+        id = (await store.admit("sesn_1", Interrupt(pause=True)))[0].id
         await store.append(writes("sesn_1", epoch, UserInterrupt(id=id, processed_at=START)))
         await store.append(goes_idle("sesn_1", epoch))
 
@@ -211,7 +214,7 @@ async def test_interrupt_of_an_idle_session_is_processed_on_receipt(disk: Disk) 
     async with disk.process() as store:
         await idle_session(store)
 
-        id = await store.admit("sesn_1", Interrupt(pause=True))
+        id = (await store.admit("sesn_1", Interrupt(pause=True)))[0].id
 
         [record] = await tail(store, 4)
         assert record.event == UserInterrupt(id=id, processed_at=record.at)
@@ -256,7 +259,8 @@ async def test_inputs_of_a_hundred_clients_all_stand(disk: Disk) -> None:
     async with disk.process() as a, disk.process() as b:
         await idle_session(a)
 
-        ids = await asyncio.gather(*[(a, b)[n % 2].admit("sesn_1", HELLO) for n in range(100)])
+        events = await asyncio.gather(*[(a, b)[n % 2].admit("sesn_1", HELLO) for n in range(100)])
+        ids = [event.id for (event,) in events]
 
         rows = await a.inputs("sesn_1")
         assert sorted(row.id for row in rows) == sorted(ids)
@@ -271,7 +275,7 @@ async def test_inputs_of_a_hundred_clients_all_stand(disk: Disk) -> None:
 async def child_that_asks(store: Store) -> int:
     """A running session whose child asks whether it may run sevt_c1; the epoch, at seq 2."""
     epoch = await store.create(new_session())
-    child = ThreadRow(CHILD, main("sesn_1"), WORKER.version, "worker", "running", None, None, START)
+    child = ThreadRow(CHILD, main("sesn_1"), WORKER.version, "worker", "running", None, None, START, START)
     call = CallRow("sevt_c1", CHILD, "bash", "hash", "asks")
     changes = Changes(RUNNING, threads=(child,), opened=(call,))
     await store.append(Append(session="sesn_1", epoch=epoch, drafts=[], changes=changes))
@@ -282,7 +286,7 @@ async def test_approval_is_queued_on_the_thread_of_its_call(disk: Disk) -> None:
     async with disk.process() as driver, disk.process() as person:
         epoch = await child_that_asks(driver)
 
-        id = await person.admit("sesn_1", Confirm(call="sevt_c1", allow=True))
+        id = (await person.admit("sesn_1", Confirm(call="sevt_c1", allow=True)))[0].id
 
         [record] = await tail(driver, 2)
         assert (record.thread, record.views) == (CHILD, OWN | PRIMARY)
@@ -308,8 +312,8 @@ async def test_of_a_hundred_answers_at_once_one_is_accepted(disk: Disk) -> None:
         )
         await asyncio.gather(*busy)
 
-        [accepted] = [outcome for outcome in outcomes if isinstance(outcome, str)]
-        assert [type(outcome) for outcome in outcomes if outcome != accepted] == [Refused] * 99
+        [accepted] = [event.id for outcome in outcomes if isinstance(outcome, tuple) for event in outcome]
+        assert [type(outcome) for outcome in outcomes if not isinstance(outcome, tuple)] == [Refused] * 99
         written = [record.event for record in await tail(a, 2) if record.type == "user.tool_confirmation"]
         assert [event.id for event in written] == [accepted]
         assert [row.id for row in await b.inputs("sesn_1")] == [accepted]
@@ -318,7 +322,7 @@ async def test_of_a_hundred_answers_at_once_one_is_accepted(disk: Disk) -> None:
 async def test_admission_sees_every_thread_in_the_order_it_was_made(disk: Disk) -> None:
     async with disk.process() as store:
         epoch = await child_that_asks(store)
-        earlier = ThreadRow("sthr_0", main("sesn_1"), WORKER.version, "worker", "running", None, None, START)
+        earlier = ThreadRow("sthr_0", main("sesn_1"), WORKER.version, "worker", "running", None, None, START, START)
         changes = Changes(RUNNING, threads=(earlier,))
         await store.append(Append(session="sesn_1", epoch=epoch, drafts=[], changes=changes))
 

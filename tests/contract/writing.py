@@ -9,7 +9,7 @@ from podium.core.events import AgentMessage, AgentToolResult, SessionIdle, StopR
 from podium.core.facts import ModelReplied, SessionCreated, SessionSettings
 from podium.core.ports import Append, NewSession
 from podium.core.records import OWN, PRIVATE, Draft, KnownEvent
-from podium.core.rows import CallRow, Changes, SessionFacts, Status, ThreadRow
+from podium.core.rows import About, CallRow, Changes, SessionFacts, Status, ThreadRow
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 WORKER = Definition(name="worker", model="fake")
@@ -40,7 +40,7 @@ def main(session: str) -> str:
 
 
 def thread_row(session: str, status: Status = "running", stop_reason: StopReason | None = None) -> ThreadRow:
-    return ThreadRow(main(session), None, LEAD.version, LEAD.name, status, stop_reason, None, START)
+    return ThreadRow(main(session), None, LEAD.version, LEAD.name, status, stop_reason, None, START, START)
 
 
 def new_session(id: str = "sesn_1", *, title: str = "audit", needs: tuple[str, ...] = ()) -> NewSession:
@@ -49,7 +49,7 @@ def new_session(id: str = "sesn_1", *, title: str = "audit", needs: tuple[str, .
     message = UserMessage(id=f"sevt_first_{id}", processed_at=START, content=text("go"))
     return NewSession(
         id=id,
-        title=title,
+        about=About(title),
         agent=LEAD.version,
         agent_name=LEAD.name,
         needs=needs,

@@ -67,13 +67,13 @@ class Person:
     async def _give(self, session: str, request: InputRequest) -> None:
         while True:
             try:
-                event = await self._store.admit(session, request)
+                [event] = await self._store.admit(session, request)
             except Refused:  # it came too late
                 return
             except StoreDown:  # a killed process leaves the file locked for a moment
                 await asyncio.sleep(LOOK_S)
                 continue
-            os.write(1, f"told {session} {event}\n".encode())
+            os.write(1, f"told {session} {event.id}\n".encode())
             return
 
 

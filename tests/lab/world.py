@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from podium.core.definitions import Definition
+from podium.core.events import PublicEvent
 from podium.core.ports import (
     Append,
     Clock,
@@ -14,6 +15,7 @@ from podium.core.ports import (
     Model,
     ModelRequest,
     NewSession,
+    Receipt,
     Reply,
     Sandbox,
     Store,
@@ -182,8 +184,10 @@ class QueuedStore:
         if not self._fuse.is_blown:
             self.memory.dropped(session)
 
-    async def admit(self, session: str, request: InputRequest) -> str:
-        return await self._cross("admit", lambda: self.memory.admit(session, request))
+    async def admit(
+        self, session: str, *requests: InputRequest, receipt: Receipt | None = None
+    ) -> tuple[PublicEvent, ...]:
+        return await self._cross("admit", lambda: self.memory.admit(session, *requests, receipt=receipt))
 
     async def records(self, session: str, *, after: int = 0, limit: int = 1000) -> list[Record]:
         return await self._cross("records", lambda: self.memory.records(session, after=after, limit=limit))

@@ -27,6 +27,7 @@ _PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     float: st.floats(allow_nan=False, allow_infinity=False),
     datetime: st.datetimes(timezones=st.just(UTC)),
     Decimal: st.decimals(0, 1000, places=6),
+    msgspec.UnsetType: st.just(msgspec.UNSET),
 }
 
 

@@ -15,9 +15,7 @@ from podium.core.definitions import Callee, Definition, ToolSpec, tool_name
 from podium.core.ending import finish
 from podium.core.events import (
     AgentToolResult,
-    SessionIdle,
     SessionRunning,
-    SessionUsage,
     ThreadRunning,
     Usage,
     UserInterrupt,
@@ -30,7 +28,7 @@ from podium.core.records import Draft, Event, Record, encode
 from podium.core.reply import record_reply
 from podium.core.rows import CallRow, Changes, SessionFacts, SessionRow, ThreadRow, View
 from podium.core.session import SessionState, fold
-from podium.core.standing import idle_reason, settle
+from podium.core.standing import record_idle, settle
 from podium.core.steps import (
     CallModel,
     Correct,
@@ -253,10 +251,7 @@ class Play:
         """Nothing can move: the session goes idle."""
 
         def idle(at: Moment) -> None:
-            at.own(self.main.id, SessionUsage(id=at.event_id(), processed_at=at.now, usage=self.state.usage))
-            at.own(
-                self.main.id, SessionIdle(id=at.event_id(), processed_at=at.now, stop_reason=idle_reason(self.state))
-            )
+            record_idle(self.state, at)
 
         return self.does(idle)
 
@@ -295,10 +290,15 @@ class Play:
         return SessionRow(
             id="sesn_1",
             workspace="default",
-            title="play",
+            about=self.state.about,
             agent=self.main.agent,
             agent_name=self.main.definition.name,
+            agent_id="agent_1",
+            agent_number=1,
+            environment="",
+            has_prices=self.state.settings.has_prices,
             created_at=START,
+            updated_at=START,
             needs=(),
             program="",
             facts=self.rows.session,

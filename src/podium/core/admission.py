@@ -7,177 +7,173 @@ While a session is not idle its driver alone writes statuses, and an input is on
 drives it, so accepting an input writes the statuses of what it wakes: no client sees idle after its input was accepted.
 """
 
-from collections.abc import Iterable, Iterator
 from typing import assert_never
 
-import msgspec
+from msgspec.structs import replace
 
 from podium.core.events import (
-    SessionIdle,
-    SessionRunning,
-    SessionUsage,
-    StopReason,
-    ThreadIdle,
+    PublicEvent,
+    SystemMessage,
+    UserCustomToolResult,
     UserInterrupt,
     UserMessage,
     UserToolConfirmation,
 )
 from podium.core.facts import SessionPaused, SessionResumed
+from podium.core.lifecycle import archive, delete, update
 from podium.core.moment import Moment
-from podium.core.ports import Confirm, InputRequest, Interrupt, Resume, SendMessage
-from podium.core.rows import CallRow, Changes, SessionFacts, ThreadRow, View
+from podium.core.ports import (
+    Archive,
+    Confirm,
+    Delete,
+    GiveResult,
+    InputRequest,
+    Instruct,
+    Interrupt,
+    Resume,
+    SendMessage,
+    Update,
+)
+from podium.core.rows import CallRow, CallState, Changes, View
+from podium.core.waking import still_idle, thread_of, waits, wake
 from podium.errors import NotFound, Refused
 
+Admitted = tuple[PublicEvent | None, Changes]  # the input's own event, if it has one, and what changes
 
-def admit(view: View, request: InputRequest, at: Moment) -> tuple[str, Changes]:
+
+def admit(view: View, request: InputRequest, at: Moment) -> Admitted:
     """Record the input, and what it wakes.
 
-    Shape: (id of the input's event, what changes in the projections); the records are in `at`.
-    Errors: Refused with the reason, NotFound for a thread or call; nothing is to be written then.
+    Shape: (the input's event, what changes in the projections); the records are in `at`.
+    Errors: Refused with the reason, NotFound for a session, thread or call; nothing is to be written then.
     """
     row, primary = view.row, view.threads[0]
+    if row.about.deleted_at is not None:
+        raise NotFound(f"there is no session {row.id} here")
+    if isinstance(request, Delete):
+        return delete(view, at)
+    if isinstance(request, Archive) and request.thread is None:
+        return archive(view, request, at)
     if row.facts.status == "terminated":
         raise Refused(f"session {row.id} is terminated and takes no more inputs; start a new one")
     match request:
-        case SendMessage(content=content):
-            id = at.event_id()
-            at.own(primary.id, UserMessage(id=id, processed_at=None, content=content))
-            is_taken = all(call.state in ("delegated", "waits") for call in view.calls if call.thread == primary.id)
-            return id, _wake(view, [primary], at) if is_taken else Changes(row.facts)
+        case SendMessage():
+            return _message(view, request, at)
+        case Instruct(content=content):
+            told = SystemMessage(id=at.event_id(), processed_at=None, content=content)
+            at.own(primary.id, told)
+            return told, Changes(row.facts)
         case Interrupt():
             return _interrupt(view, request, at)
         case Confirm():
             return _confirm(view, request, at)
+        case GiveResult():
+            return _give_result(view, request, at)
         case Resume():
             if not row.paused or row.facts.status != "idle":
                 raise Refused(f"session {row.id} is not paused, so there is nothing to resume")
-            id = at.event_id()
             at.private(primary.id, SessionResumed())
-            return id, _wake(view, [primary], at)
+            return None, wake(view, [primary], at)
+        case Update():
+            return update(view, request, at)
+        case Archive():
+            return archive(view, request, at)
         case _:
             assert_never(request)
 
 
-def _interrupt(view: View, request: Interrupt, at: Moment) -> tuple[str, Changes]:
+def _message(view: View, request: SendMessage, at: Moment) -> Admitted:
     row, primary = view.row, view.threads[0]
-    named = None if request.thread is None else _thread(view, request.thread)
+    reason = row.facts.stop_reason
+    own = [call for call in view.calls if call.thread == primary.id]
+    waiting = [call.id for call in own if call.state in ("asks", "client")]
+    if waiting and not request.waits:
+        raise Refused(f"session {row.id} waits for an answer to {', '.join(waiting)}; give it first, or interrupt")
+    if row.about.budget is not None and reason is not None and reason.type == "budget_reached" and not request.waits:
+        raise Refused(f"session {row.id} has reached its budget; raise the budget, or start a new session")
+    message = UserMessage(id=at.event_id(), processed_at=None, content=request.content)
+    at.own(primary.id, message)
+    is_taken = all(call.state in ("delegated", "waits") for call in own)
+    return message, wake(view, [primary], at) if is_taken else Changes(row.facts)
+
+
+def _interrupt(view: View, request: Interrupt, at: Moment) -> Admitted:
+    row, primary = view.row, view.threads[0]
+    named = None if request.thread is None else thread_of(view, request.thread)
     if named is not None and named.status == "terminated":
         raise Refused(f"thread {named.id} ({named.agent_name}) is terminated; there is nothing to interrupt")
     if named is not None and request.pause:
         raise Refused("one thread cannot be paused; interrupt it, or pause the whole session")
     is_idle = row.facts.status == "idle"
-    has_open = [thread for thread in view.threads if _waits(thread) and (named is None or thread.id == named.id)]
+    has_open = [thread for thread in view.threads if waits(thread) and (named is None or thread.id == named.id)]
     # In an idle session with nothing open the interrupt is processed as it comes, and closes nothing.
     is_moot = is_idle and not has_open
-    id = at.event_id()
     thread = None if named is None else named.id
-    at.own(primary.id, UserInterrupt(id=id, processed_at=at.now if is_moot else None, session_thread_id=thread))
-    changes = _wake(view, has_open, at) if has_open else Changes(row.facts)
+    event = UserInterrupt(id=at.event_id(), processed_at=at.now if is_moot else None, session_thread_id=thread)
+    at.own(primary.id, event)
+    changes = wake(view, has_open, at) if has_open else Changes(row.facts)
     if not request.pause or is_moot:
-        return id, changes
+        return event, changes
     at.private(primary.id, SessionPaused())  # behind what wakes it, which ends an earlier pause
-    return id, msgspec.structs.replace(changes, paused=True)
+    return event, replace(changes, paused=True)
 
 
-def _confirm(view: View, request: Confirm, at: Moment) -> tuple[str, Changes]:
-    row = view.row
-    call = next((call for call in view.calls if call.id == request.call), None)
-    if call is None or call.state in ("delegated", "waits"):
-        raise Refused(
-            f"call {request.call} of session {row.id} does not wait for approval; it is over, or was never asked"
-        )
-    if call.state == "answered":
-        raise Refused(f"call {request.call} ('{call.name}') was answered before; its first answer stands")
+def _confirm(view: View, request: Confirm, at: Moment) -> Admitted:
+    call = _waiting(view, request.call, "asks", "does not wait for approval; it is over, or was never asked")
     if request.input_hash is not None and request.input_hash != call.input_hash:
         raise Refused(f"call {request.call} has another input than the one you saw; look at it again")
-    thread = _thread(view, call.thread)
-    is_child = thread.parent is not None
-    id = at.event_id()
     confirmed = UserToolConfirmation(
-        id=id,
+        id=at.event_id(),
         processed_at=None,
         tool_use_id=call.id,
         result="allow" if request.allow else "deny",
         deny_message=request.reason or None if not request.allow else None,
-        session_thread_id=thread.id if is_child else None,
+        session_thread_id=_child(view, call),
     )
-    at.cross(thread.id, view.threads[0].id, confirmed)
+    at.cross(call.thread, view.threads[0].id, confirmed)
+    return confirmed, _answered(view, call, at, runs=request.allow)
+
+
+def _give_result(view: View, request: GiveResult, at: Moment) -> Admitted:
+    call = _waiting(view, request.call, "client", "does not wait for a result of the client; it is over, or never did")
+    given = UserCustomToolResult(
+        id=at.event_id(),
+        processed_at=at.now,
+        custom_tool_use_id=call.id,
+        content=request.content,
+        is_error=request.is_error,
+        session_thread_id=_child(view, call),
+    )
+    at.cross(call.thread, view.threads[0].id, given)
+    return given, _answered(view, call, at, runs=False)
+
+
+def _waiting(view: View, id: str, state: CallState, why_not: str) -> CallRow:
+    """The call that waits so. Errors: Refused."""
+    call = next((call for call in view.calls if call.id == id), None)
+    if call is not None and call.state == "answered":
+        raise Refused(f"call {id} ('{call.name}') was answered before; its first answer stands")
+    if call is None or call.state != state:
+        raise Refused(f"call {id} of session {view.row.id} {why_not}")
+    return call
+
+
+def _child(view: View, call: CallRow) -> str | None:
+    """The thread of the call, if it is not the primary."""
+    return None if call.thread == view.threads[0].id else call.thread
+
+
+def _answered(view: View, call: CallRow, at: Moment, *, runs: bool) -> Changes:
+    """What follows from an answer; with `runs` the call itself can go on."""
+    row, thread = view.row, thread_of(view, call.thread)
     if row.facts.status != "idle":
-        return id, Changes(row.facts, answered=(call.id,))
+        return Changes(row.facts, answered=(call.id,))
     others = [
         each for each in view.calls if each.thread == thread.id and each.id != call.id and each.state != "answered"
     ]
-    # An allowed call runs now. A denied one has the model go on if it was the last that the thread waited for; the
+    # An allowed call runs now. Any other answer has the model go on if it was the last that the thread waited for; the
     # primary may have a message behind it, which it takes while others wait.
-    runs = request.allow or not others or (not is_child and all(each.state != "asks" for each in others))
-    changes = _wake(view, [thread], at) if runs else _still_idle(view, call, at)
-    return id, msgspec.structs.replace(changes, answered=(call.id,))
-
-
-# --- statuses, while nobody drives the session --------------------------------------------------------
-
-
-def _wake(view: View, moved: Iterable[ThreadRow], at: Moment) -> Changes:
-    """Record that these threads run, those that are blocked on them, and with them the session."""
-    row = view.row
-    if row.facts.status != "idle":
-        return Changes(row.facts)
-    at.own(view.threads[0].id, SessionRunning(id=at.event_id(), processed_at=at.now))
-    running: dict[str, ThreadRow] = {}
-    for thread in moved:
-        for each in (thread, *_blocked_on(view, thread)):
-            if each.id not in running:
-                at.thread_running(each.id, view.threads[0].id, each.agent_name)
-                running[each.id] = msgspec.structs.replace(each, status="running", stop_reason=None)
-    facts = SessionFacts("running", None, row.facts.usage, row.facts.usd)
-    return Changes(facts, False, tuple(running.values()))
-
-
-def _still_idle(view: View, call: CallRow, at: Moment) -> Changes:
-    """Record that everybody who waited for the call waits for the rest."""
-    row, primary = view.row, view.threads[0]
-    thread = _thread(view, call.thread)
-    changed = []
-    for each in (thread, *_blocked_on(view, thread)):
-        reason = _without(each.stop_reason, call.id)
-        event = ThreadIdle(
-            id=at.event_id(),
-            processed_at=at.now,
-            session_thread_id=each.id,
-            agent_name=each.agent_name,
-            stop_reason=reason,
-        )
-        at.cross(each.id, primary.id, event)
-        changed.append(msgspec.structs.replace(each, stop_reason=reason))
-    reason = _without(row.facts.stop_reason, call.id)
-    at.own(primary.id, SessionUsage(id=at.event_id(), processed_at=at.now, usage=row.facts.usage))
-    at.own(primary.id, SessionIdle(id=at.event_id(), processed_at=at.now, stop_reason=reason))
-    return Changes(msgspec.structs.replace(row.facts, stop_reason=reason), None, tuple(changed))
-
-
-def _without(reason: StopReason | None, call: str) -> StopReason:
-    ids = () if reason is None else tuple(id for id in reason.event_ids if id != call)
-    return StopReason("requires_action", ids)
-
-
-def _blocked_on(view: View, thread: ThreadRow) -> Iterator[ThreadRow]:
-    """The threads above that wait for this one, nearest first."""
-    while thread.parent is not None:
-        parent = _thread(view, thread.parent)
-        calls = [call for call in view.calls if call.thread == parent.id]
-        if not any(call.child == thread.id or call.state == "waits" for call in calls):
-            return
-        yield parent
-        thread = parent
-
-
-def _waits(thread: ThreadRow) -> bool:
-    """Whether its turn is open, though it is idle."""
-    return thread.stop_reason is not None and thread.stop_reason.type == "requires_action"
-
-
-def _thread(view: View, id: str) -> ThreadRow:
-    for thread in view.threads:
-        if thread.id == id:
-            return thread
-    raise NotFound(f"session {view.row.id} has no thread {id}")
+    is_last = all(each.state not in ("asks", "client") for each in others)
+    goes_on = runs or not others or (thread.parent is None and is_last)
+    changes = wake(view, [thread], at) if goes_on else still_idle(view, call, at)
+    return replace(changes, answered=(call.id,))

@@ -218,6 +218,16 @@ class Definition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         """SHA-256 of the definition, in hex: equal definitions are the same version."""
         return digest(msgspec.to_builtins(self))
 
+    @property
+    def agent_id(self) -> str:
+        """What the server's API calls the agent; one of a program or a team file is named by its content."""
+        return str(self.wire.get("id") or f"agent_{self.version[:24]}")
+
+    @property
+    def agent_number(self) -> int:
+        """The number of the agent's version on the server's API."""
+        return int(self.wire.get("version") or 1)
+
     def called_with(self) -> dict[str, JSON]:
         """The schema of what a coordinator must give to call this agent."""
         return self.input_schema if self.input_schema is not None else TASK_SCHEMA

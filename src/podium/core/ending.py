@@ -24,6 +24,7 @@ from podium.core.events import (
     RetryStatus,
     SessionError,
     StopReason,
+    UserToolConfirmation,
 )
 from podium.core.facts import BudgetSettled, DelegationClosed, LimitReached, Outcome
 from podium.core.moment import Moment
@@ -94,7 +95,7 @@ def close_open(session: SessionState, thread: ThreadState, ending: Ending, at: M
             at.private(thread.id, spent)
         at.model_ended(thread.id, thread.span, is_error=True)
     for call in thread.calls.values():
-        if call.answer is not None and call.attempt == 0:  # it came too late: it is shown, and has no effect
+        if isinstance(call.answer, UserToolConfirmation) and call.attempt == 0:  # too late: shown, without effect
             at.taken(thread.id, session.primary, call.answer)
         if call.child is not None:
             below: Ending = ending if isinstance(ending, Interrupted) else Stopped(f"'{thread.definition.name}' ended")

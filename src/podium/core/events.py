@@ -259,13 +259,13 @@ class SessionTerminated(Public, frozen=True, kw_only=True, tag="session.status_t
 class SessionUpdated(Public, frozen=True, kw_only=True, omit_defaults=True, tag="session.updated"):
     """Somebody changed the session; what was not changed is absent.
 
-    Shape: `agent` is the agent as the session has it now, `budget` None where it was removed (msgspec.UNSET: unchanged).
+    Shape: `agent` is the agent as the session has it now, `budget` None where it was removed.
     """
 
     agent: dict[str, JSON] | msgspec.UnsetType = msgspec.UNSET
-    budget: BudgetLimit | None | msgspec.UnsetType = msgspec.UNSET
+    budget: BudgetLimit | msgspec.UnsetType | None = msgspec.UNSET
     metadata: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
-    title: str | None | msgspec.UnsetType = msgspec.UNSET
+    title: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class SessionDeleted(Public, frozen=True, kw_only=True, tag="session.deleted"):

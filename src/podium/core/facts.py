@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from podium.core.content import Content
+from podium.core.definitions import Definition
 from podium.core.events import StopDetails
 from podium.core.json import JSON
 
@@ -120,7 +121,8 @@ class Private(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults
 class SessionCreated(Private, frozen=True, kw_only=True, tag="session.created"):
     """The session exists: who is its primary agent, with what settings, and which program must resume it.
 
-    Shape: `needs` as in `SessionRow.needs`; `program` the file of the program that started it, or "".
+    Shape: `needs` as in `SessionRow.needs`; `program` the file of the program that started it, or ""; `environment` the
+    id of the one it was made in, or "".
     """
 
     agent: str
@@ -128,6 +130,24 @@ class SessionCreated(Private, frozen=True, kw_only=True, tag="session.created"):
     settings: SessionSettings
     needs: tuple[str, ...] = ()
     program: str = ""
+    metadata: dict[str, str] = {}
+    environment: str = ""
+
+
+class AgentReplaced(Private, frozen=True, kw_only=True, tag="agent.replaced"):
+    """Somebody changed the session's agent for this session: the primary thread goes on with this definition."""
+
+    definition: Definition
+
+
+class ArchiveAsked(Private, frozen=True, kw_only=True, tag="archive.asked"):
+    """Somebody wants a thread archived while the session works: its driver sees to it.
+
+    Shape: `input` is the id of its row among the inputs.
+    """
+
+    input: str
+    thread: str
 
 
 class SandboxTested(Private, frozen=True, kw_only=True, tag="sandbox.tested"):
@@ -253,7 +273,7 @@ class DelegationOpened(Private, frozen=True, kw_only=True, tag="delegation.opene
     """A call of this thread opened a child thread.
 
     Shape: `agent` a definition's hash, `input` what the model gave. In the `background` the call is answered at once,
-    and the child's report comes as a message.
+    and the child's report comes as a message. `definition` is the child's own, where it was defined by the call.
     """
 
     call: str
@@ -264,6 +284,7 @@ class DelegationOpened(Private, frozen=True, kw_only=True, tag="delegation.opene
     input: dict[str, JSON]
     background: bool = False
     limits: CallLimits = CallLimits()
+    definition: Definition | None = None
 
 
 class DelegationDetached(Private, frozen=True, kw_only=True, tag="delegation.detached"):
@@ -321,6 +342,8 @@ class LimitReached(Private, frozen=True, kw_only=True, tag="limit.reached"):
 
 PrivateFact = (
     SessionCreated
+    | AgentReplaced
+    | ArchiveAsked
     | DrivingStarted
     | DrivingStopped
     | SessionPaused

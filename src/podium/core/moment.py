@@ -12,12 +12,9 @@ from podium.core.events import (
     PublicEvent,
     ThreadRunning,
     Usage,
-    UserInterrupt,
-    UserMessage,
-    UserToolConfirmation,
 )
 from podium.core.facts import CallAnswered, PrivateFact
-from podium.core.records import OWN, PRIMARY, PRIVATE, Draft
+from podium.core.records import OWN, PRIMARY, PRIVATE, Draft, Input
 
 NONE = Usage()
 
@@ -81,7 +78,7 @@ class Moment:
         """Record the harness's own answer to a call."""
         self.private(thread, CallAnswered(call=call, content=text(said), is_error=is_error))
 
-    def taken(self, thread: str, primary: str, event: UserMessage | UserInterrupt | UserToolConfirmation) -> None:
+    def taken(self, thread: str, primary: str, event: Input) -> None:
         """Record that a queued input is taken: its second record, which lists show."""
         self.cross(thread, primary, msgspec.structs.replace(event, processed_at=self.now))
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from podium.core.content import Content, plain, text
 from podium.core.definitions import Concurrency, Definition, SessionLimits
 from podium.core.events import SessionRunning, UserMessage
@@ -10,6 +12,7 @@ from podium.core.facts import SessionCreated, SessionSettings
 from podium.core.json import JSON
 from podium.core.moment import Moment
 from podium.core.ports import NewSession
+from podium.core.rows import About
 from podium.core.session import SessionState
 
 MOST_TITLE = 200  # characters
@@ -44,29 +47,45 @@ def open_session(
     id: str,
     definition: Definition,
     definitions: Mapping[str, Definition],
-    task: str | Content,
-    *,
+    *tasks: str | Content,
     settings: SessionSettings,
     needs: Sequence[str],
     program: str,
     at: Moment,
+    about: About | None = None,
+    environment: str = "",
+    workspace: str = "default",
 ) -> tuple[SessionState, NewSession]:
-    """A session whose primary thread has the task queued and works: its state, and what a store is to create."""
-    content = text(task) if isinstance(task, str) else task
-    primary, title = at.thread_id(), " ".join(plain(content).split())[:MOST_TITLE]
+    """A session whose primary thread has the tasks queued and works: its state, and what a store is to create.
+
+    Shape: without a task it is idle, and nobody drives it. Without `about` the first task names it.
+    """
+    contents = [text(task) if isinstance(task, str) else task for task in tasks]
+    primary = at.thread_id()
+    if about is None:
+        about = About(" ".join(plain(contents[0]).split())[:MOST_TITLE] if contents else "")
+    about = replace(about, budget=settings.usd)
     created = SessionCreated(
-        agent=definition.version, title=title, settings=settings, needs=tuple(needs), program=program
+        agent=definition.version,
+        title=about.title,
+        settings=settings,
+        needs=tuple(needs),
+        program=program,
+        metadata=about.metadata,
+        environment=environment,
     )
     at.private(primary, created)
-    at.own(primary, UserMessage(id=at.event_id(), processed_at=None, content=content))
-    at.own(primary, SessionRunning(id=at.event_id(), processed_at=at.now))
-    at.thread_running(primary, primary, definition.name)
+    for content in contents:
+        at.own(primary, UserMessage(id=at.event_id(), processed_at=None, content=content))
+    if contents:
+        at.own(primary, SessionRunning(id=at.event_id(), processed_at=at.now))
+        at.thread_running(primary, primary, definition.name)
     state, drafts = SessionState(id, definitions), at.take()
     for draft in drafts:
         state.apply(draft.thread, draft.at, draft.event)
     new = NewSession(
         id=id,
-        title=title,
+        about=about,
         agent=definition.version,
         agent_name=definition.name,
         needs=tuple(needs),
@@ -74,5 +93,9 @@ def open_session(
         drafts=drafts,
         changes=state.changes(),
         definitions=definitions,
+        workspace=workspace,
+        environment=environment,
+        has_prices=settings.has_prices,
+        is_driven=bool(contents),
     )
     return state, new

@@ -6,6 +6,7 @@ Each Protocol's docstring is its contract.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -13,11 +14,11 @@ import msgspec
 
 from podium.core.content import Content, Message, ReplyBlock
 from podium.core.definitions import Definition
-from podium.core.events import StopDetails, Usage
+from podium.core.events import PublicEvent, StopDetails, Usage
 from podium.core.facts import Purpose
 from podium.core.json import JSON
 from podium.core.records import Draft, Record
-from podium.core.rows import CallRow, Changes, InputRow, Owner, SessionRow, ThreadRow
+from podium.core.rows import About, CallRow, Changes, InputRow, Owner, SessionRow, ThreadRow
 from podium.errors import BadInput
 
 # --- tools and sandboxes ---------------------------------------------------------------------
@@ -294,15 +295,33 @@ class Clock(Protocol):
 NewId = Callable[[str], str]  # a prefix such as "sevt" in, an id that was never used out; later ids sort after earlier
 
 
+# --- what is done once ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """A request that is to be done once, however often it is sent.
+
+    Shape: `key` is the caller's; `fingerprint` is of the whole request, so that another one under the same key is seen.
+    """
+
+    workspace: str
+    key: str
+    fingerprint: str
+
+
 # --- the store -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewSession:
-    """A session to create, with its first records and the definitions they name."""
+    """A session to create, with its first records and the definitions they name.
+
+    Shape: with `is_driven` it is claimed for this worker. `environment` is an id, or "".
+    """
 
     id: str
-    title: str
+    about: About
     agent: str
     agent_name: str
     needs: tuple[str, ...]
@@ -310,12 +329,16 @@ class NewSession:
     drafts: Sequence[Draft]
     changes: Changes
     definitions: Mapping[str, Definition]
+    workspace: str = "default"
+    environment: str = ""
+    has_prices: bool = False
+    is_driven: bool = True
 
 
 class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Records of a driver, with what they change in the projections.
 
-    Shape: with `no_input_after`, append only if no input that was queued after this seq waits untaken after it (else
+    Shape: with `no_input_after`, append only if no input came after this seq that no driver has seen (else
     Refused); `release`: the session has no owner afterwards.
     """
 
@@ -337,7 +360,7 @@ class Store(Protocol):
     """
 
     async def create(self, new: NewSession) -> int:
-        """Create the session and claim it for this worker; its first epoch.
+        """Create the session, and claim it for this worker if it is to be driven; its first epoch.
 
         Errors: StoreDown, Refused (one of this id exists, or its records break a rule); nothing was created then.
         """
@@ -362,10 +385,13 @@ class Store(Protocol):
         """This process's driver of the session is gone without having released it: it may be claimed here again."""
         ...
 
-    async def admit(self, session: str, request: "InputRequest") -> str:
-        """Accept an input from anybody, as core.admission decides; the id of its event.
+    async def admit(
+        self, session: str, *requests: "InputRequest", receipt: Receipt | None = None
+    ) -> tuple[PublicEvent, ...]:
+        """Accept inputs from anybody, as core.admission decides: all of them, or none; their events, in order.
 
-        Errors: Refused, NotFound, StoreDown.
+        Shape: with a receipt that is known already nothing is done again: the events are those of the first time.
+        Errors: Refused, NotFound, StoreDown; Conflict if the receipt is another request's.
         """
         ...
 
@@ -421,27 +447,20 @@ class Store(Protocol):
         ...
 
 
-# --- what is done once ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Receipt:
-    """A request that is to be done once, however often it is sent.
-
-    Shape: `key` is the caller's; `fingerprint` is of the whole request, so that another one under the same key is seen.
-    """
-
-    workspace: str
-    key: str
-    fingerprint: str
-
-
 # --- inputs ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class SendMessage:
     """A person's message to the primary thread."""
+
+    content: Content
+    waits: bool = True  # queued, where the primary waits for the client; else refused
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instruct:
+    """The operator's instructions for the primary agent: its model is sent them with its next call."""
 
     content: Content
 
@@ -472,4 +491,42 @@ class Confirm:
     input_hash: str | None = None
 
 
-InputRequest = SendMessage | Interrupt | Resume | Confirm
+@dataclass(frozen=True, kw_only=True)
+class GiveResult:
+    """The client's result of a call of one of its own tools."""
+
+    call: str
+    content: Content
+    is_error: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """Change what is said of a session; None leaves it.
+
+    Shape: `metadata` is the whole of it. `budget` above what is spent sets going what it had stopped;
+    `has_budget` False takes it away for good. `definition` is the primary's new one, and `snapshot` it as the API shows
+    it: only while the session is idle.
+    """
+
+    title: str | None = None
+    metadata: Mapping[str, str] | None = None
+    budget: Decimal | None = None
+    has_budget: bool = True
+    definition: Definition | None = None
+    snapshot: Mapping[str, JSON] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """End the session, or one thread of it, for good. Only what is idle can be archived."""
+
+    thread: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delete:
+    """Take the session out of sight with all it has. Only what is idle or archived can be deleted."""
+
+
+InputRequest = SendMessage | Instruct | Interrupt | Resume | Confirm | GiveResult | Update | Archive | Delete

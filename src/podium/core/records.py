@@ -9,8 +9,17 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from podium.core.events import AgentToolResult, PublicEvent, UserInterrupt, UserMessage, UserToolConfirmation
-from podium.core.facts import CallAnswered, DelegationClosed, PrivateFact, ResultSubmitted
+from podium.core.events import (
+    AgentToolResult,
+    PublicEvent,
+    SessionUpdated,
+    SystemMessage,
+    UserCustomToolResult,
+    UserInterrupt,
+    UserMessage,
+    UserToolConfirmation,
+)
+from podium.core.facts import ArchiveAsked, CallAnswered, DelegationClosed, PrivateFact, ResultSubmitted
 
 OWN = 1  # shown in the stream of the thread that owns it
 PRIMARY = 2  # shown in the primary thread's stream, which is the session's
@@ -95,7 +104,9 @@ def type_of(event: Event) -> str:
     return str(event.__struct_config__.tag)
 
 
-INPUTS = (UserMessage, UserInterrupt, UserToolConfirmation)  # what anybody may queue
+Input = UserMessage | SystemMessage | UserInterrupt | UserToolConfirmation
+INPUTS = (UserMessage, SystemMessage, UserInterrupt, UserToolConfirmation)  # what anybody may queue
+RECEIVED = (UserCustomToolResult, SessionUpdated, ArchiveAsked)  # what anybody may write, processed as it comes
 
 # By exact type: this runs for every record that is written.
 _ANSWERED: dict[type, Callable[[Any], str]] = {
@@ -115,6 +126,13 @@ def answers(event: Event) -> str | None:
 def is_queued(event: Event) -> bool:
     """Whether this is an input that waits to be taken: the first of its two records, which lists leave out."""
     return isinstance(event, INPUTS) and event.processed_at is None
+
+
+def received_id(event: Event) -> str | None:
+    """The id of an input that was processed as it came, and that the driver must be told of; else None."""
+    if not isinstance(event, RECEIVED):
+        return None
+    return event.input if isinstance(event, ArchiveAsked) else event.id
 
 
 def listed_id(event: Event) -> str | None:

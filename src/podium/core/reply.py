@@ -7,7 +7,14 @@ import msgspec
 from podium.core.content import RawBlock, TextBlock, ThinkingBlock, ToolUseBlock, text
 from podium.core.definitions import HARNESS_TOOLS, SUBMIT, TO_PARENT, Definition, ToolSpec
 from podium.core.delegation import Spawner
-from podium.core.events import AgentMessage, AgentThinking, AgentToolUse, AlwaysAsk, ContextCompacted
+from podium.core.events import (
+    AgentCustomToolUse,
+    AgentMessage,
+    AgentThinking,
+    AgentToolUse,
+    AlwaysAsk,
+    ContextCompacted,
+)
 from podium.core.facts import (
     CallRef,
     ContextSummarized,
@@ -99,6 +106,7 @@ class _Recorder:
         self._tools: list[ToolUseBlock] = []
         self._harness: list[HarnessCall] = []
         self._cut: set[str] = set()
+        self._unfit: list[tuple[str, str]] = []  # calls of the client's tools that nobody is asked, and why
 
     def record(self, block: TextBlock | ToolUseBlock | ThinkingBlock | RawBlock, id: str) -> None:
         """Record one block."""
@@ -131,6 +139,10 @@ class _Recorder:
             self._harness.append(HarnessCall(id, block.name, block.input, block.id))
             self._parts.append(self._harness[-1])
             return
+        spec = self._specs.get(block.name)
+        if spec is not None and spec.source == "custom":
+            self._call_client(block, spec, id)
+            return
         use = AgentToolUse(id=id, processed_at=at.now, name=block.name, input=block.input)
         if self._asks(block.name, block.input, id):
             use = msgspec.structs.replace(use, evaluated_permission="ask", evaluation=AlwaysAsk())
@@ -139,6 +151,18 @@ class _Recorder:
             at.own(thread.id, use)
             self._tools.append(ToolUseBlock(id, block.name, block.input))
         self._parts.append(CallRef(id, block.id))
+
+    def _call_client(self, block: ToolUseBlock, spec: ToolSpec, id: str) -> None:
+        """A call of the client's own tool. One that does not fit is answered here: no client is shown it."""
+        thread, at = self._thread, self._at
+        refusal = self._refusal(spec, block.name, block.input, id)
+        if refusal is None:
+            use = AgentCustomToolUse(id=id, processed_at=at.now, name=block.name, input=block.input)
+            at.cross(thread.id, self._session.primary, use)
+            self._parts.append(CallRef(id, block.id))
+        else:
+            self._parts.append(HarnessCall(id, block.name, block.input, block.id))
+            self._unfit.append((id, refusal))
 
     def _is_harness(self, name: str) -> bool:
         definition = self._thread.definition
@@ -174,6 +198,8 @@ class _Recorder:
                 runnable.append(call.id)
             else:
                 at.tool_result(thread.id, call.id, text(refusal), is_error=True)
+        for id, refusal in self._unfit:
+            at.answer(thread.id, id, refusal, is_error=True)
         self._answer_harness()
         for id in runnable:
             at.private(thread.id, ToolStarted(call=id))

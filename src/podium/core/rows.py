@@ -3,6 +3,7 @@
 They are written in the transaction of the records they follow from, and can be rebuilt by folding.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from podium.core.definitions import Definition
 from podium.core.events import StopReason, Usage
 
 Status = Literal["idle", "running", "rescheduling", "terminated"]
@@ -19,8 +21,9 @@ ZERO = Decimal(0)
 class SessionFacts(msgspec.Struct, frozen=True, gc=False):
     """What a session's row caches of the fold, and only its driver (or, while it is idle, admission) writes.
 
-    Shape: `wake_at` is when the first thread that waits for a time goes on.
-    Units: `usd` what its model calls cost at list price, as far as prices are known.
+    Shape: `wake_at` is when the first thread that waits for a time goes on. `running_since` is None unless it runs.
+    Units: `usd` what its model calls cost at list price, as far as prices are known. `active_s` is the time in which it
+    was running, up to its last change of status; `threads_s` the sum of that of its threads.
     """
 
     status: Status
@@ -28,21 +31,45 @@ class SessionFacts(msgspec.Struct, frozen=True, gc=False):
     usage: Usage
     usd: Decimal = ZERO
     wake_at: datetime | None = None
+    active_s: float = 0.0
+    threads_s: float = 0.0
+    running_since: datetime | None = None
+
+
+class About(msgspec.Struct, frozen=True, gc=False):
+    """What people say of a session, and may change whoever drives it.
+
+    Shape: `budget` is the session's limit in dollars. What is archived takes no input, what is deleted is shown to
+    nobody any more.
+    """
+
+    title: str
+    metadata: dict[str, str] = {}
+    budget: Decimal | None = None
+    archived_at: datetime | None = None
+    deleted_at: datetime | None = None
 
 
 class SessionRow(msgspec.Struct, frozen=True, gc=False):
     """A session as lists, claiming and admission see it: a cache of the fold, and who drives it.
 
     Shape: `head` is the seq of its last record. `owner` the worker that drives it, or None. `needs` what a program
-    must bring to drive it: "tool:AGENT/NAME", "model:NAME", "rehearsal:FILE:FUNCTION@SHA256".
+    must bring to drive it: "tool:AGENT/NAME", "model:NAME", "rehearsal:FILE:FUNCTION@SHA256". `agent` is the version of
+    the definition the primary was started with, `agent_id` and `agent_number` what the server's API calls it.
+    `environment` is the id of the one it was made in, or "".
     """
 
     id: str
     workspace: str
-    title: str
+    about: About
     agent: str
     agent_name: str
+    agent_id: str
+    agent_number: int
+    environment: str
+    has_prices: bool
     created_at: datetime
+    updated_at: datetime
     needs: tuple[str, ...]
     program: str
     facts: SessionFacts
@@ -52,13 +79,23 @@ class SessionRow(msgspec.Struct, frozen=True, gc=False):
     owner: str | None
 
     @property
+    def title(self) -> str:
+        """What it is called: the beginning of its task, or what somebody named it."""
+        return self.about.title
+
+    @property
     def is_unfinished(self) -> bool:
         """Whether there is work left that needs no person's input: it runs, or was paused."""
-        return self.facts.status != "idle" or self.paused
+        return self.facts.status in ("running", "rescheduling") or self.paused
 
 
 class ThreadRow(msgspec.Struct, frozen=True, gc=False):
-    """The thread as lists and admission see it. `usage` is that of its last idle, as on the wire."""
+    """The thread as lists and admission see it.
+
+    Shape: `usage` and `usd` are those of its last idle, None before. `running_since` is None unless it runs.
+    Units: `usd` is what its own model calls cost at list price; `active_s` its working time up to its last change of
+    status.
+    """
 
     id: str
     parent: str | None
@@ -68,16 +105,20 @@ class ThreadRow(msgspec.Struct, frozen=True, gc=False):
     stop_reason: StopReason | None
     usage: Usage | None
     created_at: datetime
+    updated_at: datetime
+    usd: Decimal | None = None
+    active_s: float = 0.0
+    running_since: datetime | None = None
 
 
-CallState = Literal["asks", "answered", "delegated", "waits"]
+CallState = Literal["asks", "client", "answered", "delegated", "waits"]
 
 
 class CallRow(msgspec.Struct, frozen=True, gc=False):
     """An open call as admission sees it: one that waits for somebody. A tool call that runs waits for nobody.
 
-    Shape: it "asks" a person for approval, and is "answered" once that was accepted; it is "delegated" to the thread
-    `child`; or it "waits" for the thread's children in the background.
+    Shape: it "asks" a person for approval, or waits for the "client" to give its result, and is "answered" once that
+    was accepted; it is "delegated" to the thread `child`; or it "waits" for the thread's children in the background.
     """
 
     id: str
@@ -109,7 +150,8 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     """What some records change in the projections.
 
     Shape: `paused` None leaves it: anybody may pause a session, so a driver that has not folded the pause yet must not
-    write over it. Calls in `closed` may never have been in `opened`; `answered` calls no longer ask.
+    write over it. The same holds for `about`. Calls in `closed` may never have been in `opened`; `answered` calls no
+    longer ask. `definitions` are new ones, by version.
     """
 
     session: SessionFacts
@@ -118,6 +160,8 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     opened: tuple[CallRow, ...] = ()
     answered: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
+    about: About | None = None
+    definitions: Mapping[str, Definition] = {}
 
 
 @dataclass(frozen=True, kw_only=True)

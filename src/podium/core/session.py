@@ -5,9 +5,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import assert_never
 
+from msgspec import UNSET
+from msgspec.structs import replace
+
 from podium.core.content import Content, TextBlock, plain, text
 from podium.core.definitions import SUBMIT, Definition
 from podium.core.events import (
+    AgentCustomToolUse,
     AgentMessage,
     AgentThinking,
     AgentToolResult,
@@ -17,23 +21,30 @@ from podium.core.events import (
     MessageSent,
     ModelRequestEnd,
     ModelRequestStart,
+    SessionDeleted,
     SessionError,
     SessionIdle,
     SessionRescheduled,
     SessionRunning,
+    SessionTerminated,
+    SessionUpdated,
     SessionUsage,
     StopReason,
+    SystemMessage,
     ThreadCreated,
     ThreadIdle,
     ThreadRescheduled,
     ThreadRunning,
     ThreadTerminated,
     Usage,
+    UserCustomToolResult,
     UserInterrupt,
     UserMessage,
     UserToolConfirmation,
 )
 from podium.core.facts import (
+    AgentReplaced,
+    ArchiveAsked,
     AttemptFailed,
     BudgetReserved,
     BudgetSettled,
@@ -61,11 +72,14 @@ from podium.core.facts import (
 )
 from podium.core.json import digest
 from podium.core.moment import Moment
-from podium.core.records import Event, Record, Unknown, is_queued
-from podium.core.rows import ZERO, CallRow, Changes, SessionFacts, Status
+from podium.core.money import dollars_of
+from podium.core.records import Event, Input, Record, Unknown, is_queued
+from podium.core.rows import ZERO, About, CallRow, Changes, SessionFacts, Status
 from podium.core.thread import OpenCall, ThreadState
 
 SHELL_TOOL = "bash"
+INSTRUCTED = "Instructions from the operator of this session, which hold from here on:"
+BUDGET_CHANGED = "(The session's budget was changed, and you can go on. Do what is left to be done.)"
 
 
 class SessionState:
@@ -77,12 +91,15 @@ class SessionState:
 
     def __init__(self, id: str, definitions: Mapping[str, Definition]) -> None:
         self.id = id
-        self.definitions = definitions
+        self.definitions = dict(definitions)
         self.settings = SessionSettings()
         self.needs: tuple[str, ...] = ()
         self.program = ""
-        self.title = ""
+        self.about = About("")
         self.created_at: datetime | None = None
+        self.active_s = 0.0  # in which it was running, up to its last change of status
+        self.threads_s = 0.0  # the sum of its threads' working times, up to their last changes of status
+        self.running_since: datetime | None = None
         self.primary = ""
         self.threads: dict[str, ThreadState] = {}
         self.status: Status = "idle"
@@ -94,13 +111,15 @@ class SessionState:
         self.settlements = 0  # how often a call turned out to cost what it cost
         self.turns = 0
         self.is_capped = False  # a limit of the session itself was met
-        self.queue: dict[str, UserMessage | UserInterrupt | UserToolConfirmation] = {}
+        self.queue: dict[str, Input] = {}
+        self.archiving: dict[str, None] = {}  # threads that somebody wants archived
         self._moot: set[str] = set()  # inputs that waited when the session went idle: such an interrupt stops nothing
         self._last_at: datetime | None = None  # of the last record of a driver, or of what woke the session
         self._changed: dict[str, None] = {}
         self._opened: dict[str, tuple[str, OpenCall]] = {}  # by call: its thread's id, and the call
         self._closed: list[str] = []
         self._set_paused: bool | None = None
+        self._defined: dict[str, Definition] = {}
         self._moving: dict[str, None] = {}  # threads that are running
         self._rescheduled: dict[str, datetime | None] = {}  # threads that wait for a time, and until when
 
@@ -157,7 +176,21 @@ class SessionState:
     @property
     def _facts(self) -> SessionFacts:
         times = [at for at in self._rescheduled.values() if at is not None] if self._rescheduled else []
-        return SessionFacts(self.status, self.stop_reason, self.usage, self.usd, min(times, default=None))
+        return SessionFacts(
+            self.status,
+            self.stop_reason,
+            self.usage,
+            self.usd,
+            min(times, default=None),
+            self.active_s,
+            self.threads_s,
+            self.running_since,
+        )
+
+    def facts_once_idle(self, reason: StopReason, at: datetime) -> SessionFacts:
+        """What the session's row will hold when it has gone idle."""
+        active_s = self.active_s + ((at - self.running_since).total_seconds() if self.running_since is not None else 0)
+        return SessionFacts("idle", reason, self.usage, self.usd, None, active_s, self.threads_s)
 
     def changes(self) -> Changes:
         """What changed in the projections since the last call of this."""
@@ -168,6 +201,8 @@ class SessionState:
             tuple(_call_row(thread, call) for thread, call in self._opened.values()) if self._opened else (),
             (),
             tuple(self._closed),
+            None,
+            self._defined,
         )
         if self._changed:
             self._changed = {}
@@ -175,6 +210,8 @@ class SessionState:
             self._opened = {}
         if self._closed:
             self._closed = []
+        if self._defined:
+            self._defined = {}
         self._set_paused = None
         return changes
 
@@ -191,6 +228,7 @@ class SessionState:
             self.paused,
             tuple(thread.row() for thread in self.threads.values()),
             tuple(calls),
+            about=self.about,
         )
 
     def apply(self, thread_id: str, at: datetime, event: Event) -> None:
@@ -205,7 +243,7 @@ class SessionState:
             case ModelRequestStart():
                 thread.span, thread.purpose, thread.retry_at = event.id, "turn", None
                 thread.transcript.send()
-            case AgentToolUse():
+            case AgentToolUse() | AgentCustomToolUse():
                 thread.reply_calls[event.id] = event
             case ModelReplied():
                 self._reply(thread, event)
@@ -277,16 +315,32 @@ class SessionState:
             case SessionRunning():
                 if self.status == "idle":  # one that only waited for a time goes on as it was
                     self.paused = self._set_paused = False
-                self.status, self.stop_reason = "running", None
+                self._stand("running", at)
             case SessionRescheduled():
-                self.status, self.stop_reason = "rescheduling", None
+                self._stand("rescheduling", at)
             case SessionIdle():
-                self.status, self.stop_reason = "idle", event.stop_reason
+                self._stand("idle", at, event.stop_reason)
                 self._moot = set(self.queue)
+            case SessionTerminated():
+                self._stand("terminated", at)
+                self.about = replace(self.about, archived_at=at)
+            case SessionDeleted():
+                self.about = replace(self.about, deleted_at=at)
+            case SessionUpdated():
+                self._update(event)
+            case AgentReplaced():
+                self._define(event.definition)
+                thread.agent, thread.definition = event.definition.version, event.definition
+                self._changed[thread.id] = None
+            case ArchiveAsked():
+                self.archiving[event.thread] = None
             case SessionPaused():
                 self.paused = self._set_paused = True
-            case UserMessage() | UserInterrupt() | UserToolConfirmation():
+            case UserMessage() | SystemMessage() | UserInterrupt() | UserToolConfirmation():
                 self._input(thread, event)
+            case UserCustomToolResult():
+                if (call := thread.calls.get(event.custom_tool_use_id)) is not None:
+                    call.answer = event
             case DrivingStarted():
                 self._skip_dead_time(at)
             case SessionResumed() | SessionError() | SessionUsage() | DrivingStopped() | SandboxRestarted():
@@ -303,7 +357,8 @@ class SessionState:
     def _create(self, thread_id: str, at: datetime, event: SessionCreated) -> None:
         self.primary = thread_id
         self.created_at = self._last_at = at
-        self.settings, self.needs, self.program, self.title = event.settings, event.needs, event.program, event.title
+        self.settings, self.needs, self.program = event.settings, event.needs, event.program
+        self.about = About(event.title, event.metadata, event.settings.usd)
         definition = self.definitions[event.agent]
         self.threads[thread_id] = ThreadState(thread_id, agent=event.agent, definition=definition, created_at=at)
         self._changed[thread_id] = None
@@ -350,6 +405,7 @@ class SessionState:
         self._reserve(thread, -reserved)
         for each in self.above(thread):
             each.usd += usd
+        thread.own_usd += usd
         self.usd += usd
 
     def _delegate(self, thread: ThreadState, at: datetime, event: DelegationOpened) -> None:
@@ -358,6 +414,8 @@ class SessionState:
             if call is None:
                 call = thread.calls[event.call] = OpenCall(event.call, event.agent_name, event.input)
             call.child = event.thread
+        if event.definition is not None:
+            self._define(event.definition)
         self.threads[event.thread] = ThreadState(
             event.thread,
             agent=event.agent,
@@ -384,13 +442,12 @@ class SessionState:
         if status == "running" and thread.status == "idle" and not thread.is_open:
             thread.woken()
         moved = status in ("running", "rescheduling")
-        if thread.running_since is not None:
-            thread.worked_s = thread.worked(at)
+        self._work(thread, at)
         thread.running_since = at if status == "running" else None
         thread.status, thread.status_since, thread.stop_reason = status, at, stop_reason
         thread.is_open = moved or (stop_reason is not None and stop_reason.type == "requires_action")
         if not moved:
-            thread.idle_usage = thread.usage
+            thread.idle_usage, thread.idle_usd = thread.usage, thread.own_usd
             thread.has_more_to_say = thread.has_more_to_say and thread.is_open
         self._moving.pop(thread.id, None)
         self._rescheduled.pop(thread.id, None)
@@ -398,9 +455,56 @@ class SessionState:
             self._moving[thread.id] = None
         elif status == "rescheduling":
             self._rescheduled[thread.id] = thread.retry_at
+        if status == "terminated":
+            self._end(thread)
         self._changed[thread.id] = None
 
-    def _input(self, thread: ThreadState, event: UserMessage | UserInterrupt | UserToolConfirmation) -> None:
+    def _end(self, thread: ThreadState) -> None:
+        """Nothing of the thread goes on: what it has open is never answered."""
+        self.archiving.pop(thread.id, None)
+        for call in thread.calls.values():
+            if call.attempt == 0:
+                self._stops_waiting(call.id)
+        thread.calls.clear()
+
+    def _work(self, thread: ThreadState, at: datetime) -> None:
+        """Count the thread's working time up to now."""
+        if thread.running_since is not None:
+            before, thread.worked_s = thread.worked_s, thread.worked(at)
+            self.threads_s += thread.worked_s - before
+
+    def _stand(self, status: Status, at: datetime, reason: StopReason | None = None) -> None:
+        """The session's status changes."""
+        if self.running_since is not None:
+            self.active_s += (at - self.running_since).total_seconds()
+        self.running_since = at if status == "running" else None
+        self.status, self.stop_reason = status, reason
+
+    def _define(self, definition: Definition) -> None:
+        """An agent that the session was not started with."""
+        self.definitions[definition.version] = self._defined[definition.version] = definition
+
+    def _update(self, event: SessionUpdated) -> None:
+        if event.title is not UNSET:
+            self.about = replace(self.about, title=event.title or "")
+        if event.metadata is not UNSET:
+            self.about = replace(self.about, metadata=event.metadata)
+        if event.budget is not UNSET:
+            usd = None if event.budget is None else dollars_of(event.budget)
+            self.about, self.settings = replace(self.about, budget=usd), replace(self.settings, usd=usd)
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """The session's budget is another: who stopped at it has more to do."""
+        main = self.main
+        self.is_capped = False
+        if main.limited is not None and main.limited.of == "session" and main.limited.kind == "usd":
+            main.woken()
+            main.limited, main.handed_over = None, False
+            main.noticed.discard("limit")
+            main.transcript.tell(text(BUDGET_CHANGED))
+
+    def _input(self, thread: ThreadState, event: Input) -> None:
         if event.processed_at is None:
             self.queue[event.id] = event
             if isinstance(event, UserToolConfirmation) and (call := thread.calls.get(event.tool_use_id)) is not None:
@@ -411,12 +515,19 @@ class SessionState:
             thread.asked()  # a new task, and a new answer
             self.is_capped = False
             thread.transcript.tell(event.content)
+        elif isinstance(event, SystemMessage):
+            thread.transcript.tell((*text(INSTRUCTED), *event.content))
 
     def _skip_dead_time(self, at: datetime) -> None:
+        last = self._last_at
+        if self.running_since is not None and last is not None:
+            self.active_s += (last - self.running_since).total_seconds()
+            self.running_since = at
         for thread in self.threads.values():
-            if thread.running_since is not None and self._last_at is not None:
-                thread.worked_s = thread.worked(self._last_at)
+            if thread.running_since is not None and last is not None:
+                self._work(thread, last)
                 thread.running_since = at
+                self._changed[thread.id] = None
             if thread.failing_since is not None:
                 thread.failing_since = at  # nobody tried in between
 

@@ -18,6 +18,7 @@ from podium.core.events import (
     ThreadTerminated,
 )
 from podium.core.moment import Moment
+from podium.core.money import budget_of, snapshot
 from podium.core.rows import Status
 from podium.core.session import SessionState
 from podium.core.thread import OpenCall, ThreadState
@@ -159,10 +160,17 @@ def record_idle(session: SessionState, at: Moment) -> StopReason:
     """Record that the session is idle, since nothing of it moves; why it is."""
     reason = idle_reason(session)
     details = session.main.refusal if reason.type == "refusal" else None
-    at.own(session.primary, SessionUsage(id=at.event_id(), processed_at=at.now, usage=session.usage))
+    at.own(session.primary, _usage(session, at))
     idle = SessionIdle(id=at.event_id(), processed_at=at.now, stop_reason=reason, stop_details=details)
     at.own(session.primary, idle)
     return reason
+
+
+def _usage(session: SessionState, at: Moment) -> SessionUsage:
+    since = session.running_since
+    active_s = session.active_s + ((at.now - since).total_seconds() if since is not None else 0.0)
+    used = snapshot(session.usage, session.usd if session.settings.has_prices else None, active_s)
+    return SessionUsage(id=at.event_id(), processed_at=at.now, usage=used, budget=budget_of(session.settings.usd))
 
 
 def idle_reason(session: SessionState) -> StopReason:

@@ -9,7 +9,15 @@ import msgspec
 
 from podium.core.content import Block, Content, RawBlock, TextBlock, ThinkingBlock, ToolUseBlock, plain
 from podium.core.definitions import HARNESS_TOOLS, SUBMIT, WAIT, Definition
-from podium.core.events import AgentToolUse, StopDetails, StopReason, Usage, UserToolConfirmation
+from podium.core.events import (
+    AgentCustomToolUse,
+    AgentToolUse,
+    StopDetails,
+    StopReason,
+    Usage,
+    UserCustomToolResult,
+    UserToolConfirmation,
+)
 from podium.core.facts import (
     AttemptFailed,
     CallLimits,
@@ -35,7 +43,8 @@ class OpenCall:
     """A call without a result.
 
     Shape: `child` is the thread a delegation opened; a tool call has none. `attempt` 0 until it was started. One that
-    `asks` waits for a person's `answer`, which is queued until it is taken.
+    `asks` waits for an `answer`, which is queued until it is taken: a person's, or where it is `custom` the result that
+    the client gives.
     """
 
     id: str
@@ -44,7 +53,8 @@ class OpenCall:
     child: str | None = None
     attempt: int = 0
     asks: bool = False
-    answer: UserToolConfirmation | None = None
+    custom: bool = False
+    answer: UserToolConfirmation | UserCustomToolResult | None = None
 
     @property
     def is_delegation(self) -> bool:
@@ -55,7 +65,8 @@ class OpenCall:
     def state(self) -> CallState:
         """How it waits, for its row."""
         if self.asks:
-            return "asks" if self.answer is None else "answered"
+            waits: CallState = "client" if self.custom else "asks"
+            return waits if self.answer is None else "answered"
         return "waits" if self.name == WAIT else "delegated"
 
 
@@ -80,6 +91,7 @@ class ThreadState:
         "has_shell",
         "id",
         "idle_usage",
+        "idle_usd",
         "is_cut",
         "is_open",
         "is_paused",
@@ -90,6 +102,7 @@ class ThreadState:
         "loop",
         "noticed",
         "output",
+        "own_usd",
         "parent",
         "purpose",
         "received",
@@ -147,6 +160,8 @@ class ThreadState:
         self.purpose: Purpose = "turn"  # of that call
         self.usage = Usage()
         self.idle_usage: Usage | None = None
+        self.own_usd = ZERO  # spent by its own calls
+        self.idle_usd: Decimal | None = None
         self.usd = ZERO  # spent by this thread and those below it
         self.reserved_usd = ZERO  # by calls under way of this thread and those below it
         self.span_reserved_usd: Decimal | None = None  # by its own call under way
@@ -177,7 +192,7 @@ class ThreadState:
         self.submitted = False
         self.received: dict[str, Content] = {}  # reports not yet given to the call they answer, by event id
         self.reply_texts: dict[str, TextBlock] = {}  # of the reply being recorded
-        self.reply_calls: dict[str, AgentToolUse] = {}
+        self.reply_calls: dict[str, AgentToolUse | AgentCustomToolUse] = {}
 
     def row(self) -> ThreadRow:
         """The thread's projection."""
@@ -190,6 +205,10 @@ class ThreadState:
             self.stop_reason,
             self.idle_usage,
             self.created_at,
+            self.status_since,
+            self.idle_usd,
+            self.worked_s,
+            self.running_since,
         )
 
     def replied(self, event: ModelReplied) -> None:
@@ -213,8 +232,10 @@ class ThreadState:
                     blocks.append(RawBlock(part.block))
                 case CallRef():
                     if (use := self.reply_calls.get(part.event)) is not None:
-                        asks = use.evaluated_permission == "ask"
-                        blocks.append(self._called(OpenCall(use.id, use.name, use.input, asks=asks), calls))
+                        custom = isinstance(use, AgentCustomToolUse)
+                        asks = isinstance(use, AgentCustomToolUse) or use.evaluated_permission == "ask"
+                        call = OpenCall(use.id, use.name, use.input, asks=asks, custom=custom)
+                        blocks.append(self._called(call, calls))
                 case HarnessCall():
                     blocks.append(self._called(OpenCall(part.id, part.name, part.input), calls))
         self.reply_texts = {}

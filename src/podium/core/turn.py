@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 
 from podium.core.content import text
 from podium.core.ending import close_open, finish
-from podium.core.events import ErrorDetail, ModelRequestStart, RetryStatus, SessionError, Usage
+from podium.core.events import ErrorDetail, ModelRequestStart, RetryStatus, SessionError, Usage, UserCustomToolResult
 from podium.core.facts import (
     AttemptFailed,
     BudgetReserved,
     BudgetSettled,
+    CallAnswered,
     CorrectionSent,
     DelegationDetached,
     LimitMet,
@@ -95,10 +96,13 @@ def _detach(session: SessionState, thread: ThreadState, call: OpenCall, at: Mome
 
 
 def take_answers(session: SessionState, thread: ThreadState, at: Moment) -> None:
-    """Record that a person's answers are taken: each call starts, or is denied, in the append that consumes them."""
+    """Record that answers are taken: each call starts, is denied or has its result, in the append that takes them."""
     for call in thread.calls.values():
         answer = call.answer
         if answer is None or call.attempt > 0:
+            continue
+        if isinstance(answer, UserCustomToolResult):
+            at.private(thread.id, CallAnswered(call=call.id, content=answer.content, is_error=answer.is_error))
             continue
         at.taken(thread.id, session.primary, answer)
         if answer.result == "allow":

@@ -11,6 +11,7 @@ from contextlib import suppress
 from podium.core.ending import finish, taken_along
 from podium.core.events import (
     MessageReceived,
+    SystemMessage,
     ThreadRunning,
     UserInterrupt,
     UserMessage,
@@ -20,9 +21,9 @@ from podium.core.facts import DelegationClosed, DrivingStopped, SandboxTested, S
 from podium.core.limits import overdue, seconds_left
 from podium.core.moment import Moment
 from podium.core.ports import Append, Sandbox, ToolOffer
-from podium.core.records import Draft
+from podium.core.records import Draft, Input
 from podium.core.reply import offers
-from podium.core.rows import Changes, InputRow, SessionFacts
+from podium.core.rows import Changes, InputRow
 from podium.core.session import SessionState
 from podium.core.standing import record_idle, settle, settle_session, wake_for_message
 from podium.core.steps import Failed, Interrupted, Limited
@@ -112,9 +113,8 @@ class Driver:
 
     async def _hand_back(self) -> bool:
         """Let go of a session that is idle as it was; False if an input came meanwhile, and set it going."""
-        facts = SessionFacts("idle", self.state.stop_reason, self.state.usage, self.state.usd)
         try:
-            await self._hand_over([], Changes(facts), release=True)
+            await self._hand_over([], self.state.changes(), release=True)
         except Refused:
             return False
         self._is_released = True
@@ -212,7 +212,7 @@ class Driver:
     async def notice(self) -> None:
         """Fold what others have queued. It may be folded late: nothing of ours depends on it before it is taken."""
         for row in await self.parts.store.inputs(self.state.id):
-            if row.taken_seq is None and row.id not in self._known:
+            if row.queued_seq > self._noticed and row.id not in self._known:
                 await self._fold_input(row)
             if self._is_ending:  # what was not folded is not known: the idle append is refused for it
                 return
@@ -248,7 +248,7 @@ class Driver:
         """Record that the primary takes all queued messages, in order."""
         if thread.parent is None and self.state.queue:
             for event in list(self.state.queue.values()):
-                if isinstance(event, UserMessage):
+                if isinstance(event, UserMessage | SystemMessage):
                     self._take(event, at)
 
     def _take_moot(self, at: Moment) -> None:
@@ -262,7 +262,7 @@ class Driver:
     def _is_open(self, call: str) -> bool:
         return any(call in thread.calls for thread in self.state.threads.values())
 
-    def _take(self, event: UserMessage | UserInterrupt | UserToolConfirmation, at: Moment) -> None:
+    def _take(self, event: Input, at: Moment) -> None:
         of_child = event.session_thread_id if isinstance(event, UserToolConfirmation) else None
         at.taken(of_child or self.state.primary, self.state.primary, event)
 
@@ -335,7 +335,7 @@ class Driver:
         ended = at.take()
         appends = [self._hand_over(ended, self.state.changes())] if ended else []
         idle = self.moment()
-        facts = SessionFacts("idle", record_idle(self.state, idle), self.state.usage, self.state.usd)
+        facts = self.state.facts_once_idle(record_idle(self.state, idle), idle.now)
         appends.append(self._hand_over(idle.drafts, Changes(facts), release=True))
         self._idling = asyncio.create_task(self._idled(appends, ended, idle))
         await asyncio.shield(self._idling)

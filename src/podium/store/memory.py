@@ -11,11 +11,12 @@ import msgspec
 
 from podium.core.admission import admit
 from podium.core.definitions import Definition
+from podium.core.events import PublicEvent
 from podium.core.moment import Moment
-from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession
-from podium.core.records import INPUTS, Record, answers, encode, is_queued, listed_id
+from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession, Receipt
+from podium.core.records import INPUTS, Record, answers, encode, is_queued, listed_id, received_id
 from podium.core.rows import CallRow, Changes, InputRow, Owner, SessionRow, ThreadRow, View
-from podium.errors import Fenced, NotFound, Owned, Refused, StoreDown, StoreError
+from podium.errors import Conflict, Fenced, NotFound, Owned, Refused, StoreDown, StoreError
 from podium.store.definitions import collect
 
 
@@ -50,6 +51,7 @@ class MemoryLog:
     definitions: dict[str, bytes] = field(default_factory=dict)
     moved: dict[str, dict[str, None]] = field(default_factory=dict)  # by worker: where others have written
     dead: set[str] = field(default_factory=set)
+    receipts: dict[tuple[str, str], tuple[str, tuple[PublicEvent, ...]]] = field(default_factory=dict)
     trouble: StoreDown | None = None
 
     def kill(self, worker: str) -> None:
@@ -83,18 +85,23 @@ class MemoryStore:
             self.log.definitions[version] = msgspec.json.encode(definition)
         row = SessionRow(
             id=new.id,
-            workspace="default",
-            title=new.title,
+            workspace=new.workspace,
+            about=new.about,
             agent=new.agent,
             agent_name=new.agent_name,
+            agent_id=new.definitions[new.agent].agent_id,
+            agent_number=new.definitions[new.agent].agent_number,
+            environment=new.environment,
+            has_prices=new.has_prices,
             created_at=new.drafts[0].at,
+            updated_at=new.drafts[0].at,
             needs=new.needs,
             program=new.program,
             facts=new.changes.session,
             paused=False,
             head=0,
             epoch=1,
-            owner=self.worker,
+            owner=self.worker if new.is_driven else None,
         )
         self.log.sessions[new.id] = _Session(row)
         try:
@@ -102,7 +109,8 @@ class MemoryStore:
         except Refused:
             del self.log.sessions[new.id]
             raise
-        self._driven.add(new.id)
+        if new.is_driven:
+            self._driven.add(new.id)
         return 1
 
     async def claim(self, session: str) -> int:
@@ -134,12 +142,31 @@ class MemoryStore:
     def dropped(self, session: str) -> None:
         self._driven.discard(session)
 
-    async def admit(self, session: str, request: InputRequest) -> str:
-        kept = self._find(session)
-        at = Moment(self._clock.now(), self._new_id)
-        id, changes = admit(View(kept.row, tuple(kept.threads.values()), _in_order(kept.calls)), request, at)
-        self._write(Append(session=session, epoch=kept.row.epoch, drafts=at.drafts, changes=changes))
-        return id
+    async def admit(
+        self, session: str, *requests: InputRequest, receipt: Receipt | None = None
+    ) -> tuple[PublicEvent, ...]:
+        done = self.log.receipts.get((receipt.workspace, receipt.key)) if receipt is not None else None
+        if done is not None and receipt is not None:
+            if done[0] != receipt.fingerprint:
+                raise Conflict(f"Idempotency-Key {receipt.key!r} was used for another request; use a new key for each")
+            return done[1]
+        before = self._find(session)
+        events: list[PublicEvent] = []
+        try:
+            for request in requests:
+                kept = self._find(session)
+                at = Moment(self._clock.now(), self._new_id)
+                view = View(kept.row, tuple(kept.threads.values()), _in_order(kept.calls))
+                event, changes = admit(view, request, at)
+                self._write(Append(session=session, epoch=kept.row.epoch, drafts=at.drafts, changes=changes))
+                if event is not None:
+                    events.append(event)
+        except BaseException:
+            self.log.sessions[session] = before  # all of them, or none
+            raise
+        if receipt is not None:
+            self.log.receipts[receipt.workspace, receipt.key] = receipt.fingerprint, tuple(events)
+        return tuple(events)
 
     async def records(self, session: str, *, after: int = 0, limit: int = 1000) -> list[Record]:
         return self._find(session).records[after : after + limit]
@@ -204,6 +231,8 @@ class MemoryStore:
             event = draft.event
             _once(after.listed, listed_id(event), "an event of this id exists")
             _once(after.answered, answers(event), "the call has a result")
+            if (received := received_id(event)) is not None:
+                after.inputs[received] = InputRow(received, draft.thread, seq, seq)
             if isinstance(event, INPUTS):
                 if is_queued(event):
                     after.inputs[event.id] = InputRow(event.id, draft.thread, seq, None)
@@ -211,10 +240,16 @@ class MemoryStore:
                     after.inputs[event.id] = msgspec.structs.replace(after.inputs[event.id], taken_seq=seq)
             after.records.append(Record(append.session, seq, draft.thread, draft.views, draft.at, encode(event), event))
         known = append.no_input_after
-        waiting = [row.queued_seq for row in after.inputs.values() if row.taken_seq is None]
-        if known is not None and any(seq > known for seq in waiting):
+        unseen = [row.queued_seq for row in after.inputs.values() if row.taken_seq in (None, row.queued_seq)]
+        if known is not None and any(seq > known for seq in unseen):
             raise Refused("an input came meanwhile")
-        after.row = msgspec.structs.replace(after.row, head=after.row.head + len(append.drafts))
+        for version, definition in append.changes.definitions.items():
+            self.log.definitions[version] = msgspec.json.encode(definition)
+        after.row = msgspec.structs.replace(
+            after.row,
+            head=after.row.head + len(append.drafts),
+            updated_at=max([after.row.updated_at, *[draft.at for draft in append.drafts[-1:]]]),
+        )
         self.log.sessions[append.session] = after
         self.log.wrote(self.worker, append.session)
         return first
@@ -237,6 +272,7 @@ def _apply(kept: _Session, changes: Changes, *, release: bool) -> None:
         kept.row,
         facts=changes.session,
         paused=kept.row.paused if changes.paused is None else changes.paused,
+        about=kept.row.about if changes.about is None else changes.about,
         owner=None if release else kept.row.owner,
     )
     kept.threads.update({row.id: row for row in changes.threads})
@@ -246,7 +282,7 @@ def _apply(kept: _Session, changes: Changes, *, release: bool) -> None:
         kept.calls[call.id] = call
     for id in changes.answered:
         asking = kept.calls.get(id)
-        if asking is None or asking.state != "asks":
+        if asking is None or asking.state not in ("asks", "client"):
             raise Refused(f"call {id} waits for no approval: it has been answered, or is not open")
         kept.calls[id] = msgspec.structs.replace(asking, state="answered")
     for id in changes.closed:

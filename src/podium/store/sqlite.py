@@ -20,16 +20,17 @@ import msgspec
 
 from podium.core.admission import admit
 from podium.core.definitions import Definition
-from podium.core.events import StopReason, Usage
+from podium.core.events import PublicEvent, StopReason, Usage
 from podium.core.moment import Moment
-from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession
+from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession, Receipt
 from podium.core.records import Record, decode
-from podium.core.rows import CallRow, InputRow, Owner, SessionFacts, SessionRow, Status, ThreadRow, View
+from podium.core.rows import About, CallRow, InputRow, Owner, SessionFacts, SessionRow, Status, ThreadRow, View
 from podium.errors import NotFound, Owned, Refused, StoreError
 from podium.store.definitions import collect
 from podium.store.folder import open_folder
 from podium.store.group_commit import GroupCommit
 from podium.store.queries import SQL
+from podium.store.receipts import keep, known
 from podium.store.sqlite_file import BUSY_S, FILE, connect, explain
 from podium.store.sqlite_writer import Job, PreparedAppend, Writer, micros, prepare, seq_of, to_json
 from podium.store.workers import Workers
@@ -77,20 +78,25 @@ class SqliteStore:
         append = prepare(Append(session=new.id, epoch=1, drafts=new.drafts, changes=new.changes))
 
         def job(writer: Writer) -> int:
-            facts = new.changes.session
+            definition, created_at = new.definitions[new.agent], micros(new.drafts[0].at)
             row = (
-                "default",
+                new.workspace,
                 new.id,
-                new.title,
+                new.about.title,
+                to_json(new.about.metadata).decode(),
                 new.agent,
                 new.agent_name,
-                micros(new.drafts[0].at),
+                definition.agent_id,
+                definition.agent_number,
+                new.environment,
+                int(new.has_prices),
+                None if new.about.budget is None else str(new.about.budget),
+                created_at,
+                created_at,
                 to_json(new.needs).decode(),
                 new.program,
-                facts.status,
-                None,
-                to_json(facts.usage).decode(),
-                self._workers.id,
+                new.changes.session.status,
+                self._workers.id if new.is_driven else None,
             )
             writer.db.execute(SQL["insert_session"], row)
             bodies = [(version, to_json(body)) for version, body in new.definitions.items()]
@@ -100,6 +106,8 @@ class SqliteStore:
                 raise outcome
             return 1
 
+        if not new.is_driven:
+            return int(await self._group.submit(job))
         self._driven.add(new.id)
         try:
             epoch: int = await self._group.submit(job)
@@ -143,20 +151,29 @@ class SqliteStore:
     def dropped(self, session: str) -> None:
         self._driven.discard(session)
 
-    async def admit(self, session: str, request: InputRequest) -> str:
-        def job(writer: Writer) -> str:
-            row = _session(writer.db, session)
-            view = View(row, tuple(_threads(writer.db, session)), tuple(_open_calls(writer.db, session)))
-            at = Moment(self._clock.now(), self._new_id)
-            id, changes = admit(view, request, at)
-            append = Append(session=session, epoch=row.epoch, drafts=at.drafts, changes=changes)
-            outcome = writer.together([prepare(append)])[0]
-            if isinstance(outcome, BaseException):
-                raise outcome
-            return id
+    async def admit(
+        self, session: str, *requests: InputRequest, receipt: Receipt | None = None
+    ) -> tuple[PublicEvent, ...]:
+        def job(writer: Writer) -> tuple[PublicEvent, ...]:
+            if (done := known(writer.db, receipt)) is not None:
+                return msgspec.json.decode(done, type=tuple[PublicEvent, ...])
+            events: list[PublicEvent] = []
+            for request in requests:  # each is decided on what those before it wrote
+                row = _session(writer.db, session)
+                view = View(row, tuple(_threads(writer.db, session)), tuple(_open_calls(writer.db, session)))
+                at = Moment(self._clock.now(), self._new_id)
+                event, changes = admit(view, request, at)
+                append = Append(session=session, epoch=row.epoch, drafts=at.drafts, changes=changes)
+                outcome = writer.together([prepare(append)])[0]
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                if event is not None:
+                    events.append(event)
+            keep(writer.db, receipt, to_json(events), self._clock.now())
+            return tuple(events)
 
-        id: str = await self._group.submit(job)
-        return id
+        admitted: tuple[PublicEvent, ...] = await self._group.submit(job)
+        return admitted
 
     # --- reading -------------------------------------------------------------------------------------
 
@@ -280,14 +297,28 @@ def _none_of(db: sqlite3.Connection, session: str) -> list[Any]:
 
 
 def _session_row(row: Sequence[Any]) -> SessionRow:
-    id, workspace, title, agent, agent_name, created_at, needs, program, *facts, paused, head, epoch, owner = row
+    id, workspace, title, metadata, budget, archived_at, deleted_at, *rest = row
+    agent, agent_name, agent_id, agent_number, environment, has_prices, created_at, updated_at, *rest = rest
+    needs, program, *facts, paused, head, epoch, owner = rest
+    about = About(
+        title,
+        msgspec.json.decode(metadata, type=dict[str, str]),
+        None if budget is None else Decimal(budget),
+        _time(archived_at),
+        _time(deleted_at),
+    )
     return SessionRow(
         id=id,
         workspace=workspace,
-        title=title,
+        about=about,
         agent=agent,
         agent_name=agent_name,
+        agent_id=agent_id,
+        agent_number=agent_number,
+        environment=environment,
+        has_prices=bool(has_prices),
         created_at=_EPOCH + timedelta(microseconds=created_at),
+        updated_at=_EPOCH + timedelta(microseconds=updated_at),
         needs=msgspec.json.decode(needs, type=tuple[str, ...]),
         program=program,
         facts=_facts(*facts),
@@ -298,13 +329,29 @@ def _session_row(row: Sequence[Any]) -> SessionRow:
     )
 
 
-def _facts(status: Status, stop_reason: str | None, usage: str, usd: str, wake_at: int | None) -> SessionFacts:
+def _time(at: int | None) -> datetime | None:
+    return None if at is None else _EPOCH + timedelta(microseconds=at)
+
+
+def _facts(
+    status: Status,
+    stop_reason: str | None,
+    usage: str,
+    usd: str,
+    wake_at: int | None,
+    active_s: float,
+    threads_s: float,
+    running_since: int | None,
+) -> SessionFacts:
     return SessionFacts(
         status,
         _stop_reason(stop_reason),
         msgspec.json.decode(usage, type=Usage),
         msgspec.convert(usd, Decimal),
-        None if wake_at is None else _EPOCH + timedelta(microseconds=wake_at),
+        _time(wake_at),
+        active_s,
+        threads_s,
+        _time(running_since),
     )
 
 
@@ -323,10 +370,15 @@ def _threads(db: sqlite3.Connection, session: str) -> list[ThreadRow]:
             _stop_reason(stop_reason),
             None if usage is None else msgspec.json.decode(usage, type=Usage),
             _EPOCH + timedelta(microseconds=created_at),
+            _EPOCH + timedelta(microseconds=updated_at),
+            None if usd is None else Decimal(usd),
+            active_s,
+            _time(running_since),
         )
-        for id, parent, agent, agent_name, status, stop_reason, usage, created_at in db.execute(
-            SQL["threads"], (session,)
-        ).fetchall()
+        for id, parent, agent, agent_name, status, stop_reason, usage, created_at, *now in (
+            db.execute(SQL["threads"], (session,)).fetchall()
+        )
+        for updated_at, usd, active_s, running_since in (now,)
     ]
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from podium.core.ports import Append
-from podium.core.records import INPUTS, answers, encode, is_queued
-from podium.core.rows import CallRow, Changes, ThreadRow
+from podium.core.records import INPUTS, RECEIVED, answers, encode, is_queued, received_id
+from podium.core.rows import About, CallRow, Changes, ThreadRow
 from podium.errors import Fenced, Refused, StoreError
 from podium.store.moves import Moves
 from podium.store.queries import SQL
@@ -44,6 +44,11 @@ def micros(at: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
+def micros_or_none(at: datetime | None) -> int | None:
+    """The same of a time that may not be."""
+    return None if at is None else micros(at)
+
+
 @dataclass(slots=True)
 class PreparedAppend:
     """An append with its records encoded, made on the caller's thread so that the writer has less to do.
@@ -56,7 +61,7 @@ class PreparedAppend:
     rows: list[tuple[str, int, int, bytes]]
     listed: list[tuple[int, str]]
     answered: list[tuple[int, str]]
-    queued: list[tuple[int, str, str]] = field(default_factory=list)  # (index, id, thread)
+    queued: list[tuple[int, str, str, bool]] = field(default_factory=list)  # (index, id, thread, is taken with it)
     taken: list[tuple[int, str]] = field(default_factory=list)  # (index, id)
     is_conditional: bool = False
 
@@ -75,11 +80,13 @@ def prepare(append: Append) -> PreparedAppend:
         rows.append((draft.thread, draft.views, at_micros, encode(event)))
         if (call := answers(event)) is not None:
             prepared.answered.append((index, call))
+        if type(event) in RECEIVED and (received := received_id(event)) is not None:
+            prepared.queued.append((index, received, draft.thread, True))
         if event.id is None:
             continue
         if type(event) in INPUTS and isinstance(event, INPUTS):  # the first is quick, the second tells the checker
             if is_queued(event):
-                prepared.queued.append((index, event.id, draft.thread))
+                prepared.queued.append((index, event.id, draft.thread, False))
                 continue
             prepared.taken.append((index, event.id))
         prepared.listed.append((index, event.id))
@@ -100,6 +107,7 @@ class _Head:
     changes: Changes | None = None
     paused: bool | None = None
     release: bool = False
+    at: int = 0  # of its last record
 
 
 class Writer:
@@ -213,8 +221,15 @@ class Writer:
                 record_key += 1
             listed += [(head.no, id, first + index) for index, id in work.listed]
             answered += [(head.no, call, first + index) for index, call in work.answered]
-            for index, id, thread in work.queued:
-                self.db.execute(SQL["queue_input"], (head.no, id, thread, first + index))
+            for index, id, thread, is_taken in work.queued:
+                seq = first + index
+                self.db.execute(SQL["queue_input"], (head.no, id, thread, seq, seq if is_taken else None))
+            for version, definition in append.changes.definitions.items():
+                self.db.execute(SQL["insert_definition"], (version, to_json(definition)))
+            if append.changes.about is not None:
+                self._describe(head.no, append.changes.about)
+            if append.drafts:
+                head.at = micros(append.drafts[-1].at)
             for index, id in work.taken:
                 self.db.execute(SQL["take_input"], (first + index, head.no, id))
             after = append.no_input_after
@@ -267,8 +282,12 @@ class Writer:
                 to_json(facts.stop_reason).decode() if facts.stop_reason is not None else None,
                 to_json(facts.usage).decode(),
                 str(facts.usd),
-                None if facts.wake_at is None else micros(facts.wake_at),
+                micros_or_none(facts.wake_at),
+                facts.active_s,
+                facts.threads_s,
+                micros_or_none(facts.running_since),
                 head.head,
+                head.at,
                 None if head.release else head.owner,
                 self.moves.number(),
                 head.no,
@@ -283,14 +302,26 @@ class Writer:
         stop_reason = to_json(row.stop_reason).decode() if row.stop_reason is not None else None
         usage = to_json(row.usage).decode() if row.usage is not None else None
         known = session_no, row.id
+        usd = None if row.usd is None else str(row.usd)
+        changing = micros(row.updated_at), usd, row.active_s, micros_or_none(row.running_since)
         if known in self._thread_nos or known in self._new_thread_nos:
-            updates.append((row.status, stop_reason, usage, row.id))
+            updates.append((row.agent, row.status, stop_reason, usage, *changing, row.id))
             return
         values = (session_no, row.id, row.parent, row.agent, row.agent_name, row.status, stop_reason, usage)
-        inserted = self.db.execute(SQL["insert_thread"], (*values, micros(row.created_at))).fetchone()
+        inserted = self.db.execute(SQL["insert_thread"], (*values, micros(row.created_at), *changing)).fetchone()
         if inserted is None:
             raise Refused(f"thread {row.id} belongs to another session")
         self._new_thread_nos[known] = inserted[0]
+
+    def _describe(self, session_no: int, about: About) -> None:
+        values = (
+            about.title,
+            to_json(about.metadata).decode(),
+            None if about.budget is None else str(about.budget),
+            micros_or_none(about.archived_at),
+            micros_or_none(about.deleted_at),
+        )
+        self.db.execute(SQL["describe_session"], (*values, session_no))
 
     def _find_thread_no(self, session_no: int, id: str) -> int | None:
         known = session_no, id

@@ -2,15 +2,21 @@
 
 -- name: insert_session: a new session, owned by its creator
 INSERT INTO session
-    (workspace, id, title, agent, agent_name, created_at, needs, program, status, stop_reason, paused, usage, head, epoch, owner)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, 1, ?);
+    (workspace, id, title, metadata, agent, agent_name, agent_id, agent_number, environment, has_prices, budget, created_at,
+    updated_at, needs, program, status, stop_reason, paused, usage, head, epoch, owner)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0, '{}', 0, 1, ?);
 
 -- name: session_head: what an append checks, and builds on
 SELECT no, epoch, head, owner FROM session WHERE id = ?;
 
 -- name: update_session: after the appends of a group
 UPDATE session
-SET status = ?, stop_reason = ?, usage = ?, usd = ?, wake_at = ?, head = ?, owner = ?, moved = ? WHERE no = ?;
+SET status = ?, stop_reason = ?, usage = ?, usd = ?, wake_at = ?, active_s = ?, threads_s = ?, running_since = ?,
+    head = ?, updated_at = max(updated_at, ?), owner = ?, moved = ?
+WHERE no = ?;
+
+-- name: describe_session: what people say of it
+UPDATE session SET title = ?, metadata = ?, budget = ?, archived_at = ?, deleted_at = ? WHERE no = ?;
 
 -- name: pause_session: or let it be taken up again
 UPDATE session SET paused = ? WHERE no = ?;
@@ -25,13 +31,15 @@ SELECT coalesce(max(moved), 0) FROM session;
 SELECT id, moved FROM session WHERE moved > ? ORDER BY moved;
 
 -- name: session: one row
-SELECT id, workspace, title, agent, agent_name, created_at, needs, program, status, stop_reason, usage, usd, wake_at,
-    paused, head, epoch, owner
+SELECT id, workspace, title, metadata, budget, archived_at, deleted_at, agent, agent_name, agent_id, agent_number,
+    environment, has_prices, created_at, updated_at, needs, program, status, stop_reason, usage, usd, wake_at, active_s,
+    threads_s, running_since, paused, head, epoch, owner
 FROM session WHERE id = ?;
 
 -- name: sessions: newest first
-SELECT id, workspace, title, agent, agent_name, created_at, needs, program, status, stop_reason, usage, usd, wake_at,
-    paused, head, epoch, owner
+SELECT id, workspace, title, metadata, budget, archived_at, deleted_at, agent, agent_name, agent_id, agent_number,
+    environment, has_prices, created_at, updated_at, needs, program, status, stop_reason, usage, usd, wake_at, active_s,
+    threads_s, running_since, paused, head, epoch, owner
 FROM session ORDER BY no DESC;
 
 -- name: owners: workers that own a session
@@ -54,27 +62,35 @@ WHERE record.key > (SELECT no << 32 | ? FROM session WHERE session.id = ?)
 ORDER BY record.key LIMIT ?;
 
 -- name: insert_thread: before its first record; a thread that another process made is only changed
-INSERT INTO thread (session, id, parent, agent, agent_name, status, stop_reason, usage, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET status = excluded.status, stop_reason = excluded.stop_reason, usage = excluded.usage
+INSERT INTO thread
+    (session, id, parent, agent, agent_name, status, stop_reason, usage, created_at, updated_at, usd, active_s,
+    running_since)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET
+    agent = excluded.agent, status = excluded.status, stop_reason = excluded.stop_reason, usage = excluded.usage,
+    updated_at = excluded.updated_at, usd = excluded.usd, active_s = excluded.active_s,
+    running_since = excluded.running_since
 WHERE session = excluded.session
 RETURNING no;
 
 -- name: update_thread: its status changed
-UPDATE thread SET status = ?, stop_reason = ?, usage = ? WHERE id = ?;
+UPDATE thread
+SET agent = ?, status = ?, stop_reason = ?, usage = ?, updated_at = ?, usd = ?, active_s = ?, running_since = ?
+WHERE id = ?;
 
 -- name: thread_no: its row number
 SELECT no FROM thread WHERE id = ? AND session = ?;
 
 -- name: threads: in the order they were created
-SELECT thread.id, parent, thread.agent, thread.agent_name, thread.status, thread.stop_reason, thread.usage, thread.created_at
+SELECT thread.id, parent, thread.agent, thread.agent_name, thread.status, thread.stop_reason, thread.usage,
+    thread.created_at, thread.updated_at, thread.usd, thread.active_s, thread.running_since
 FROM thread JOIN session ON session.no = thread.session WHERE session.id = ? ORDER BY thread.no;
 
 -- name: open_call: a call begins to wait for its result
 INSERT INTO open_call (session, id, thread, name, input_hash, state, child) VALUES (?, ?, ?, ?, ?, ?, ?);
 
--- name: answer_call: a person approved or denied it; only one of many answers changes a row
-UPDATE open_call SET state = 'answered' WHERE session = ? AND id = ? AND state = 'asks';
+-- name: answer_call: a person or a program answered it; only one of many answers changes a row
+UPDATE open_call SET state = 'answered' WHERE session = ? AND id = ? AND state IN ('asks', 'client');
 
 -- name: close_call: it has one
 DELETE FROM open_call WHERE session = ? AND id = ?;
@@ -83,14 +99,14 @@ DELETE FROM open_call WHERE session = ? AND id = ?;
 SELECT open_call.id, thread, name, input_hash, state, child
 FROM open_call JOIN session ON session.no = open_call.session WHERE session.id = ? ORDER BY open_call.id;
 
--- name: queue_input: it was accepted
-INSERT INTO input (session, id, thread, queued_seq) VALUES (?, ?, ?, ?);
+-- name: queue_input: it was accepted; what is processed as it comes is taken with it
+INSERT INTO input (session, id, thread, queued_seq, taken_seq) VALUES (?, ?, ?, ?, ?);
 
 -- name: take_input: the driver took it; an input that was never queued has no row
 UPDATE input SET taken_seq = ? WHERE session = ? AND id = ? AND taken_seq IS NULL;
 
 -- name: waiting_input: one that a driver going idle would overlook
-SELECT 1 FROM input WHERE session = ? AND taken_seq IS NULL AND queued_seq > ? LIMIT 1;
+SELECT 1 FROM input WHERE session = ? AND queued_seq > ? AND (taken_seq IS NULL OR taken_seq = queued_seq) LIMIT 1;
 
 -- name: inputs: all of a session
 SELECT input.id, thread, queued_seq, taken_seq
@@ -104,3 +120,9 @@ SELECT body FROM definition WHERE version = ?;
 
 -- name: insert_blob: the same content is the same blob
 INSERT OR IGNORE INTO blob (hash, body) VALUES (?, ?);
+
+-- name: receipt: what came of a request that was done
+SELECT fingerprint, response FROM receipt WHERE workspace = ? AND key = ?;
+
+-- name: insert_receipt: it was done
+INSERT INTO receipt (workspace, key, fingerprint, response, at) VALUES (?, ?, ?, ?, ?);

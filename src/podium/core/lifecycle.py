@@ -1,0 +1,140 @@
+"""How a session is changed, archived and deleted: rules over the projections, for `podium.core.admission`."""
+
+from msgspec.structs import replace
+
+from podium.core.content import text
+from podium.core.events import (
+    PublicEvent,
+    SessionDeleted,
+    SessionTerminated,
+    SessionUpdated,
+    ThreadTerminated,
+)
+from podium.core.facts import AgentReplaced, ArchiveAsked, DelegationClosed
+from podium.core.moment import Moment
+from podium.core.money import budget_of
+from podium.core.ports import Archive, Update
+from podium.core.rows import Changes, ThreadRow, View
+from podium.core.waking import thread_of, wake
+from podium.errors import Refused
+
+ARCHIVED = "its thread was archived"
+
+
+def update(view: View, request: Update, at: Moment) -> tuple[PublicEvent | None, Changes]:
+    """Record what changes; without a change nothing is."""
+    row, primary, about = view.row, view.threads[0], view.row.about
+    if request.definition is not None and row.facts.status != "idle":
+        raise Refused(f"session {row.id} works: its agent can be changed once it is idle. Interrupt it, or wait")
+    changed: dict[str, object] = {}
+    if request.title is not None and request.title != about.title:
+        changed["title"] = request.title
+        about = replace(about, title=request.title)
+    if request.metadata is not None and dict(request.metadata) != about.metadata:
+        changed["metadata"] = dict(request.metadata)
+        about = replace(about, metadata=dict(request.metadata))
+    if not request.has_budget and about.budget is not None:
+        changed["budget"] = None
+        about = replace(about, budget=None)
+    elif request.budget is not None and request.budget != about.budget:
+        _check_raise(view, request)
+        changed["budget"] = budget_of(request.budget)
+        about = replace(about, budget=request.budget)
+    definitions = {}
+    if request.definition is not None and request.definition.version != primary.agent:
+        changed["agent"] = dict(request.snapshot or {})
+        definitions = {request.definition.version: request.definition}
+        at.private(primary.id, AgentReplaced(definition=request.definition))
+        primary = replace(primary, agent=request.definition.version)
+    if not changed:
+        return None, Changes(row.facts)
+    event = SessionUpdated(id=at.event_id(), processed_at=at.now, **changed)  # type: ignore[arg-type]
+    at.own(primary.id, event)
+    reason = row.facts.stop_reason
+    goes_on = "budget" in changed and reason is not None and reason.type == "budget_reached"
+    changes = wake(view, [primary], at) if goes_on else Changes(row.facts)
+    threads = changes.threads or ((primary,) if definitions else ())
+    return event, replace(changes, about=about, threads=threads, definitions=definitions)
+
+
+def _check_raise(view: View, request: Update) -> None:
+    about, spent = view.row.about, view.row.facts.usd
+    if about.budget is None:
+        raise Refused("budget: it can only be set when the session is created (budget_create_only)")
+    if request.budget is not None and request.budget <= spent:
+        raise Refused(f"budget: ${request.budget} is not above what the session has used, ${spent} (budget_not_raised)")
+
+
+def archive(view: View, request: Archive, at: Moment) -> tuple[PublicEvent | None, Changes]:
+    """Record that the session, or one thread of it, is over for good. Done once, it is done: again, nothing is."""
+    row, primary = view.row, view.threads[0]
+    if request.thread is not None:
+        return _archive_thread(view, thread_of(view, request.thread), at)
+    if row.facts.status == "terminated":
+        return None, Changes(row.facts)
+    if row.facts.status != "idle":
+        raise Refused(f"session {row.id} works and cannot be archived; interrupt it and wait until it is idle")
+    ended = [thread for thread in view.threads if thread.status != "terminated"]
+    changes = _terminate(view, [*ended[1:], ended[0]], at)
+    event = SessionTerminated(id=at.event_id(), processed_at=at.now)
+    at.own(primary.id, event)
+    facts = replace(row.facts, status="terminated", stop_reason=None)
+    return event, replace(changes, session=facts, about=replace(row.about, archived_at=at.now))
+
+
+def delete(view: View, at: Moment) -> tuple[PublicEvent | None, Changes]:
+    """Record that the session is gone: its last record."""
+    row = view.row
+    if row.facts.status not in ("idle", "terminated"):
+        raise Refused(f"session {row.id} works and cannot be deleted; interrupt it and wait until it is idle")
+    event = SessionDeleted(id=at.event_id(), processed_at=at.now)
+    at.own(view.threads[0].id, event)
+    return event, Changes(row.facts, about=replace(row.about, deleted_at=at.now))
+
+
+def _archive_thread(view: View, thread: ThreadRow, at: Moment) -> tuple[PublicEvent | None, Changes]:
+    row = view.row
+    if thread.parent is None:
+        raise Refused(f"thread {thread.id} is the session's primary one; archive the session instead")
+    if thread.status == "terminated":
+        return None, Changes(row.facts)
+    if thread.status != "idle":
+        raise Refused(f"thread {thread.id} ({thread.agent_name}) works and cannot be archived; interrupt it first")
+    if row.facts.status != "idle":  # its driver writes statuses
+        at.private(thread.id, ArchiveAsked(input=at.event_id(), thread=thread.id))
+        return None, Changes(row.facts)
+    family = [*_waited_for(view, thread), thread]
+    changes = _terminate(view, family, at)
+    calls = [call for call in view.calls if call.child == thread.id and call.state == "delegated"]
+    if not calls:
+        return None, changes
+    closed = DelegationClosed(
+        call=calls[0].id, thread=thread.id, outcome="stopped", content=text(ARCHIVED), is_error=True
+    )
+    parent = thread_of(view, calls[0].thread)
+    at.private(parent.id, closed)
+    # The call has its answer, so the parent's turn goes on: what it still waits for, it says itself.
+    woken = wake(view, [parent], at)
+    ended = {row.id for row in woken.threads}
+    threads = (*(row for row in changes.threads if row.id not in ended), *woken.threads)
+    return None, replace(woken, threads=threads, closed=(*changes.closed, calls[0].id))
+
+
+def _waited_for(view: View, thread: ThreadRow) -> list[ThreadRow]:
+    """The threads below that this one waits for; they end with it."""
+    children = [thread_of(view, call.child) for call in view.calls if call.thread == thread.id and call.child]
+    return [each for child in children for each in (*_waited_for(view, child), child)]
+
+
+def _terminate(view: View, threads: list[ThreadRow], at: Moment) -> Changes:
+    """Record that these threads are over for good; what they have open is never answered."""
+    primary, ended = view.threads[0].id, []
+    for thread in threads:
+        event = ThreadTerminated(
+            id=at.event_id(), processed_at=at.now, session_thread_id=thread.id, agent_name=thread.agent_name
+        )
+        at.cross(thread.id, primary, event)
+        ended.append(replace(thread, status="terminated", stop_reason=None, updated_at=at.now))
+    ids = {thread.id for thread in threads}
+    closed = tuple(call.id for call in view.calls if call.thread in ids)
+    return Changes(view.row.facts, threads=tuple(ended), closed=closed)

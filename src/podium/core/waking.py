@@ -1,0 +1,88 @@
+"""Statuses of a session while nobody drives it: what an input sets going, and who goes on waiting.
+
+Pure, over the projections, like `podium.core.admission`, which these are for.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from msgspec.structs import replace
+
+from podium.core.events import SessionIdle, SessionRunning, SessionUsage, StopReason, ThreadIdle
+from podium.core.moment import Moment
+from podium.core.money import budget_of, snapshot
+from podium.core.rows import CallRow, Changes, SessionRow, ThreadRow, View
+from podium.errors import NotFound
+
+
+def wake(view: View, moved: Iterable[ThreadRow], at: Moment) -> Changes:
+    """Record that these threads run, those that are blocked on them, and with them the session."""
+    row = view.row
+    if row.facts.status != "idle":
+        return Changes(row.facts)
+    at.own(view.threads[0].id, SessionRunning(id=at.event_id(), processed_at=at.now))
+    running: dict[str, ThreadRow] = {}
+    for thread in moved:
+        for each in (thread, *blocked_on(view, thread)):
+            if each.id not in running:
+                at.thread_running(each.id, view.threads[0].id, each.agent_name)
+                now = {"status": "running", "stop_reason": None, "updated_at": at.now, "running_since": at.now}
+                running[each.id] = replace(each, **now)
+    facts = replace(row.facts, status="running", stop_reason=None, running_since=at.now)
+    return Changes(facts, False, tuple(running.values()))
+
+
+def still_idle(view: View, call: CallRow, at: Moment) -> Changes:
+    """Record that everybody who waited for the call waits for the rest."""
+    row, primary = view.row, view.threads[0]
+    thread = thread_of(view, call.thread)
+    changed = []
+    for each in (thread, *blocked_on(view, thread)):
+        reason = _without(each.stop_reason, call.id)
+        event = ThreadIdle(
+            id=at.event_id(),
+            processed_at=at.now,
+            session_thread_id=each.id,
+            agent_name=each.agent_name,
+            stop_reason=reason,
+        )
+        at.cross(each.id, primary.id, event)
+        changed.append(replace(each, stop_reason=reason, updated_at=at.now))
+    reason = _without(row.facts.stop_reason, call.id)
+    at.own(primary.id, usage_of(row, at))
+    at.own(primary.id, SessionIdle(id=at.event_id(), processed_at=at.now, stop_reason=reason))
+    return Changes(replace(row.facts, stop_reason=reason), None, tuple(changed))
+
+
+def usage_of(row: SessionRow, at: Moment) -> SessionUsage:
+    """What an idle session has used up, as its stream shows it."""
+    used = snapshot(row.facts.usage, row.facts.usd if row.has_prices else None, row.facts.active_s)
+    return SessionUsage(id=at.event_id(), processed_at=at.now, usage=used, budget=budget_of(row.about.budget))
+
+
+def _without(reason: StopReason | None, call: str) -> StopReason:
+    ids = () if reason is None else tuple(id for id in reason.event_ids if id != call)
+    return StopReason("requires_action", ids)
+
+
+def blocked_on(view: View, thread: ThreadRow) -> Iterator[ThreadRow]:
+    """The threads above that wait for this one, nearest first."""
+    while thread.parent is not None:
+        parent = thread_of(view, thread.parent)
+        calls = [call for call in view.calls if call.thread == parent.id]
+        if not any(call.child == thread.id or call.state == "waits" for call in calls):
+            return
+        yield parent
+        thread = parent
+
+
+def waits(thread: ThreadRow) -> bool:
+    """Whether its turn is open, though it is idle."""
+    return thread.stop_reason is not None and thread.stop_reason.type == "requires_action"
+
+
+def thread_of(view: View, id: str) -> ThreadRow:
+    """The thread of this id. Errors: NotFound."""
+    for thread in view.threads:
+        if thread.id == id:
+            return thread
+    raise NotFound(f"session {view.row.id} has no thread {id}")

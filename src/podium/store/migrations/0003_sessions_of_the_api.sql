@@ -1,0 +1,34 @@
+-- What the server's API says of sessions and threads: names and notes, times, costs.
+
+ALTER TABLE session ADD COLUMN metadata TEXT NOT NULL DEFAULT '{}';     -- JSON: texts by key
+ALTER TABLE session ADD COLUMN budget TEXT;                             -- a decimal number: US dollars
+ALTER TABLE session ADD COLUMN archived_at INTEGER;
+ALTER TABLE session ADD COLUMN deleted_at INTEGER;
+ALTER TABLE session ADD COLUMN agent_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE session ADD COLUMN agent_number INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE session ADD COLUMN environment TEXT NOT NULL DEFAULT '';
+ALTER TABLE session ADD COLUMN has_prices INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN updated_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN active_s REAL NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN threads_s REAL NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN running_since INTEGER;
+UPDATE session SET agent_id = 'agent_' || substr(agent, 1, 24), updated_at = created_at;
+CREATE INDEX session_created ON session (workspace, created_at);
+CREATE INDEX session_agent ON session (workspace, agent_id);
+CREATE INDEX session_environment ON session (environment) WHERE environment != '';
+
+ALTER TABLE thread ADD COLUMN updated_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE thread ADD COLUMN usd TEXT;                                 -- as of its last idle
+ALTER TABLE thread ADD COLUMN active_s REAL NOT NULL DEFAULT 0;
+ALTER TABLE thread ADD COLUMN running_since INTEGER;
+UPDATE thread SET updated_at = created_at;
+
+-- Requests that are done once, however often they are sent: what came of the first.
+CREATE TABLE receipt (
+    workspace TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    response BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (workspace, key)
+) WITHOUT ROWID, STRICT;

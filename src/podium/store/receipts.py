@@ -1,0 +1,30 @@
+"""Requests that are done once: kept in the transaction of what they did."""
+
+import sqlite3
+from datetime import datetime
+
+from podium.core.ports import Receipt
+from podium.errors import Conflict
+from podium.store.queries import SQL
+
+
+def known(db: sqlite3.Connection, receipt: Receipt | None) -> bytes | None:
+    """What came of the request, if it was done before.
+
+    Errors: Conflict if the key is another request's.
+    """
+    if receipt is None:
+        return None
+    row = db.execute(SQL["receipt"], (receipt.workspace, receipt.key)).fetchone()
+    if row is None:
+        return None
+    if row[0] != receipt.fingerprint:
+        raise Conflict(f"Idempotency-Key {receipt.key!r:.80} was used for another request; use a new key for each")
+    return bytes(row[1])
+
+
+def keep(db: sqlite3.Connection, receipt: Receipt | None, response: bytes, at: datetime) -> None:
+    """Remember what came of the request."""
+    if receipt is not None:
+        values = receipt.workspace, receipt.key, receipt.fingerprint, response, round(at.timestamp() * 1_000_000)
+        db.execute(SQL["insert_receipt"], values)
