@@ -166,18 +166,8 @@ def snapshot(state: SessionState) -> dict[str, Any]:
         values["awaits_reply"] = thread.transcript.awaits_reply
         threads[thread.id] = values
     names = ("settings", "needs", "program", "about", "created_at", "primary", "status", "stop_reason", "paused")
-    sums = (
-        "usage",
-        "usd",
-        "reserved_usd",
-        "turns",
-        "is_capped",
-        "queue",
-        "archiving",
-        "active_s",
-        "threads_s",
-        "running_since",
-    )
+    sums = ("usage", "usd", "reserved_usd", "turns", "is_capped", "queue", "archiving")
+    times = ("active_s", "threads_s", "running_since")
     whole = {name: getattr(state, name) for name in (*names, *sums, *times)}
     return {**whole, "threads": threads}
 
