@@ -1,0 +1,151 @@
+"""The keys of the API, in the database of the log.
+
+Shape: one connection of its own, used by one thread. What was read is believed for a second, so that a busy server does
+not ask for each request; what this process changes is seen at once.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from podium.core.keys import USE_KEPT, KeyRow
+from podium.errors import NotFound, StoreError
+from podium.store.folder import open_folder
+from podium.store.sqlite_file import BUSY_S, FILE, connect, explain
+from podium.store.sqlite_writer import micros
+
+T = TypeVar("T")
+BELIEVED_S = 1.0
+_MOST_BELIEVED = 1000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_COLUMNS = "id, workspace, name, scopes, hash, created_at, last_used_at, expires_at, revoked_at, made_by_server"
+
+
+class SqliteKeys:
+    """The Keys port on SQLite."""
+
+    def __init__(self, folder: Path, *, busy_s: float = BUSY_S, now_s: Callable[[], float] = time.monotonic) -> None:
+        """Shape: `now_s` is the time by which what was read grows old.
+
+        Errors: StoreDown, StoreCorrupt.
+        """
+        self._file = folder / FILE
+        self._now_s = now_s
+        self._db = connect(self._file, self._explain, busy_s)
+        self._thread = ThreadPoolExecutor(1, "podium-keys")
+        self._believed: dict[str, tuple[float, KeyRow | None]] = {}
+
+    @classmethod
+    def open(cls, folder: Path) -> "SqliteKeys":
+        """The keys of this data folder, which is made if need be. Errors: StoreDown, StoreCorrupt."""
+        return cls(open_folder(folder))
+
+    async def create(self, row: KeyRow) -> None:
+        await self._do(lambda: self._db.execute(f"INSERT INTO api_key ({_COLUMNS}) VALUES ({_MARKS})", _values(row)))
+        self._believed.pop(row.id, None)
+
+    async def key(self, id: str) -> KeyRow | None:
+        now_s = self._now_s()
+        believed = self._believed.get(id)
+        if believed is not None and now_s < believed[0] + BELIEVED_S:
+            return believed[1]
+        row = await self._do(lambda: self._read(id))
+        if len(self._believed) >= _MOST_BELIEVED:  # by then somebody makes ids up
+            self._believed.clear()
+        self._believed[id] = now_s, row
+        return row
+
+    async def keys(self) -> list[KeyRow]:
+        read = f"SELECT {_COLUMNS} FROM api_key ORDER BY created_at, id"
+        rows = await self._do(lambda: self._db.execute(read).fetchall())
+        return [_row(values) for values in rows]
+
+    async def revoke(self, id: str, at: datetime) -> KeyRow:
+        change = "UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL"
+
+        def job() -> KeyRow | None:
+            self._db.execute(change, (micros(at), id))
+            return self._read(id)
+
+        row = await self._do(job)
+        self._believed.pop(id, None)
+        if row is None:
+            raise NotFound(f"there is no key '{id}' here; `podium key list` lists them")
+        return row
+
+    async def used(self, id: str, at: datetime) -> None:
+        believed = self._believed.get(id)
+        row = None if believed is None else believed[1]
+        if row is not None and row.last_used_at is not None and at < row.last_used_at + USE_KEPT:
+            return
+        if believed is not None and row is not None:  # before it is written: calls at once write it once
+            self._believed[id] = believed[0], msgspec.structs.replace(row, last_used_at=at)
+        before = micros(at - USE_KEPT)
+        change = "UPDATE api_key SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at <= ?)"
+        await self._do(lambda: self._db.execute(change, (micros(at), id, before)))
+
+    async def close(self) -> None:
+        self._thread.shutdown(wait=True)
+        self._db.close()
+
+    async def _do(self, job: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, job)
+        except sqlite3.Error as error:
+            raise self._explain(error) from error
+
+    def _read(self, id: str) -> KeyRow | None:
+        values = self._db.execute(f"SELECT {_COLUMNS} FROM api_key WHERE id = ?", (id,)).fetchone()
+        return None if values is None else _row(values)
+
+    def _explain(self, error: sqlite3.Error) -> StoreError:
+        return explain(error, self._file)
+
+
+_MARKS = ", ".join("?" * len(_COLUMNS.split(",")))
+
+
+def _values(row: KeyRow) -> tuple[Any, ...]:
+    return (
+        row.id,
+        row.workspace,
+        row.name,
+        msgspec.json.encode(row.scopes).decode(),
+        row.hash,
+        micros(row.created_at),
+        _micros(row.last_used_at),
+        _micros(row.expires_at),
+        _micros(row.revoked_at),
+        int(row.made_by_server),
+    )
+
+
+def _row(values: Sequence[Any]) -> KeyRow:
+    id, workspace, name, scopes, hash, created_at, last_used_at, expires_at, revoked_at, made_by_server = values
+    return KeyRow(
+        id=id,
+        workspace=workspace,
+        name=name,
+        scopes=msgspec.json.decode(scopes, type=tuple[str, ...]),
+        hash=hash,
+        created_at=_EPOCH + timedelta(microseconds=created_at),
+        last_used_at=_time(last_used_at),
+        expires_at=_time(expires_at),
+        revoked_at=_time(revoked_at),
+        made_by_server=bool(made_by_server),
+    )
+
+
+def _micros(at: datetime | None) -> int | None:
+    return None if at is None else micros(at)
+
+
+def _time(at: int | None) -> datetime | None:
+    return None if at is None else _EPOCH + timedelta(microseconds=at)
