@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from podium.core.content import Content
 from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits, depth_of, pin
 from podium.core.facts import SessionSettings
 from podium.core.moment import Moment
+from podium.core.money import ModelFacts
 from podium.core.opening import open_session
 from podium.core.ports import (
     Clock,
@@ -77,6 +78,7 @@ class Podium:
         self._new_id = SortedIds()
         self._parts: Parts | None = None
         self._runs: list[Run] = []
+        self._moved: list[Callable[[str], None]] = []
 
     async def __aenter__(self) -> Self:
         store = SqliteStore.open(self._data, self._clock, self._new_id)
@@ -116,6 +118,21 @@ class Podium:
             raise BadInput("use Podium as a context manager: async with Podium(...) as podium")
         return self._parts
 
+    @property
+    def config(self) -> "Config":
+        """What podium.toml and the environment say of models. Errors: BadInput for a file that cannot be used."""
+        return self._providers.config
+
+    @property
+    def models(self) -> Mapping[str, Model]:
+        """The models that were plugged in, by name."""
+        return self._models
+
+    def facts_of(self, model: str) -> ModelFacts:
+        """What is known of a model, by the name that agents call it."""
+        given = self._models.get(model)
+        return self._providers.facts(model) if given is None else getattr(given, "facts", None) or ModelFacts()
+
     async def _look_around(self) -> None:
         """Tell runs and followers what other processes have written."""
         parts = self.parts
@@ -131,7 +148,13 @@ class Podium:
             except Exception:  # the edge: this must go on looking
                 logger.exception("what other processes wrote could not be taken in")
 
+    def when_moved(self, then: Callable[[str], None]) -> None:
+        """Call this with each session that somebody else than its driver has written to, here or elsewhere."""
+        self._moved.append(then)
+
     async def _notice(self, session: str) -> None:
+        for then in self._moved:
+            then(session)
         for run in self._runs:
             if run.id == session and not run.is_over:
                 await run.notice()

@@ -158,6 +158,11 @@ class Run:
         """Whether nothing of it runs here any more."""
         return self._is_over.is_set()
 
+    @property
+    def error(self) -> BaseException | None:
+        """What ended it before its time, once it is over; None if it ended by itself or was let go."""
+        return None if not self._work.done() or self._work.cancelled() else self._work.exception()
+
     def when_over(self, then: Callable[[], None]) -> None:
         """Call this when nothing of it runs here any more."""
         self._work.add_done_callback(lambda _: then())

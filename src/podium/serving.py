@@ -1,0 +1,182 @@
+"""Drives every session of a data folder that this process can drive: what `podium serve` does besides HTTP.
+
+A session is taken up when it has work, nobody drives it, and what it needs is here: at the start, when somebody writes
+to it (here or in another process), and when the process that drove it is gone. One that is paused is left alone, and
+one that needs a program's own functions or models stays as it is: that program must resume it, which is logged once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from podium.app import Podium
+from podium.errors import BadInput, NotFound, Owned, PodiumError
+from podium.running import Run
+
+logger = logging.getLogger(__name__)
+
+PROBE_S = 1.0  # how often it is asked whether those who drive sessions live
+AT_ONCE = 8  # sessions that are taken up at the same time
+FIRST_PATIENCE_S, LAST_PATIENCE_S = 1.0, 60.0  # before a session that failed here is tried again
+
+
+class Serving:
+    """The sessions of a data folder, driven. Use it as an async context manager, inside that of its Podium."""
+
+    def __init__(self, podium: Podium, *, probe_s: float = PROBE_S) -> None:
+        self._podium = podium
+        self._probe_s = probe_s
+        self._runs: dict[str, Run] = {}
+        self._waiting: set[str] = set()  # sessions with work that others drove when it was last looked
+        self._unmet: dict[str, str] = {}  # sessions that cannot be driven here, and why
+        self._failures: dict[str, int] = {}  # how often in a row a session failed here
+        self._again: dict[str, asyncio.TimerHandle] = {}
+        self._looking: set[str] = set()
+        self._looked_at_again: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._is_closing = False
+
+    @property
+    def running(self) -> int:
+        """How many sessions are driven here now."""
+        return sum(not run.is_over for run in self._runs.values())
+
+    @property
+    def unmet(self) -> dict[str, str]:
+        """The sessions that this process cannot drive, and why."""
+        return dict(self._unmet)
+
+    async def __aenter__(self) -> Self:
+        self._podium.when_moved(self.look)
+        for row in await self._podium.unfinished():
+            self.look(row.id)
+        self._do(self._probe(), "probe")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def look(self, session: str) -> None:
+        """Somebody wrote to the session: drive it, if that is called for."""
+        run = self._runs.get(session)
+        if self._is_closing or (run is not None and not run.is_over):
+            return
+        if session in self._looking:
+            self._looked_at_again.add(session)
+            return
+        self._looking.add(session)
+        self._do(self._look(session), f"take up {session}")
+
+    async def close(self) -> None:
+        """Let go of all sessions in good order. They can be taken up by anybody then. May be called twice."""
+        self._is_closing = True
+        for alarm in self._again.values():
+            alarm.cancel()
+        for task in tuple(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if runs := [run for run in self._runs.values() if not run.is_over]:
+            await asyncio.gather(*(run.close() for run in runs))
+
+    # --- taking up -----------------------------------------------------------------------------------
+
+    def _do(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _look(self, session: str) -> None:
+        try:
+            async with self._room:
+                await self._take_up(session)
+        except Exception as error:  # the edge: the trouble of one session is no other's
+            self._later(session, error)
+        finally:
+            self._looking.discard(session)
+            if session in self._looked_at_again:
+                self._looked_at_again.discard(session)
+                self.look(session)
+
+    async def _take_up(self, session: str) -> None:
+        """Drive the session, if it has work and nobody else does."""
+        store = self._podium.parts.store
+        self._waiting.discard(session)
+        try:
+            row = await store.session(session)
+        except NotFound:  # it was deleted
+            return
+        if row.facts.status not in ("running", "rescheduling") or row.paused:
+            return
+        if await store.owner(session) is not None:
+            self._waiting.add(session)
+            return
+        try:
+            run = await self._podium.resume(session)
+        except Owned:  # in the last moment
+            self._waiting.add(session)
+            return
+        except BadInput as error:
+            await self._cannot(session, error)
+            return
+        self._unmet.pop(session, None)
+        self._runs[session] = run
+        run.when_over(lambda: self._over(session, run))
+
+    async def _cannot(self, session: str, error: BadInput) -> None:
+        """It cannot be driven here: its needs are not met, or it came to an end meanwhile."""
+        row = await self._podium.parts.store.session(session)
+        if not row.is_unfinished or self._unmet.get(session) == str(error):
+            return
+        self._unmet[session] = str(error)
+        logger.warning("session %s cannot be driven by this server: %s", session, error)
+
+    def _over(self, session: str, run: Run) -> None:
+        if self._runs.get(session) is run:
+            del self._runs[session]
+        if self._is_closing:
+            return
+        error = run.error
+        if error is None:
+            self._failures.pop(session, None)
+            self.look(session)  # somebody may have written in its last moment
+        else:
+            self._later(session, error)
+
+    def _later(self, session: str, error: BaseException) -> None:
+        """Try again after a while, longer each time."""
+        if self._is_closing:
+            return
+        failures = self._failures[session] = self._failures.get(session, 0) + 1
+        patience_s = min(FIRST_PATIENCE_S * 2 ** (failures - 1), LAST_PATIENCE_S)
+        is_known = isinstance(error, PodiumError)
+        logger.error(
+            "session %s cannot go on now, and is tried again in %g s: %s",
+            session,
+            patience_s,
+            error if is_known else f"{type(error).__name__}: {error}",
+            exc_info=None if is_known else error,
+        )
+        if (alarm := self._again.pop(session, None)) is not None:
+            alarm.cancel()
+        self._again[session] = asyncio.get_running_loop().call_later(patience_s, self._try_again, session)
+
+    def _try_again(self, session: str) -> None:
+        self._again.pop(session, None)
+        self.look(session)
+
+    async def _probe(self) -> None:
+        """Notice when a process that drove sessions is gone: it writes nothing any more that would tell."""
+        store = self._podium.parts.store
+        while True:
+            await asyncio.sleep(self._probe_s)
+            for session in tuple(self._waiting):
+                with suppress(PodiumError):  # the store's own trouble; it is asked again
+                    if await store.owner(session) is None:
+                        self.look(session)
