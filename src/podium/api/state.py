@@ -1,0 +1,53 @@
+"""What a running server has, as routes are given it."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from podium.app import Podium
+from podium.core.keys import Keys
+from podium.core.ports import Clock, NewId
+from podium.serving import Serving
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a server is set up.
+
+    Shape: `host` is the address it listens on. `body_bytes` and `body_s` are how large a body may be, and how long it
+    may take to come.
+    """
+
+    host: str = "127.0.0.1"
+    body_bytes: int = 32 * 1024 * 1024
+    body_s: float = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A running server. `closing` is set when it is to end: what follows something then says its last and ends."""
+
+    podium: Podium
+    keys: Keys
+    serving: Serving
+    settings: Settings = Settings()
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def clock(self) -> Clock:
+        return self.podium.parts.clock
+
+    @property
+    def new_id(self) -> NewId:
+        return self.podium.parts.new_id
+
+
+def of_app(request: Request) -> Server:
+    """The server that the request came to."""
+    server: Server = request.app.state.server
+    return server
+
+
+Here = Annotated[Server, Depends(of_app)]
