@@ -196,6 +196,8 @@ def _said(details: Any) -> str:
             return "is no field of this"
         case _:
             said = str(details["msg"])
+            if said.startswith("Input should be "):
+                return f"must be {said.removeprefix('Input should be ')}, not {given}"
             return said[:1].lower() + said[1:]
 
 
