@@ -13,3 +13,4 @@ def _load(file: str) -> dict[str, str]:
 
 
 SQL = _load("sqlite.sql")
+CATALOG = _load("catalog.sql")
