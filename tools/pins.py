@@ -19,6 +19,7 @@ SOURCES = {
     "dev": ["pyproject.toml", "--group=dev", "--constraint=requirements/runtime.txt"],
     "bench": ["--group=bench", "--constraint=requirements/dev.txt"],
     "docs": ["--group=docs", "--constraint=requirements/dev.txt"],
+    **{f"sdk-{major}": [f"--group=sdk-{major}"] for major in (2, 1, 0)},  # environments of their own
 }
 OPTIONS = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-header", "--no-annotate"]
 OPTIONS += ["--no-emit-index-url", "--no-emit-find-links"]
