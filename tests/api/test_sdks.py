@@ -1,0 +1,80 @@
+"""The official SDKs, unchanged, against `podium serve`: every flow with every generation, by its own interpreter.
+
+`make sdks` runs these; tools/sdks makes the environments.
+"""
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api.obedient import Obedient
+from tests.api.process import Process, environment
+from tests.api.sdk.flows import FLOWS
+from tests.api.sdk.routes import ANSWERS, KINDS
+
+pytestmark = [pytest.mark.sdk, pytest.mark.slow]
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT_S = 300
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run printed: an error, or None, by flow; and what was seen."""
+
+    errors: dict[str, str | None]
+    seen: dict[str, Any]
+
+
+@pytest.fixture(scope="module", params=(2, 1, 0))
+def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """All flows with one SDK, against a server of its own."""
+    python = ROOT / f".sdk/python-{request.param}/bin/python"
+    if not python.exists():
+        pytest.fail("the SDKs are not installed: run `make sdks`")
+    with Obedient() as model, Process(tmp_path_factory.mktemp("sdk"), model.url) as server:
+        keys = {"ANTHROPIC_API_KEY": server.key, "PODIUM_READER_KEY": server.make_key("sessions:read")}
+        done = subprocess.run(
+            [python, "-m", "tests.api.sdk.run"],
+            cwd=ROOT, env=environment(ANTHROPIC_BASE_URL=server.url, **keys), capture_output=True, text=True,
+            timeout=LIMIT_S, check=False,
+        )  # fmt: skip
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, done.stderr
+    errors = {line["flow"]: line["error"] for line in lines if "flow" in line}
+    return Ran(errors, next((line for line in lines if "routes" in line), {}))
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_a_flow_runs_unchanged(ran: Ran, flow: str) -> None:
+    error = ran.errors[flow]
+
+    assert error is None, error
+
+
+@pytest.mark.parametrize("ran", [2], indirect=True)
+@pytest.mark.parametrize("route", ANSWERS)
+def test_every_answer_fits_the_sdks_types_exactly(ran: Ran, route: str) -> None:
+    assert route in ran.seen["routes"], "no flow met this route"
+    assert ran.seen["faults"].get(route, []) == []
+
+
+@pytest.mark.parametrize("ran", [2], indirect=True)
+def test_every_error_has_the_apis_shape(ran: Ran) -> None:
+    assert {route: faults for route, faults in ran.seen["faults"].items() if route not in ANSWERS} == {}
+
+
+@pytest.mark.parametrize("ran", [2], indirect=True)
+def test_every_kind_of_event_was_seen(ran: Ran) -> None:
+    assert KINDS - set(ran.seen["kinds"]) == set()
+
+
+# --- TypeScript -------------------------------------------------------------------------------
+
+
+def without_node() -> str | None:
+    return None if shutil.which("node") and shutil.which("npm") else "no node and npm here"
