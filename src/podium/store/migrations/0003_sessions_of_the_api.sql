@@ -22,13 +22,3 @@ ALTER TABLE thread ADD COLUMN usd TEXT;                                 -- as of
 ALTER TABLE thread ADD COLUMN active_s REAL NOT NULL DEFAULT 0;
 ALTER TABLE thread ADD COLUMN running_since INTEGER;
 UPDATE thread SET updated_at = created_at;
-
--- Requests that are done once, however often they are sent: what came of the first.
-CREATE TABLE receipt (
-    workspace TEXT NOT NULL,
-    key TEXT NOT NULL,
-    fingerprint TEXT NOT NULL,
-    response BLOB NOT NULL,
-    at INTEGER NOT NULL,
-    PRIMARY KEY (workspace, key)
-) WITHOUT ROWID, STRICT;
