@@ -9,6 +9,7 @@ Models are what a script says: `script(request)` answers for every model in `mod
 """
 
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ from podium.api.listening import listening, open_socket
 from podium.api.server import open_server
 from podium.api.state import Server, Settings
 from podium.app import Podium
-from podium.core.keys import SECRET_BYTES, KeyRow, make_token
+from podium.core.keys import SECRET_BYTES
+from podium.core.keys import make_key as new_key
 from podium.core.ports import Model
 from podium.models.rehearsal import Rehearsal, Script
 
@@ -146,15 +148,13 @@ async def make_key(
     name: str = "test",
 ) -> str:
     """A key of this server; its text. Without scopes, an admin's."""
-    id = server.new_id("apikey")
-    token, hash = make_token(id, id.encode().rjust(SECRET_BYTES))
-    row = KeyRow(
-        id=id,
-        workspace=workspace,
+    token, row = new_key(
+        server.new_id("apikey"),
+        os.urandom(SECRET_BYTES),
+        server.clock.now(),
         name=name,
         scopes=scopes or ("admin",),
-        hash=hash,
-        created_at=server.clock.now(),
+        workspace=workspace,
         expires_at=expires_at,
     )
     await server.keys.create(row)

@@ -81,7 +81,7 @@ _api_key = APIKeyHeader(
 _bearer = HTTPBearer(scheme_name="Bearer", auto_error=False, description="The same key, as a bearer token.")
 
 
-def allowed(
+async def allowed(
     needed: SecurityScopes,
     request: Request,
     api_key: Annotated[str | None, Depends(_api_key)],

@@ -16,7 +16,8 @@ NOT_AVAILABLE = {
 }
 
 
-@router.api_route("/health", methods=["GET", "HEAD"], summary="Is it up")
+@router.head("/health", include_in_schema=False)
+@router.get("/health", summary="Is it up")
 async def health(request: Request, server: Here) -> dict[str, Any]:
     """Without a key only that it is up."""
     if request.state.caller is None:

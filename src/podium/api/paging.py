@@ -1,12 +1,12 @@
 """Lists a page at a time: limits, cursors, order, filters by time, and both ways to write an array in a query.
 
-@router.get("/v1/things")
-async def things(page: Annotated[Page, Depends(paged(usual=20, most=100))], made: Annotated[Between, Depends(between("created_at"))]): ...
-"""  # noqa: E501
+Shape: dependencies of routes, as in `page: Annotated[Page, Depends(paged(usual=20, most=100))]`. They are coroutines:
+FastAPI runs plain functions in threads, which costs more than they do.
+"""
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
@@ -37,10 +37,10 @@ class Page:
         return None if self.cursor is None else read_cursor(self.cursor, kind)
 
 
-def paged(*, usual: int, most: int) -> Callable[..., Page]:
+def paged(*, usual: int, most: int) -> Callable[..., Awaitable[Page]]:
     """A dependency that reads `limit` and `page`."""
 
-    def page(
+    async def page(
         limit: Annotated[int, Query(ge=1, le=most, description="How many at most.")] = usual,
         page: Annotated[str | None, Query(description="The `next_page` of the page before.")] = None,
     ) -> Page:
@@ -89,11 +89,11 @@ class Between:
         )
 
 
-def between(name: str) -> Callable[..., Between]:
+def between(name: str) -> Callable[..., Awaitable[Between]]:
     """A dependency that reads `name[gt]`, `name[gte]`, `name[lt]` and `name[lte]`. A time without a zone is UTC."""
     kind = datetime | None
 
-    def bounds(
+    async def bounds(
         gt: Annotated[kind, Query(alias=f"{name}[gt]", description="After this time.")] = None,
         gte: Annotated[kind, Query(alias=f"{name}[gte]", description="At this time or later.")] = None,
         lt: Annotated[kind, Query(alias=f"{name}[lt]", description="Before this time.")] = None,
@@ -110,13 +110,13 @@ def _aware(at: datetime | None) -> datetime | None:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
-def many(name: str, kind: Any = str, *, most: int = 100) -> Callable[..., list[Any]]:
+def many(name: str, kind: Any = str, *, most: int = 100) -> Callable[..., Awaitable[list[Any]]]:
     """A dependency that reads an array, written `name=a&name=b` or `name[]=a&name[]=b`; empty if it is left out.
 
     Shape: `kind` is the type of its entries, such as a Literal.
     """
 
-    def entries(
+    async def entries(
         plain: Annotated[list[kind] | None, Query(alias=name, max_length=most)] = None,
         bracketed: Annotated[list[kind] | None, Query(alias=f"{name}[]", max_length=most)] = None,
     ) -> list[Any]:

@@ -106,7 +106,7 @@ def _methods(path: str) -> list[str]:
     return sorted({method for route in routes if route.path_regex.match(path) for method in route.methods or ()})
 
 
-def known_query(request: Request) -> None:
+async def known_query(request: Request) -> None:
     """Refuse a parameter that the route does not have: a filter that is misspelt would filter nothing.
 
     Errors: ApiError 400, naming it and the nearest right one.

@@ -44,7 +44,7 @@ class Server:
         return self.podium.parts.new_id
 
 
-def of_app(request: Request) -> Server:
+async def of_app(request: Request) -> Server:
     """The server that the request came to."""
     server: Server = request.app.state.server
     return server

@@ -6,6 +6,7 @@ no slow hash: nobody can guess it. The checksum tells a mistyped key from a wron
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -30,6 +31,7 @@ _PREFIX, _ID_PREFIX = "podium", "apikey_"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_DIGITS, _CHECK_DIGITS = 43, 6
 _MOST_CHARS = 200
+_WORKSPACE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class KeyRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -89,11 +91,38 @@ class Keys(Protocol):
         ...
 
 
-def make_token(id: str, secret: bytes) -> tuple[str, bytes]:
-    """The key to show once, and the hash to keep. Shape: `secret` are 32 bytes of chance."""
+def make_key(
+    id: str,
+    secret: bytes,
+    at: datetime,
+    *,
+    name: str = "",
+    scopes: Iterable[str] = (ADMIN,),
+    workspace: str = "default",
+    expires_at: datetime | None = None,
+    made_by_server: bool = False,
+) -> tuple[str, KeyRow]:
+    """A new key: its text, to be shown once, and what is kept of it. Shape: `secret` are 32 bytes of chance.
+
+    Errors: BadInput for scopes or names that cannot be.
+    """
+    if not _WORKSPACE.fullmatch(workspace):
+        raise BadInput(f"a workspace is 1 to 64 letters, digits, '-' and '_', not {workspace!r:.80}")
+    if len(name) > 256 or not name.isprintable():
+        raise BadInput("the name of a key is at most 256 characters on one line")
     digits = _base62(int.from_bytes(secret), _SECRET_DIGITS)
     stem = f"{_PREFIX}_{id.removeprefix(_ID_PREFIX)}_{digits}"
-    return f"{stem}_{_checksum(stem)}", _hash(digits)
+    row = KeyRow(
+        id=id,
+        workspace=workspace,
+        name=name,
+        scopes=checked_scopes(scopes),
+        hash=_hash(digits),
+        created_at=at,
+        expires_at=expires_at,
+        made_by_server=made_by_server,
+    )
+    return f"{stem}_{_checksum(stem)}", row
 
 
 def read_token(token: str) -> Shown | None:
