@@ -7,7 +7,7 @@ EXAMPLES := $(wildcard examples/*/)
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check style types imports pins crash docs bench bench-client bench-peers lock clean venv
+.PHONY: help demo test check style types imports pins crash sdks docs bench bench-client bench-peers lock clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -15,11 +15,15 @@ help: ## list the targets
 demo: venv ## watch a team audit this code base; no key, no network
 	$(BIN)/python examples/codebase-audit/demo.py $(ARGS)
 
-test: venv ## run every test but the crash suites
-	$(BIN)/pytest -q -m "not crash" $(ARGS)
+test: venv ## run every test but the crash and SDK suites
+	$(BIN)/pytest -q -m "not crash and not sdk" $(ARGS)
 
 crash: venv ## kill it at every step and resume
 	$(BIN)/pytest -q -m crash $(ARGS)
+
+sdks: venv ## run programs of the official SDKs, Python and TypeScript, against the server
+	@tools/sdks
+	$(BIN)/pytest -q -rs -m sdk $(ARGS)
 
 check: style types imports pins ## format, lint, types, import directions, pins
 
@@ -62,7 +66,7 @@ lock: venv ## pin the dependencies of pyproject.toml again (ARGS=--upgrade for n
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/pins.py lock $(ARGS)
 
 clean: ## remove .venv, caches and built files
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .cache dist site
+	rm -rf .venv .sdk tests/api/typescript/*/node_modules tests/api/typescript/*/built .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .cache dist site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 venv:

@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -30,23 +31,31 @@ class Ran:
     seen: dict[str, Any]
 
 
+def run(command: list[str], folder: Path) -> Ran:
+    """Run the flows against a server of their own."""
+    with Obedient() as model, Process(folder, model.url) as server:
+        keys = {"ANTHROPIC_API_KEY": server.key, "PODIUM_READER_KEY": server.make_key("sessions:read")}
+        done = subprocess.run(
+            command,
+            cwd=ROOT, env=environment(ANTHROPIC_BASE_URL=server.url, **keys), capture_output=True, text=True,
+            timeout=LIMIT_S, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    errors = {line["flow"]: line["error"] for line in lines if "flow" in line}
+    return Ran(errors, next((line for line in lines if "routes" in line), {}))
+
+
+# --- Python -----------------------------------------------------------------------------------
+
+
 @pytest.fixture(scope="module", params=(2, 1, 0))
 def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """All flows with one SDK, against a server of its own."""
     python = ROOT / f".sdk/python-{request.param}/bin/python"
     if not python.exists():
         pytest.fail("the SDKs are not installed: run `make sdks`")
-    with Obedient() as model, Process(tmp_path_factory.mktemp("sdk"), model.url) as server:
-        keys = {"ANTHROPIC_API_KEY": server.key, "PODIUM_READER_KEY": server.make_key("sessions:read")}
-        done = subprocess.run(
-            [python, "-m", "tests.api.sdk.run"],
-            cwd=ROOT, env=environment(ANTHROPIC_BASE_URL=server.url, **keys), capture_output=True, text=True,
-            timeout=LIMIT_S, check=False,
-        )  # fmt: skip
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert done.returncode == 0, done.stderr
-    errors = {line["flow"]: line["error"] for line in lines if "flow" in line}
-    return Ran(errors, next((line for line in lines if "routes" in line), {}))
+    return run([str(python), "-m", "tests.api.sdk.run"], tmp_path_factory.mktemp("sdk"))
 
 
 @pytest.mark.parametrize("flow", FLOWS)
@@ -76,5 +85,33 @@ def test_every_kind_of_event_was_seen(ran: Ran) -> None:
 # --- TypeScript -------------------------------------------------------------------------------
 
 
-def without_node() -> str | None:
-    return None if shutil.which("node") and shutil.which("npm") else "no node and npm here"
+@pytest.fixture(scope="module", params=("v1", "v0"))
+def program(request: pytest.FixtureRequest) -> Path:
+    """The flows, compiled under strict with one SDK."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("there is no node and npm here, so the TypeScript SDKs are not tried")
+    folder = ROOT / "tests/api/typescript" / request.param
+    if not (folder / "node_modules/stamp").exists():
+        pytest.fail("the SDKs are not installed: run `make sdks`")
+    shutil.rmtree(folder / "built", ignore_errors=True)
+    done = subprocess.run(
+        ["node_modules/.bin/tsc", "--project", "."], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    return folder / "built/run.mjs"
+
+
+@pytest.fixture(scope="module")
+def compiled(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """All flows with one SDK, against a server of its own."""
+    return run(["node", str(program)], tmp_path_factory.mktemp("sdk"))
+
+
+FLOWS_MTS = (ROOT / "tests/api/typescript/flows.mts").read_text()
+
+
+@pytest.mark.parametrize("flow", re.findall(r"^async function (\w+)", FLOWS_MTS, re.MULTILINE))
+def test_a_typescript_flow_runs_unchanged(compiled: Ran, flow: str) -> None:
+    error = compiled.errors[flow]
+
+    assert error is None, error
