@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import os
+import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -303,6 +305,17 @@ class Podium:
         self.parts.hub.moved(session)  # for those who follow it while nothing of it runs here
         await self._notice(session)
         return events[0].id
+
+    async def purge(self, deleted_for_s: float = 60.0) -> list[str]:
+        """Take sessions out for good that were deleted so long ago, with their folders; their ids.
+
+        Shape: who follows one has seen its last record by then. Folders that a user named stay as they are.
+        """
+        before = self.parts.clock.now() - timedelta(seconds=deleted_for_s)
+        purged = await self.parts.store.purge(before)
+        for session in purged:
+            await asyncio.to_thread(shutil.rmtree, self.folder / "sessions" / session, ignore_errors=True)
+        return purged
 
     async def take_up_if_needed(
         self, session: str, *, within_s: float = 1.0, approve: Approve | None = None

@@ -19,6 +19,7 @@ from podium.running import Run
 logger = logging.getLogger(__name__)
 
 PROBE_S = 1.0  # how often it is asked whether those who drive sessions live
+TIDY_S = 60.0  # how often deleted sessions are taken out
 AT_ONCE = 8  # sessions that are taken up at the same time
 FIRST_PATIENCE_S, LAST_PATIENCE_S = 1.0, 60.0  # before a session that failed here is tried again
 
@@ -55,6 +56,7 @@ class Serving:
         for row in await self._podium.unfinished():
             self.look(row.id)
         self._do(self._probe(), "probe")
+        self._do(self._tidy(), "tidy")
         return self
 
     async def __aexit__(
@@ -170,6 +172,15 @@ class Serving:
     def _try_again(self, session: str) -> None:
         self._again.pop(session, None)
         self.look(session)
+
+    async def _tidy(self) -> None:
+        """Take out what was deleted."""
+        while True:
+            try:
+                await self._podium.purge()
+            except Exception:  # the edge: nothing waits for it, and it is tried again
+                logger.exception("deleted sessions could not be taken out")
+            await asyncio.sleep(TIDY_S)
 
     async def _probe(self) -> None:
         """Notice when a process that drove sessions is gone: it writes nothing any more that would tell."""

@@ -47,9 +47,10 @@ def admit(view: View, request: InputRequest, at: Moment) -> Admitted:
     Shape: (the input's event, what changes in the projections); the records are in `at`.
     Errors: Refused with the reason, NotFound for a session, thread or call; nothing is to be written then.
     """
-    row, primary = view.row, view.threads[0]
+    row = view.row
     if row.about.deleted_at is not None:
         raise NotFound(f"there is no session {row.id} here")
+    primary = view.threads[0]
     if isinstance(request, Delete):
         return delete(view, at)
     if isinstance(request, Archive) and request.thread is None:

@@ -400,11 +400,11 @@ class Store(Protocol):
         ...
 
     async def session(self, id: str) -> SessionRow:
-        """Errors: NotFound."""
+        """Errors: NotFound, also for one that was deleted."""
         ...
 
     async def sessions(self) -> list[SessionRow]:
-        """All sessions, newest first."""
+        """All sessions that were not deleted, newest first."""
         ...
 
     async def threads(self, session: str) -> list[ThreadRow]:
@@ -440,6 +440,10 @@ class Store(Protocol):
 
         Errors: NotFound; Refused if this very process drives it, or it does not end.
         """
+        ...
+
+    async def purge(self, before: datetime) -> list[str]:
+        """Take out for good what was deleted before this time; the ids of those sessions. Each is purged once."""
         ...
 
     async def close(self) -> None:

@@ -86,7 +86,9 @@ class SessionRow(msgspec.Struct, frozen=True, gc=False):
     @property
     def is_unfinished(self) -> bool:
         """Whether there is work left that needs no person's input: it runs, or was paused."""
-        return self.facts.status in ("running", "rescheduling") or self.paused
+        if self.about.deleted_at is not None or self.facts.status == "terminated":
+            return False
+        return self.facts.status != "idle" or self.paused
 
 
 class ThreadRow(msgspec.Struct, frozen=True, gc=False):

@@ -141,10 +141,14 @@ class Driver:
         self.state.fold(at)
         if self._money and self.state.settlements != self._settlements:
             self._settlements = self.state.settlements
-            waiting, self._money = self._money, []
-            for turn in waiting:
-                if not turn.done():
-                    turn.set_result(None)
+            self._look_at_money()
+
+    def _look_at_money(self) -> None:
+        """Have calls that wait for money ask again whether there is enough."""
+        waiting, self._money = self._money, []
+        for turn in waiting:
+            if not turn.done():
+                turn.set_result(None)
 
     async def commit(self, at: Moment) -> None:
         """Return once everything recorded is durable; threads that it set going are then at work."""
@@ -228,6 +232,7 @@ class Driver:
         for record in page:
             if record.seq == row.queued_seq or isinstance(record.event, SessionPaused):  # which stands right behind
                 self.state.apply(record.thread, record.at, record.event)
+        self._look_at_money()  # the budget may be another now
         self.wake(row.thread)
 
     async def _react(self) -> None:

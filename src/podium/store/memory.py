@@ -6,6 +6,7 @@ A `MemoryLog` plays the disk, and each `MemoryStore` on it a process: `kill` is 
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import msgspec
 
@@ -15,7 +16,7 @@ from podium.core.events import PublicEvent
 from podium.core.moment import Moment
 from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession, Receipt
 from podium.core.records import INPUTS, Record, answers, encode, is_queued, listed_id, received_id
-from podium.core.rows import CallRow, Changes, InputRow, Owner, SessionRow, ThreadRow, View
+from podium.core.rows import About, CallRow, Changes, InputRow, Owner, SessionRow, ThreadRow, View
 from podium.errors import Conflict, Fenced, NotFound, Owned, Refused, StoreDown, StoreError
 from podium.store.definitions import collect
 
@@ -172,10 +173,14 @@ class MemoryStore:
         return self._find(session).records[after : after + limit]
 
     async def session(self, id: str) -> SessionRow:
-        return self._find(id).row
+        row = self._find(id).row
+        if row.about.deleted_at is not None:
+            raise NotFound(f"there is no session {id} here")
+        return row
 
     async def sessions(self) -> list[SessionRow]:
-        return [kept.row for kept in reversed(self.log.sessions.values())]
+        rows = [kept.row for kept in reversed(self.log.sessions.values())]
+        return [row for row in rows if row.about.deleted_at is None]
 
     async def threads(self, session: str) -> list[ThreadRow]:
         return list(self._find(session).threads.values())
@@ -207,6 +212,16 @@ class MemoryStore:
         if owner.worker == self.worker:
             raise Refused(f"session {session} is driven by this very process, which does not end itself")
         self.log.kill(owner.worker)
+
+    async def purge(self, before: datetime) -> list[str]:
+        old = []
+        for id, kept in self.log.sessions.items():
+            deleted_at = kept.row.about.deleted_at
+            if deleted_at is not None and deleted_at < before and kept.threads:
+                row = msgspec.structs.replace(kept.row, about=About("", deleted_at=deleted_at))
+                self.log.sessions[id] = _Session(row)
+                old.append(id)
+        return old
 
     async def close(self) -> None:
         self.log.kill(self.worker)

@@ -29,6 +29,7 @@ from podium.errors import NotFound, Owned, Refused, StoreError
 from podium.store.definitions import collect
 from podium.store.folder import open_folder
 from podium.store.group_commit import GroupCommit
+from podium.store.purge import purge
 from podium.store.queries import SQL
 from podium.store.receipts import keep, known
 from podium.store.sqlite_file import BUSY_S, FILE, connect, explain
@@ -230,6 +231,10 @@ class SqliteStore:
         # Not in the writer's thread: a process that was stopped in the middle of a write holds that up.
         await asyncio.to_thread(self._workers.end, worker)
 
+    async def purge(self, before: datetime) -> list[str]:
+        ids: list[str] = await self._group.submit(lambda writer: purge(writer.db, micros(before)))
+        return ids
+
     async def close(self) -> None:
         await self._group.close()
         self._reads.shutdown()
@@ -291,8 +296,9 @@ def _session(db: sqlite3.Connection, id: str) -> SessionRow:
 
 
 def _none_of(db: sqlite3.Connection, session: str) -> list[Any]:
-    """Nothing, of a session that exists. Errors: NotFound."""
-    _session(db, session)
+    """Nothing, of a session that exists, or did: who followed it to its end is told no error. Errors: NotFound."""
+    if db.execute(SQL["session_head"], (session,)).fetchone() is None:
+        raise NotFound(f"there is no session {session} here")
     return []
 
 

@@ -34,13 +34,13 @@ SELECT id, moved FROM session WHERE moved > ? ORDER BY moved;
 SELECT id, workspace, title, metadata, budget, archived_at, deleted_at, agent, agent_name, agent_id, agent_number,
     environment, has_prices, created_at, updated_at, needs, program, status, stop_reason, usage, usd, wake_at, active_s,
     threads_s, running_since, paused, head, epoch, owner
-FROM session WHERE id = ?;
+FROM session WHERE id = ? AND deleted_at IS NULL;
 
 -- name: sessions: newest first
 SELECT id, workspace, title, metadata, budget, archived_at, deleted_at, agent, agent_name, agent_id, agent_number,
     environment, has_prices, created_at, updated_at, needs, program, status, stop_reason, usage, usd, wake_at, active_s,
     threads_s, running_since, paused, head, epoch, owner
-FROM session ORDER BY no DESC;
+FROM session WHERE deleted_at IS NULL ORDER BY no DESC;
 
 -- name: owners: workers that own a session
 SELECT DISTINCT owner FROM session WHERE owner IS NOT NULL;
@@ -126,3 +126,18 @@ SELECT fingerprint, response FROM receipt WHERE workspace = ? AND key = ?;
 
 -- name: insert_receipt: it was done
 INSERT INTO receipt (workspace, key, fingerprint, response, at) VALUES (?, ?, ?, ?, ?);
+
+-- name: deleted_before: sessions that were deleted before this time and are still in the file
+SELECT no, id FROM session WHERE deleted_at < ? AND purged = 0;
+
+-- name: blobs_of: the large bodies of a session
+SELECT DISTINCT blob FROM record WHERE key > ? << 32 AND key < (? + 1) << 32 AND blob IS NOT NULL;
+
+-- name: purge_records: its log
+DELETE FROM record WHERE key > ? << 32 AND key < (? + 1) << 32;
+
+-- name: purge_blob: unless another record holds it too
+DELETE FROM blob WHERE hash = ? AND NOT EXISTS (SELECT 1 FROM record WHERE record.blob = blob.hash);
+
+-- name: purged: only the row is left, which keeps the id taken
+UPDATE session SET purged = 1, title = '', metadata = '{}' WHERE no = ?;
