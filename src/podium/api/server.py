@@ -4,7 +4,7 @@ request → id, errors → names of this machine → key → body → route
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -23,6 +23,7 @@ from podium.api.state import Server, Settings
 from podium.app import Podium
 from podium.errors import PodiumError, UnknownName
 from podium.serving import Serving
+from podium.store.catalog import SqliteCatalog
 from podium.store.keys import SqliteKeys
 
 ROUTERS = (health.router, models.router)
@@ -31,12 +32,13 @@ ROUTERS = (health.router, models.router)
 @asynccontextmanager
 async def open_server(podium: Podium, settings: Settings | None = None) -> AsyncIterator[Server]:
     """The server of a Podium that is open, with its sessions driven until this is left."""
-    keys = SqliteKeys.open(podium.folder)
-    try:
-        async with Serving(podium) as serving:
-            yield Server(podium=podium, keys=keys, serving=serving, settings=settings or Settings())
-    finally:
-        await keys.close()
+    async with AsyncExitStack() as stack:
+        keys = SqliteKeys.open(podium.folder)
+        stack.push_async_callback(keys.close)
+        catalog = SqliteCatalog.open(podium.folder)
+        stack.push_async_callback(catalog.close)
+        serving = await stack.enter_async_context(Serving(podium))
+        yield Server(podium=podium, catalog=catalog, keys=keys, serving=serving, settings=settings or Settings())
 
 
 def make_app(server: Server) -> FastAPI:

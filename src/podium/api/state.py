@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from podium.app import Podium
+from podium.core.catalog import Catalog
 from podium.core.keys import Keys
 from podium.core.ports import Clock, NewId
 from podium.serving import Serving
@@ -30,6 +31,7 @@ class Server:
     """A running server. `closing` is set when it is to end: what follows something then says its last and ends."""
 
     podium: Podium
+    catalog: Catalog
     keys: Keys
     serving: Serving
     settings: Settings = Settings()

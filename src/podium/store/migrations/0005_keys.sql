@@ -1,4 +1,4 @@
--- Who may use the server, and what was asked of it once.
+-- Who may use the server.
 
 CREATE TABLE api_key (
     id TEXT PRIMARY KEY,
@@ -12,13 +12,3 @@ CREATE TABLE api_key (
     revoked_at INTEGER,
     made_by_server INTEGER NOT NULL -- 1: at the first start, and not by the user
 ) STRICT, WITHOUT ROWID;
-
-CREATE TABLE receipt (
-    workspace TEXT NOT NULL,
-    key TEXT NOT NULL,              -- the caller's
-    fingerprint TEXT NOT NULL,      -- of the whole request
-    response BLOB NOT NULL,         -- what it was answered, as JSON
-    at INTEGER NOT NULL,
-    PRIMARY KEY (workspace, key)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX receipt_at ON receipt (at);
