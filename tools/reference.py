@@ -15,6 +15,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from podium.api.differences import DIFFERENCES
 from podium.cli import app
 from podium.cli.exit_codes import MEANING
 from podium.config.shape import ConfigFile
@@ -240,6 +241,25 @@ def _left_out(field: FieldInfo) -> str:
     return f"`{default}`" if isinstance(default, int | float) else ""
 
 
+# --- the hosted service -------------------------------------------------------------------------------
+
+
+def differences_page() -> str:
+    """Everything that is otherwise than in the hosted service."""
+    parts = [
+        "# Differences from the hosted service",
+        "Programs for Claude Managed Agents run against `podium serve` unchanged: the official SDKs, their events, "
+        "statuses and errors. What is otherwise than there is listed here, with the reason; tests hold each entry.",
+    ]
+    about = ""
+    for it in DIFFERENCES:
+        if it.about != about:
+            about = it.about
+            parts.append(f"## {about}")
+        parts += [f"### {it.id}", it.what, f"*Why:* {it.why}"]
+    return _page(parts)
+
+
 # --- Markdown ----------------------------------------------------------------------------------------
 
 
@@ -267,6 +287,7 @@ def _page(parts: Iterable[str]) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "configuration.md": configuration_page,
+    "differences.md": differences_page,
     "records.md": records_page,
 }
 

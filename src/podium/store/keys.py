@@ -18,6 +18,7 @@ import msgspec
 from podium.core.keys import USE_KEPT, KeyRow
 from podium.errors import NotFound, StoreError
 from podium.store.folder import open_folder
+from podium.store.queries import KEYS as SQL
 from podium.store.sqlite_file import BUSY_S, FILE, connect, explain
 from podium.store.sqlite_writer import micros
 
@@ -25,7 +26,6 @@ T = TypeVar("T")
 BELIEVED_S = 1.0
 _MOST_BELIEVED = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_COLUMNS = "id, workspace, name, scopes, hash, created_at, last_used_at, expires_at, revoked_at, made_by_server"
 
 
 class SqliteKeys:
@@ -48,7 +48,7 @@ class SqliteKeys:
         return cls(open_folder(folder))
 
     async def create(self, row: KeyRow) -> None:
-        await self._do(lambda: self._db.execute(f"INSERT INTO api_key ({_COLUMNS}) VALUES ({_MARKS})", _values(row)))
+        await self._do(lambda: self._db.execute(SQL["insert_key"], _values(row)))
         self._believed.pop(row.id, None)
 
     async def key(self, id: str) -> KeyRow | None:
@@ -63,15 +63,12 @@ class SqliteKeys:
         return row
 
     async def keys(self) -> list[KeyRow]:
-        read = f"SELECT {_COLUMNS} FROM api_key ORDER BY created_at, id"
-        rows = await self._do(lambda: self._db.execute(read).fetchall())
+        rows = await self._do(lambda: self._db.execute(SQL["keys"]).fetchall())
         return [_row(values) for values in rows]
 
     async def revoke(self, id: str, at: datetime) -> KeyRow:
-        change = "UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL"
-
         def job() -> KeyRow | None:
-            self._db.execute(change, (micros(at), id))
+            self._db.execute(SQL["revoke_key"], (micros(at), id))
             return self._read(id)
 
         row = await self._do(job)
@@ -87,9 +84,8 @@ class SqliteKeys:
             return
         if believed is not None and row is not None:  # before it is written: calls at once write it once
             self._believed[id] = believed[0], msgspec.structs.replace(row, last_used_at=at)
-        before = micros(at - USE_KEPT)
-        change = "UPDATE api_key SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at <= ?)"
-        await self._do(lambda: self._db.execute(change, (micros(at), id, before)))
+        times = {"id": id, "at": micros(at), "before": micros(at - USE_KEPT)}
+        await self._do(lambda: self._db.execute(SQL["use_key"], times))
 
     async def close(self) -> None:
         self._thread.shutdown(wait=True)
@@ -102,14 +98,11 @@ class SqliteKeys:
             raise self._explain(error) from error
 
     def _read(self, id: str) -> KeyRow | None:
-        values = self._db.execute(f"SELECT {_COLUMNS} FROM api_key WHERE id = ?", (id,)).fetchone()
+        values = self._db.execute(SQL["key"], (id,)).fetchone()
         return None if values is None else _row(values)
 
     def _explain(self, error: sqlite3.Error) -> StoreError:
         return explain(error, self._file)
-
-
-_MARKS = ", ".join("?" * len(_COLUMNS.split(",")))
 
 
 def _values(row: KeyRow) -> tuple[Any, ...]:

@@ -14,3 +14,4 @@ def _load(file: str) -> dict[str, str]:
 
 SQL = _load("sqlite.sql")
 CATALOG = _load("catalog.sql")
+KEYS = _load("keys.sql")

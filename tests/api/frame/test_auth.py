@@ -55,6 +55,7 @@ async def test_revoked_key_is_refused_with_the_next_request(served: Serve) -> No
         assert (before.status, after.status) == (200, 401)
 
 
+@pytest.mark.difference("keys-with-scopes")
 async def test_key_without_the_scope_is_told_which_it_lacks(served: Serve) -> None:
     async with served() as server:
         key = await server.make_key("sessions:read", "sessions:write")

@@ -7,6 +7,7 @@ from podium.api.state import Settings
 from tests.api.server import Serve
 
 
+@pytest.mark.difference("answers-name-podium")
 async def test_every_answer_has_an_id_of_its_own_and_says_who_answers(served: Serve) -> None:
     async with served() as server:
         got = [await server.get(path, key=key) for path in ("/health", "/v1/nothing") for key in ("", None)]
@@ -17,6 +18,7 @@ async def test_every_answer_has_an_id_of_its_own_and_says_who_answers(served: Se
         assert "server" not in got[0].headers
 
 
+@pytest.mark.difference("later-parts")
 @pytest.mark.parametrize(
     ("path", "words"),
     [
@@ -69,6 +71,7 @@ async def test_any_name_is_good_on_another_address(served: Serve) -> None:
         assert (await server.get("/health", headers={"host": "podium.example"})).status == 200
 
 
+@pytest.mark.difference("unknown-fields")
 async def test_parameter_that_the_route_does_not_have_is_refused(served: Serve) -> None:
     async with served() as server:
         got = await server.get("/v1/models?limt=5")
@@ -78,6 +81,27 @@ async def test_parameter_that_the_route_does_not_have_is_refused(served: Serve) 
         assert (got.status, got.error) == (400, "limt: unknown parameter 'limt', did you mean 'limit'?")
         assert (other.status, other.error) == (400, "x: unknown parameter 'x' (there is no parameter here)")
         assert fine.status == 200
+
+
+@pytest.mark.difference("betas-ignored")
+async def test_betas_and_versions_change_nothing(served: Serve) -> None:
+    async with served() as server:
+        sent = {
+            "anthropic-beta": "managed-agents-2026-04-01,nonsense",
+            "anthropic-version": "1999-01-01",
+            "anthropic-workspace-id": "wrkspc_1",
+        }
+        plain, old = await server.get("/v1/models"), await server.get("/v1/models?beta=true", headers=sent)
+
+        assert (old.status, old.json) == (200, plain.json)
+
+
+@pytest.mark.difference("no-rate-limits")
+async def test_requests_are_not_counted(served: Serve) -> None:
+    async with served() as server:
+        got = {(await server.get("/v1/models")).status for _ in range(400)}
+
+        assert got == {200}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from anthropic.types.beta import BetaModelInfo
 
 from tests.api.server import Serve
@@ -21,6 +22,7 @@ def config(folder: Path) -> Path:
     return file
 
 
+@pytest.mark.difference("models-of-the-configuration")
 async def test_models_of_the_configuration_are_listed_in_pages(served: Serve, tmp_path: Path) -> None:
     async with served(config=config(tmp_path)) as server:
         whole = (await server.get("/v1/models")).json
