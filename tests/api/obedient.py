@@ -1,4 +1,5 @@
 """A Messages API server that does what it is told: its replies are the script in the newest message that holds one.
+With a function of the request it does what that says.
 
 It stands on a thread of its own, so that it serves processes while a test waits for them.
 """
@@ -7,6 +8,7 @@ import asyncio
 import json
 import threading
 from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -20,12 +22,15 @@ _AT_ONCE = "0.02"
 class Obedient:
     """The server, running from `with` to its end. Shape: `url` is where; `requests` what came."""
 
+    def __init__(self, script: Callable[[Received], Answer] | None = None) -> None:
+        self._script = script or self._answer
+
     def __enter__(self) -> "Obedient":
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="obedient")
         self._thread.start()
         self._failed: Counter[str] = Counter()
-        self._server = MessagesServer(script=self._answer)
+        self._server = MessagesServer(script=self._script)
         asyncio.run_coroutine_threadsafe(self._server.__aenter__(), self._loop).result()
         self.url = self._server.url
         return self

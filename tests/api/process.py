@@ -46,11 +46,11 @@ provider = "broken"
 class Process:
     """A server on a data folder of this folder. Shape: `url`, and `key`, which may do everything."""
 
-    def __init__(self, folder: Path, models_url: str) -> None:
+    def __init__(self, folder: Path, models_url: str, *, config: str = CONFIG) -> None:
         self.folder = folder
         self.key = ""
         self.config = folder / "podium.toml"
-        self.config.write_text(CONFIG.format(url=models_url))
+        self.config.write_text(config.format(url=models_url))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 

@@ -90,7 +90,7 @@ def program(request: pytest.FixtureRequest) -> Path:
     """The flows, compiled under strict with one SDK."""
     if not (shutil.which("node") and shutil.which("npm")):
         pytest.skip("there is no node and npm here, so the TypeScript SDKs are not tried")
-    folder = ROOT / "tests/api/typescript" / request.param
+    folder = ROOT / "tests/api/typescript" / str(request.param)
     if not (folder / "node_modules/stamp").exists():
         pytest.fail("the SDKs are not installed: run `make sdks`")
     shutil.rmtree(folder / "built", ignore_errors=True)
