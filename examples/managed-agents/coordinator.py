@@ -82,9 +82,8 @@ def main(task: str) -> None:
                 print(f"  allowed {event.name} {event.input}")
             elif event.type == "agent.message":
                 print("".join(block.text for block in event.content if block.type == "text"))
-            elif event.type == "session.status_idle":
-                if event.stop_reason.type != "requires_action":
-                    break
+            elif event.type == "session.status_idle" and event.stop_reason.type != "requires_action":
+                break
     for thread in client.beta.sessions.threads.list(session.id):
         used = thread.usage.output_tokens if thread.usage else 0
         print(f"{thread.id} {thread.status}, {used} tokens written")

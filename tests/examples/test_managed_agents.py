@@ -4,7 +4,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,6 @@ from tests.api.sdk.script import Block, call, say
 from tests.models.server import Answer, Received, says
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples/managed-agents"
-Reply = Callable[[int, Any], Block | list[Block]]  # of the turn and the request's tools
 
 CONFIG = """
 [providers.house]
