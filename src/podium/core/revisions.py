@@ -47,6 +47,17 @@ def next_version(row: AgentRow, sent: Mapping[str, JSON], at: datetime, expected
     Shape: `expected` is the version the client has seen; None updates whichever there is.
     Errors: Conflict if there is a newer version; BadInput for an archived agent, or naming the field.
     """
+    check_current(row, expected)
+    body = of_version(_body(row.body, sent), row.id, row.version)
+    if body == row.body:
+        return row
+    version = row.version + 1
+    body = _checked(of_version(body, row.id, version))
+    return msgspec.structs.replace(row, version=version, updated_at=at, body=body)
+
+
+def check_current(row: AgentRow, expected: int | None) -> None:
+    """Nothing, if the agent may be updated by who has seen that version. Errors: as next_version."""
     if expected is not None and expected != row.version:
         raise Conflict(
             f"version: agent {row.id} is at version {row.version}, not {expected}: it was updated meanwhile. "
@@ -54,12 +65,6 @@ def next_version(row: AgentRow, sent: Mapping[str, JSON], at: datetime, expected
         )
     if row.archived_at is not None:
         raise BadInput(f"agent {row.id} is archived, and can no longer be updated; create another agent")
-    body = of_version(_body(row.body, sent), row.id, row.version)
-    if body == row.body:
-        return row
-    version = row.version + 1
-    body = _checked(of_version(body, row.id, version))
-    return msgspec.structs.replace(row, version=version, updated_at=at, body=body)
 
 
 def archived(row: AgentRow, at: datetime) -> AgentRow:
@@ -206,10 +211,8 @@ def next_environment(row: EnvironmentRow, sent: Mapping[str, JSON], at: datetime
     """The environment after an update; the same row if nothing changes.
 
     Shape: `sent` holds the fields to set; metadata is merged by key.
-    Errors: BadInput for an archived one, or naming the field.
+    Errors: BadInput naming the field.
     """
-    if row.archived_at is not None:
-        raise BadInput(f"environment {row.id} is archived, and can no longer be updated; create another one")
     body = {**row.body, **sent}
     if "metadata" in sent:
         body["metadata"] = merged_metadata(row.body["metadata"], sent["metadata"])
