@@ -1,4 +1,4 @@
--- Who may use the server.
+-- Who may use the server, and what came of requests that are done once.
 
 CREATE TABLE api_key (
     id TEXT PRIMARY KEY,
@@ -11,4 +11,13 @@ CREATE TABLE api_key (
     expires_at INTEGER,
     revoked_at INTEGER,
     made_by_server INTEGER NOT NULL -- 1: at the first start, and not by the user
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE receipt (
+    workspace TEXT NOT NULL,
+    key TEXT NOT NULL,              -- the caller's
+    fingerprint TEXT NOT NULL,      -- of the whole request
+    response BLOB NOT NULL,         -- what came of it, as JSON
+    at INTEGER NOT NULL,
+    PRIMARY KEY (workspace, key)
 ) STRICT, WITHOUT ROWID;
