@@ -60,6 +60,8 @@ class Obedient:
         failure = _failure_before(found["replies"], turn)
         if failure is not None and self._failed[f"{found['id']}/{turn}"] < failure["times"]:
             self._failed[f"{found['id']}/{turn}"] += 1
+            if failure["status"] == 0:
+                return Answer(parts=[begun()], then="ping")
             return fails(failure["status"], failure["error"], "as it was told", retry_after=_AT_ONCE)
         return _reply(replies[turn] if turn < len(replies) else [say("over")])
 

@@ -41,6 +41,10 @@ WAIT: Block = {"type": "wait"}  # says a first word, and never the rest
 REFUSE: Block = {"type": "refuse"}  # stops with a refusal
 
 
+# The first time says nothing for ever; asked again, the model goes on with the next reply.
+STALL: Block = {"type": "fail", "status": 0, "error": "", "times": 1}
+
+
 def fail(status: int, error: str, *, times: int) -> Block:
     """Fails so many times, at once ready for more, before the model goes on with the next reply."""
     return {"type": "fail", "status": status, "error": error, "times": times}
