@@ -31,11 +31,16 @@ async def listed(server: Served, session: str, *kinds: str) -> list[Any]:
     return events
 
 
-async def idle(server: Served, session: str, times: int) -> Any:
-    """The session's idle event, once there are so many."""
-    while len(found := await listed(server, session, "session.status_idle")) < times:
-        await asyncio.sleep(0.01)
-    return found[-1]
+async def idle(server: Served, session: str) -> Any:
+    """The session's last idle event, once it is idle."""
+    path = f"/v1/sessions/{session}"
+    headers = {"x-api-key": server.key}
+    async with server.client.stream("GET", f"{server.url}{path}/events/stream", headers=headers) as stream:
+        if (await server.get(path)).json["status"] != "idle":
+            async for line in stream.aiter_lines():
+                if '"session.status_idle"' in line:
+                    break
+    return (await listed(server, session, "session.status_idle"))[-1]
 
 
 async def test_of_a_hundred_confirmations_one_counts(served: Serve) -> None:
@@ -50,12 +55,12 @@ async def test_of_a_hundred_confirmations_one_counts(served: Serve) -> None:
         session = path.split("/")[3]
         message = {"type": "user.message", "content": [{"type": "text", "text": "go"}]}
         await server.post(path, {"events": [message]})
-        [asked] = (await idle(server, session, 1))["stop_reason"]["event_ids"]
+        [asked] = (await idle(server, session))["stop_reason"]["event_ids"]
         allow = {"type": "user.tool_confirmation", "tool_use_id": asked, "result": "allow"}
 
         answers = await asyncio.gather(*(server.post(path, {"events": [allow]}) for _ in range(100)))
 
-        await idle(server, session, 2)
+        await idle(server, session)
         accepted = [answer for answer in answers if answer.status == 200]
         assert {answer.status for answer in answers} <= {200, 409}
         assert len({answer.json["data"][0]["id"] for answer in accepted}) == 1, "all the same receipt"

@@ -7,7 +7,7 @@ import anthropic
 from anthropic import beta_async_tool
 
 from tests.api.sdk.script import call, script
-from tests.api.sdk.world import TOOLSET, World, is_idle, of, only, raises, told, words
+from tests.api.sdk.world import TOOLSET, World, of, only, raises, told, words
 
 ASKING = {"type": TOOLSET, "default_config": {"permission_policy": {"type": "always_ask"}}}
 CUSTOM = {
@@ -114,7 +114,7 @@ def a_custom_tool_is_the_clients(world: World) -> None:
 
     assert sent.data is not None
     assert sent.data[0].processed_at is not None, "it is processed as it comes"
-    waited(world, session.id)
+    world.settle(session.id)
     result = only(world.listed(session.id), "user.custom_tool_result")
     assert (result.custom_tool_use_id, words(result)) == (use.id, "Ann")
     assert words(of(world.listed(session.id), "agent.message")[-1]) == "done"
@@ -132,13 +132,6 @@ def a_childs_custom_tool_is_the_clients_too(world: World) -> None:
 
     assert after[-1].stop_reason.type == "end_turn"
     assert any("Ann" in words(event) for event in of(after, "agent.thread_message_received"))
-
-
-def waited(world: World, session: str) -> None:
-    """Until the session is idle, whoever has the stream."""
-    with world.beta.sessions.events.stream(session) as stream:
-        if world.beta.sessions.retrieve(session).status != "idle":
-            next(event for event in stream if is_idle(event))
 
 
 def the_tool_runner_answers_by_itself(world: World) -> None:

@@ -1,6 +1,5 @@
 """Sessions: made, shown, changed, listed with every filter and both cursors, archived, deleted."""
 
-import time
 from datetime import timedelta
 
 import anthropic
@@ -35,7 +34,7 @@ def a_session_starts_with_its_first_events(world: World) -> None:
     session = world.session(world.agent(), initial_events=[told(script("hello"))])
     assert session.status in ("running", "idle")
 
-    until_idle(world, session.id)
+    world.settle(session.id)
 
     kinds = world.kinds(session.id)
     assert kinds.index("user.message") < kinds.index("agent.message") < kinds.index("session.status_idle")
@@ -187,14 +186,6 @@ def a_model_that_nobody_serves_is_named(world: World) -> None:
 
     with raises(anthropic.BadRequestError, saying="elsewhere/no-such-model"):
         world.session(agent)
-
-
-def until_idle(world: World, session: str) -> None:
-    """Wait for a session whose stream nobody has opened yet."""
-    limit = time.monotonic() + 10
-    while world.beta.sessions.retrieve(session).status != "idle":
-        assert time.monotonic() < limit, "it does not become idle"
-        time.sleep(0.02)
 
 
 FLOWS = [

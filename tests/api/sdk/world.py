@@ -72,6 +72,12 @@ class World:
             self.send(session, *events)
             return read(stream, until or is_idle)
 
+    def settle(self, session: str) -> None:
+        """Wait until the session is idle, however far it is."""
+        with self.beta.sessions.events.stream(session) as stream:
+            if self.beta.sessions.retrieve(session).status != "idle":
+                read(stream, is_idle)
+
     def listed(self, session: str, **given: Any) -> list[Any]:
         """The session's whole list of events."""
         return list(self.beta.sessions.events.list(session, limit=1000, **given))
