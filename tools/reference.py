@@ -62,6 +62,7 @@ _MORE = {
     "cost": "[Money](limits.md#money).",
     "check": "[What it warns of](check.md), [models and prices](models.md).",
     "doctor": "[The sandbox](sandbox.md).",
+    "serve": "[Differences from the hosted service](differences.md).",
 }
 
 
@@ -77,9 +78,17 @@ def cli_page() -> str:
         _table(("code", "what it says"), [(str(code.value), said) for code, said in MEANING.items()]),
         "A command killed by `kill -9` has no code of its own; its session can be resumed all the same.",
     ]
-    for name, command in group.commands.items():
+    for name, command in _commands(group):
         parts += [f"## podium {name}", *_command(name, command)]
     return _page(parts)
+
+
+def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def _command(name: str, command: Any) -> Iterator[str]:

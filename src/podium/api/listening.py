@@ -33,9 +33,7 @@ class _Listener(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(
-    server: Server, sock: socket.socket, *, access_log: bool = False, limit_concurrency: int | None = None
-) -> AsyncIterator[str]:
+async def listening(server: Server, sock: socket.socket, *, access_log: bool = False) -> AsyncIterator[str]:
     """While this is entered, the server answers on the socket; its URL.
 
     Shape: leaving it, no connection is accepted any more, streams say their last and end, and what is under way is
@@ -47,12 +45,11 @@ async def listening(
         ws="none",
         lifespan="off",
         log_config=None,
-        log_level=logging.WARNING,
+        log_level=logging.INFO if access_log else logging.WARNING,
         access_log=access_log,
         server_header=False,
         timeout_keep_alive=KEPT_OPEN_S,
         timeout_graceful_shutdown=None,
-        limit_concurrency=limit_concurrency,
         backlog=BACKLOG,
     )
     listener = _Listener(config)

@@ -47,6 +47,28 @@ class Answered:
             await answer(of_error(error), request_id)(scope, receive, sending)
 
 
+class Crowded:
+    """ASGI middleware: no more requests at once than this, streams among them; the others are told to come again."""
+
+    def __init__(self, app: ASGIApp, most: int | None) -> None:
+        self._app = app
+        self._most = most
+        self._number = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._most is not None and self._number >= self._most:
+            raise ApiError(
+                529,
+                f"{self._most:,} requests and streams are under way, and no more are taken at once. Try again soon",
+                headers={"retry-after": "1"},
+            )
+        self._number += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._number -= 1
+
+
 class OwnNames:
     """ASGI middleware: on a loopback address, a request must name this machine.
 

@@ -1,6 +1,6 @@
 """The HTTP application: which routes there are, and what stands around all of them.
 
-request → id, errors → names of this machine → key → body → route
+request → id, errors → crowd → names of this machine → key → body → route
 """
 
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from podium.api import agents, environments, health, models
 from podium.api.auth import Authenticated
 from podium.api.bodies import Bodies
 from podium.api.errors import ApiError, handled
-from podium.api.middleware import VERSION, Answered, OwnNames
+from podium.api.middleware import VERSION, Answered, Crowded, OwnNames
 from podium.api.openapi import DESCRIPTION, RESPONSES
 from podium.api.state import Server, Settings
 from podium.app import Podium
@@ -54,6 +54,7 @@ def make_app(server: Server) -> FastAPI:
         dependencies=[Depends(known_query)],
         middleware=[
             Middleware(Answered, new_id=lambda: server.new_id),
+            Middleware(Crowded, most=server.settings.most_at_once),
             Middleware(OwnNames, host=server.settings.host),
             Middleware(Authenticated, server=server),
             Middleware(Bodies, settings=server.settings),

@@ -18,12 +18,13 @@ class Settings:
     """How a server is set up.
 
     Shape: `host` is the address it listens on. `body_bytes` and `body_s` are how large a body may be, and how long it
-    may take to come.
+    may take to come; `most_at_once` how many requests and streams there may be at once, None without a limit.
     """
 
     host: str = "127.0.0.1"
     body_bytes: int = 32 * 1024 * 1024
     body_s: float = 30.0
+    most_at_once: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from podium.cli import approval, check, cost, doctor, interrupt, resume, run, send, sessions, show, watch
+from podium.cli import approval, check, cost, doctor, interrupt, key, resume, run, send, serve, sessions, show, watch
 from podium.cli.exit_codes import ExitCode, of_error
 from podium.cli.text import Told, one_line, tell
 from podium.errors import PodiumError
@@ -33,6 +33,8 @@ app.command("interrupt")(interrupt.interrupt)
 app.command("cost")(cost.cost)
 app.command("check")(check.check)
 app.command("doctor")(doctor.doctor)
+app.command("serve")(serve.serve)
+app.add_typer(key.app, name="key")
 
 
 def _version(wanted: bool) -> None:
