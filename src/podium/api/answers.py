@@ -56,7 +56,7 @@ class _After(msgspec.Struct, forbid_unknown_fields=True):
     """A cursor of the catalog: which list, and the place of the last row that was shown."""
 
     of: str
-    no: Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+    no: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 def wanted(of: str, page: Page, made: Between | None = None, *, archived: bool = True) -> Wanted:
