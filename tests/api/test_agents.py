@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 from urllib.parse import urlencode
 
+import pytest
 from anthropic.types.beta import BetaManagedAgentsAgent
 
 from podium.core.json import JSON
@@ -41,6 +42,7 @@ async def names(server: Served, **query: JSON) -> list[str]:
     return [agent["name"] for agent in (await listed(server, **query))["data"]]
 
 
+@pytest.mark.difference("agents-of-any-model")
 async def test_created_agent_is_answered_whole(served: Serve) -> None:
     async with served() as server:
         agent = await made(server)
@@ -65,6 +67,9 @@ async def test_created_agent_is_answered_whole(served: Serve) -> None:
     }
 
 
+@pytest.mark.difference("model-settings-kept")
+@pytest.mark.difference("workflows-kept")
+@pytest.mark.difference("agent-extensions")
 async def test_everything_that_may_be_sent_is_answered_resolved(served: Serve) -> None:
     async with served() as server:
         agent = await made(
@@ -212,6 +217,7 @@ async def test_other_workspaces_and_weaker_keys_reach_nothing(served: Serve) -> 
         assert refused.error == f"callable_agents[0]: there is no agent '{agent['id']}' here"
 
 
+@pytest.mark.difference("requests-once")
 async def test_request_under_one_key_is_done_once(served: Serve) -> None:
     async with served() as server:
         headers = {"idempotency-key": "once"}
@@ -225,6 +231,7 @@ async def test_request_under_one_key_is_done_once(served: Serve) -> None:
         assert (other.status, await names(server)) == (409, ["reader"])
 
 
+@pytest.mark.difference("older-previews")
 async def test_all_generations_of_rosters_are_answered_pinned(served: Serve) -> None:
     async with served() as server:
         reader = await made(server)
@@ -329,6 +336,8 @@ REFUSED_OF_UPDATES: list[tuple[dict[str, JSON], str]] = [
 ]
 
 
+@pytest.mark.difference("agent-parts-later")
+@pytest.mark.difference("names-of-own-tools")
 async def test_what_cannot_be_is_refused_by_its_name(served: Serve) -> None:
     async with served() as server:
         for sent, words in REFUSED:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from anthropic.types.beta import BetaEnvironment
 
 from podium.core.json import JSON
@@ -157,6 +158,7 @@ REFUSED: list[tuple[dict[str, JSON], str]] = [
 ]
 
 
+@pytest.mark.difference("environments-of-this-machine")
 async def test_what_cannot_be_is_refused_by_its_name(served: Serve) -> None:
     async with served() as server:
         for sent, words in REFUSED:

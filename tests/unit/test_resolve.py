@@ -107,6 +107,7 @@ def test_tools_are_switched_and_permitted_one_by_one() -> None:
     ]
 
 
+@pytest.mark.difference("web-tools-kept")
 def test_bare_names_are_a_toolset_of_nothing_else() -> None:
     kept = tools({"type": "bash"}, custom("count"), {"type": "web_search"})
 
@@ -303,6 +304,7 @@ def test_agent_is_not_called_by_itself_in_another_version() -> None:
     assert row.body["multiagent"] == coordinator({"type": "agent", "id": "agent_1", "version": 3})
 
 
+@pytest.mark.difference("nested-rosters")
 def test_rosters_nest_two_deep_and_no_deeper() -> None:
     agents = Agents()
     agents.add("agent_c", name="c")

@@ -64,11 +64,89 @@ DIFFERENCES: tuple[Difference, ...] = (
         why="The limits of the hosted service protect its other customers. Models have limits in `podium.toml`.",
     ),
     Difference(
+        id="requests-once",
+        about="Requests",
+        what="With an `Idempotency-Key` header, a request that makes something is done once: sent again, it is given "
+        "the first answer. Under the key of another request it is refused with 409.",
+        why="Clients try again by themselves when a connection breaks, and could make a thing twice.",
+    ),
+    Difference(
         id="models-of-the-configuration",
         about="Models",
         what="`/v1/models` lists the models that `podium.toml` names, by name. Others may be used all the same: those "
         "are the default provider's. Release dates and capabilities are not told.",
         why="Models are whatever your providers serve, and they do not say what they have.",
+    ),
+    Difference(
+        id="agents-of-any-model",
+        about="Agents",
+        what="An agent may name any model. Whether this server can reach it is checked when a session is started, and "
+        "told by the names of agent and model.",
+        why="Agents outlive the configuration of models, which may be changed at any time.",
+    ),
+    Difference(
+        id="model-settings-kept",
+        about="Agents",
+        what="`effort`, `speed` and `inference_geo` of a model are kept and answered, and not sent to it; an effort "
+        "that was not given is answered as null. Settings of a model stand in `podium.toml`.",
+        why="Ordinary programs send them, and models of other providers have no such thing.",
+    ),
+    Difference(
+        id="web-tools-kept",
+        about="Agents",
+        what="`web_search` and `web_fetch` are taken in toolsets and by their bare names, with their settings, and are "
+        "kept. They are not offered to the model.",
+        why="Ordinary programs name them; they search and read by the hosted service's own means.",
+    ),
+    Difference(
+        id="workflows-kept",
+        about="Agents",
+        what="`workflows` of `multiagent_20261001` is kept, and offers no tool.",
+        why="It is on by default in the newest configuration; workflow runs come with a later version.",
+    ),
+    Difference(
+        id="agent-parts-later",
+        about="Agents",
+        what="`mcp_servers`, `skills`, `mcp_toolset`, advisors, the permission policy `auto` and the identity "
+        "`aws_role` are refused with 400, which says that they are not available. Empty ones pass.",
+        why="They come with later versions. An agent that silently lacked them would be another one.",
+    ),
+    Difference(
+        id="nested-rosters",
+        about="Agents",
+        what="Agents on a roster may have rosters of their own, up to two levels below the coordinator. Circles cannot "
+        "be: a roster names versions that were there before it.",
+        why="Teams of teams are useful, and every limit holds over all of them.",
+    ),
+    Difference(
+        id="names-of-own-tools",
+        about="Agents",
+        what="Custom tools may not have the names of Podium's tools for delegating: `start_agent`, `send_to_agent`, "
+        "`list_agents`, `wait_for_agents`, `stop_agent`, `send_to_parent`, `create_agent`, `submit_result`. "
+        "An agent on a roster with the name of a tool is called by that name and a number.",
+        why="Each agent is a tool of its coordinator here, and no two tools of a model may be called the same.",
+    ),
+    Difference(
+        id="agent-extensions",
+        about="Agents",
+        what="Agents may have three fields more, sent by `extra_body`: `input_schema` and `output_schema`, JSON "
+        "Schemas of what they are given and return, and `limits` of turns, seconds, tokens and usd. They are answered "
+        "where they are set.",
+        why="Results of agents are then checked before others build on them, and no agent runs on for ever.",
+    ),
+    Difference(
+        id="older-previews",
+        about="Agents",
+        what='`callable_agents` and bare tools like `{"type": "bash"}` are read, and answered in today\'s form.',
+        why="Programs and tutorials of the research preview run unchanged.",
+    ),
+    Difference(
+        id="environments-of-this-machine",
+        about="Environments",
+        what="An environment is the sandbox of this machine, which has no network: `unrestricted` networking and "
+        "`limited` networking without hosts are kept, and mean the same. Hosts, package managers, packages and "
+        "`self_hosted` are refused with 400.",
+        why="A program that says nothing of the network runs; one that needs it is told at once.",
     ),
     Difference(
         id="answers-name-podium",
