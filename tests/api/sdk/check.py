@@ -51,8 +51,8 @@ class Seen:
         if isinstance(body, dict) and isinstance(body.get("data"), list):
             if exchange.method == "GET" and not route.startswith("GET /v1/models") and "next_page" not in body:
                 yield "body.next_page: missing"
-            for event in body["data"]:
-                self.kinds.add(event.get("type", ""))
+            if route.endswith("/events"):
+                self.kinds |= {event.get("type", "") for event in body["data"]}
 
     def _event(self, event: Any, wanted: Any) -> Iterator[str]:
         self.kinds.add(event.get("type", ""))
