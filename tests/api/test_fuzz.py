@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 EXAMPLES = 40  # for each route
 _LATE_S = 10.0
 # Begins with the place: a field, a parameter, a header, or the body; or says which thing is in the way.
-_PLACE = re.compile(r"^[A-Za-z][\w.\-]*(\[[^\]]*\])*([.\w\-]+(\[[^\]]*\])*)*: ")
+_PLACE = re.compile(r"[A-Za-z][\w-]*([.\[].*)?: ", re.DOTALL)
 _THING = re.compile(r"\b(agent|environment|session|thread|event|model)\b", re.IGNORECASE)
 
 
