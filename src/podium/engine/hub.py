@@ -1,4 +1,8 @@
-"""Tells who follows a session that its log has grown. The records themselves are read from the store, in order.
+"""Tells who follows a session that its log has grown, and hands all of them the same records.
+
+The newest records of a followed session are read from the store once, and kept for all its followers as far as a bound
+allows; one that is further behind reads for itself. Whoever is slow holds up nobody else: each follower asks for its
+next records when it is ready for them.
 
 Pieces of a reply that is still coming are told as they come, to who listens in this process; they are never kept.
 """
@@ -11,30 +15,118 @@ from dataclasses import dataclass
 from podium.core.ports import Delta, Store
 from podium.core.records import Record
 
+PAGE = 500  # records that are read at once
+KEPT_RECORDS, KEPT_BYTES = 2_000, 4 * 1024 * 1024  # the newest records of one session
+
 
 @dataclass(frozen=True, slots=True)
 class Preview:
     """A piece of a reply that is coming.
 
-    Shape: `event` is the id that the whole block's event will have, if it ever comes.
+    Shape: `event` is the id that the whole block's event will have, if it ever comes; `span` the id of the start of
+    the model call that it is of. `is_first` of the pieces of its event.
     """
 
     thread: str
+    span: str
     event: str
     delta: Delta
+    is_first: bool
+
+
+class Tail:
+    """The newest records of a session that is followed, read once for all."""
+
+    def __init__(self, store: Store, session: str) -> None:
+        self._store, self._session = store, session
+        self._records: list[Record] = []
+        self._base: int | None = None  # the seq before the first record here
+        self._bytes = 0
+        self._moves = 1  # how often the session has moved
+        self._read_moves = 0  # how often it had, when it was last read to its end
+        self._reading: asyncio.Task[None] | None = None
+        self.followers: set[asyncio.Event] = set()
+
+    def moved(self) -> None:
+        """Records were committed."""
+        self._moves += 1
+        for grown in self.followers:
+            grown.set()
+
+    async def after(self, seq: int) -> list[Record]:
+        """The next records behind this one, PAGE at most; empty at the end of the log."""
+        while True:
+            if self._base is None or seq > self._head:
+                self._records, self._base, self._bytes = [], seq, 0
+            if seq < self._base:  # too far behind for what is kept
+                return await self._store.records(self._session, after=seq, limit=PAGE)
+            start = seq - self._base
+            if page := self._records[start : start + PAGE]:
+                return page
+            if self._read_moves == self._moves:
+                return []
+            if self._reading is None:
+                self._reading = asyncio.create_task(self._read(), name=f"tail of {self._session}")
+            await asyncio.shield(self._reading)  # one follower that leaves takes it from no other
+
+    @property
+    def _head(self) -> int:
+        return (self._base or 0) + len(self._records)
+
+    async def _read(self) -> None:
+        """Read one more page."""
+        moves, head = self._moves, self._head
+        try:
+            page = await self._store.records(self._session, after=head, limit=PAGE)
+        finally:
+            self._reading = None
+        if head != self._head:  # begun anew meanwhile, for somebody who is further on
+            return
+        self._records += page
+        self._bytes += sum(len(record.body) for record in page)
+        if len(page) < PAGE:
+            self._read_moves = moves
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop the oldest records beyond the bound."""
+        drop, bytes = max(0, len(self._records) - KEPT_RECORDS), self._bytes
+        bytes -= sum(len(record.body) for record in self._records[:drop])
+        while bytes > KEPT_BYTES and drop < len(self._records):
+            bytes -= len(self._records[drop].body)
+            drop += 1
+        if drop:
+            del self._records[:drop]
+            self._base, self._bytes = (self._base or 0) + drop, bytes
+
+
+class Follower:
+    """One that follows a session, from a place in its log on. It asks when it is ready for more."""
+
+    def __init__(self, tail: Tail, after: int) -> None:
+        self._tail = tail
+        self.after = after
+        self.grown = asyncio.Event()  # set when there may be more; whoever waits for it clears it first
+
+    async def page(self) -> list[Record]:
+        """The next records, in order; empty if there are none now. They are the same objects for all followers."""
+        page = await self._tail.after(self.after)
+        if page:
+            self.after = page[-1].seq
+        return page
 
 
 class Hub:
     """One for the process, on one event loop."""
 
     def __init__(self) -> None:
-        self._followers: dict[str, set[asyncio.Event]] = {}
+        self._tails: dict[str, Tail] = {}
         self._listeners: dict[str, list[Callable[[Preview], None]]] = {}
 
     @property
     def is_followed(self) -> bool:
         """Whether anybody follows a session."""
-        return bool(self._followers)
+        return bool(self._tails)
 
     def preview(self, session: str, preview: Preview) -> None:
         """A piece of a reply came."""
@@ -55,28 +147,37 @@ class Hub:
 
     def moved(self, session: str) -> None:
         """Records of this session were committed."""
-        for grown in self._followers.get(session, ()):
-            grown.set()
+        tail = self._tails.get(session)
+        if tail is not None:
+            tail.moved()
+
+    @contextmanager
+    def following(self, store: Store, session: str, *, after: int) -> Iterator[Follower]:
+        """Follow the session behind this seq, until the block is left."""
+        tail = self._tails.get(session)
+        if tail is None:
+            tail = self._tails[session] = Tail(store, session)
+        follower = Follower(tail, after)
+        tail.followers.add(follower.grown)
+        try:
+            yield follower
+        finally:
+            tail.followers.discard(follower.grown)
+            if not tail.followers:
+                self._tails.pop(session, None)
 
     async def follow(
         self, store: Store, session: str, *, after: int, until: asyncio.Event
     ) -> AsyncGenerator[Record, None]:
         """The session's records after this seq, as they are committed, until `until` is set and all were read."""
-        grown = asyncio.Event()
-        self._followers.setdefault(session, set()).add(grown)
-        try:
+        with self.following(store, session, after=after) as follower:
             while True:
                 is_last = until.is_set()
-                grown.clear()
-                while page := await store.records(session, after=after, limit=500):
+                follower.grown.clear()
+                while page := await follower.page():
                     for record in page:
                         yield record
-                    after = page[-1].seq
                 if is_last:
                     return
                 if not until.is_set():
-                    await grown.wait()
-        finally:
-            self._followers[session].discard(grown)
-            if not self._followers[session]:
-                del self._followers[session]
+                    await follower.grown.wait()

@@ -133,9 +133,11 @@ class ModelCall:
         if self._thread.span != self._span or self._purpose == "compact" or delta.kind == "tool_use":
             return
         id = self._ids.get(delta.index)
+        is_first = id is None
         if id is None:
             id = self._ids[delta.index] = self._driver.parts.new_id("sevt")
-        self._driver.parts.hub.preview(self._driver.state.id, Preview(self._thread.id, id, delta))
+        preview = Preview(self._thread.id, self._span, id, delta, is_first)
+        self._driver.parts.hub.preview(self._driver.state.id, preview)
 
     # --- after it ------------------------------------------------------------------------------------
 
