@@ -266,7 +266,11 @@ class Podium:
 
     async def _take_up(self, session: str, bound: Bound) -> Driver:
         epoch = await self.parts.store.claim(session)
-        state, head = await read_state(self.parts, session)
+        try:
+            state, head = await read_state(self.parts, session)
+        except BaseException:  # nobody drives it now, so it must not count as driven
+            self.parts.store.dropped(session)
+            raise
         return Driver(self.parts, bound, state, epoch=epoch, head=head)
 
     async def unfinished(self) -> list[SessionRow]:

@@ -7,6 +7,7 @@ one that needs a program's own functions or models stays as it is: that program 
 
 import asyncio
 import logging
+import os
 from collections.abc import Coroutine
 from contextlib import suppress
 from types import TracebackType
@@ -27,9 +28,10 @@ FIRST_PATIENCE_S, LAST_PATIENCE_S = 1.0, 60.0  # before a session that failed he
 class Serving:
     """The sessions of a data folder, driven. Use it as an async context manager, inside that of its Podium."""
 
-    def __init__(self, podium: Podium, *, probe_s: float = PROBE_S) -> None:
+    def __init__(self, podium: Podium, *, probe_s: float = PROBE_S, first_patience_s: float = FIRST_PATIENCE_S) -> None:
         self._podium = podium
         self._probe_s = probe_s
+        self._first_patience_s = first_patience_s
         self._runs: dict[str, Run] = {}
         self._waiting: set[str] = set()  # sessions with work that others drove when it was last looked
         self._unmet: dict[str, str] = {}  # sessions that cannot be driven here, and why
@@ -37,6 +39,7 @@ class Serving:
         self._again: dict[str, asyncio.TimerHandle] = {}
         self._looking: set[str] = set()
         self._looked_at_again: set[str] = set()
+        self._rounds: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(AT_ONCE)
         self._is_closing = False
@@ -53,10 +56,10 @@ class Serving:
 
     async def __aenter__(self) -> Self:
         self._podium.when_moved(self.look)
-        for row in await self._podium.unfinished():
-            self.look(row.id)
-        self._do(self._probe(), "probe")
-        self._do(self._tidy(), "tidy")
+        for row in await self._podium.parts.store.sessions():
+            if row.is_unfinished:  # whoever drives it now: it is looked after from here on
+                self.look(row.id)
+        self._rounds = [asyncio.create_task(self._probe()), asyncio.create_task(self._tidy())]
         return self
 
     async def __aexit__(
@@ -80,10 +83,11 @@ class Serving:
         self._is_closing = True
         for alarm in self._again.values():
             alarm.cancel()
-        for task in tuple(self._tasks):
+        for task in self._rounds:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        # What is being taken up is waited for: cancelled in its middle, it would be claimed and not driven.
+        if working := {*self._rounds, *self._tasks}:
+            await asyncio.wait(working)
         if runs := [run for run in self._runs.values() if not run.is_over]:
             await asyncio.gather(*(run.close() for run in runs))
 
@@ -97,7 +101,8 @@ class Serving:
     async def _look(self, session: str) -> None:
         try:
             async with self._room:
-                await self._take_up(session)
+                if not self._is_closing:
+                    await self._take_up(session)
         except Exception as error:  # the edge: the trouble of one session is no other's
             self._later(session, error)
         finally:
@@ -113,10 +118,13 @@ class Serving:
         try:
             row = await store.session(session)
         except NotFound:  # it was deleted
+            self._unmet.pop(session, None)
             return
         if row.facts.status not in ("running", "rescheduling") or row.paused:
+            self._unmet.pop(session, None)
             return
-        if await store.owner(session) is not None:
+        owner = await store.owner(session)
+        if owner is not None and owner.pid != os.getpid():  # one that failed here is still this process's
             self._waiting.add(session)
             return
         try:
@@ -156,7 +164,7 @@ class Serving:
         if self._is_closing:
             return
         failures = self._failures[session] = self._failures.get(session, 0) + 1
-        patience_s = min(FIRST_PATIENCE_S * 2 ** (failures - 1), LAST_PATIENCE_S)
+        patience_s = min(self._first_patience_s * 2 ** min(failures - 1, 20), LAST_PATIENCE_S)
         is_known = isinstance(error, PodiumError)
         logger.error(
             "session %s cannot go on now, and is tried again in %g s: %s",
