@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from podium.core.ports import Receipt
 from podium.core.revisions import archived, first_version, next_version
 from podium.errors import BadInput, Conflict, NotFound
 from podium.store.catalog import SqliteCatalog
+from podium.store.sqlite import SqliteStore
+from tests.contract.stores import unique
+from tests.contract.writing import TickingClock, new_session
 
 START = datetime(2026, 1, 1, 12, 0, 0, 123457, tzinfo=UTC)
 HERE, THERE = "default", "elsewhere"
@@ -274,6 +278,21 @@ async def test_environment_stays_if_its_sessions_forbid_that_it_is_deleted(catal
         await catalog.delete_environment(HERE, "env_1", check)
     assert counts == [0]
     assert await catalog.environment(HERE, "env_1") == row
+
+
+async def test_sessions_that_refer_to_an_environment_are_counted(tmp_path: Path) -> None:
+    catalog = SqliteCatalog.open(tmp_path)
+    store = SqliteStore.open(tmp_path, TickingClock(), unique)
+    await catalog.create_environment(environment("env_1"))
+    for number, (workspace, used) in enumerate([(HERE, "env_1"), (HERE, "env_1"), (HERE, ""), (THERE, "env_1")]):
+        await store.create(replace(new_session(f"sesn_{number}"), workspace=workspace, environment=used))
+    counts = []
+
+    await catalog.delete_environment(HERE, "env_1", lambda row, sessions: counts.append(sessions))
+
+    assert counts == [2]
+    await store.close()
+    await catalog.close()
 
 
 async def test_environments_are_listed_newest_first_a_page_at_a_time(catalog: Catalog) -> None:
