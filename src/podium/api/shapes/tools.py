@@ -160,9 +160,9 @@ def _consistent(tools: list[Tool]) -> list[Tool]:
         if name in seen:
             raise inside(place, name, f"there is another {kind} '{name}' already; leave one of them out")
         seen[name] = kind
-    enabled = sum(isinstance(tool, CustomTool) for tool in tools) + len(LOCAL) + len(WEB)
-    if enabled > MAX_TOOLS:
-        raise wrong(f"at most {MAX_TOOLS} tools over all sets, not {enabled}")
+    count = sum(len(_KINDS) if isinstance(tool, Toolset) else 1 for tool in tools)
+    if count > MAX_TOOLS:
+        raise wrong(f"must be at most {MAX_TOOLS} tools, with those of the toolset; these are {count}")
     return tools
 
 
