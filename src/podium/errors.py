@@ -12,6 +12,7 @@
     │   └── Refused         an append or an input that the log's rules do not allow; nothing was written
     │       └── Owned       another live process drives the session
     ├── Conflict            the thing was changed meanwhile, or exists: look at it again
+    │   └── KeyReused       an Idempotency-Key of another request; a BadInput too
     ├── NotFound            no such session, thread or definition for this caller
     ├── SandboxUnavailable  no sandbox passed its self-test; tools that need one are refused
     └── ModelFailed         a model call that gave no reply
@@ -85,7 +86,12 @@ class Fenced(StoreError):
 
 
 class Refused(StoreError):
-    """The log's rules do not allow this append or input. Nothing was written."""
+    """The log's rules do not allow this append or input. Nothing was written.
+
+    Shape: of several inputs that were handed over together, `request` is the number of the one that it is about.
+    """
+
+    request = 0
 
 
 class Owned(Refused):
@@ -96,8 +102,14 @@ class Conflict(PodiumError):
     """What was to be changed is not what the caller saw, or exists already. Nothing was written; look at it again."""
 
 
+class KeyReused(BadInput, Conflict):
+    """An Idempotency-Key was sent with another request before."""
+
+
 class NotFound(PodiumError):
-    """There is no such thing for this caller."""
+    """There is no such thing for this caller. `request` as in `Refused`."""
+
+    request = 0
 
 
 class SandboxUnavailable(PodiumError):

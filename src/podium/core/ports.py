@@ -17,6 +17,7 @@ from podium.core.definitions import Definition
 from podium.core.events import PublicEvent, StopDetails, Usage
 from podium.core.facts import Purpose
 from podium.core.json import JSON
+from podium.core.lists import EventsWanted, ListedSession, SessionsWanted
 from podium.core.records import Draft, Record
 from podium.core.rows import About, CallRow, Changes, InputRow, Owner, SessionRow, ThreadRow
 from podium.errors import BadInput
@@ -359,11 +360,17 @@ class Store(Protocol):
     it was decided on what may be lost: the caller claims and folds again.
     """
 
-    async def create(self, new: NewSession) -> int:
+    async def create(self, new: NewSession, receipt: Receipt | None = None) -> int:
         """Create the session, and claim it for this worker if it is to be driven; its first epoch.
 
+        Shape: 0 with a receipt that is known already: nothing was created, and `made` says what was.
         Errors: StoreDown, Refused (one of this id exists, or its records break a rule); nothing was created then.
+        KeyReused if the receipt is another request's.
         """
+        ...
+
+    async def made(self, receipt: Receipt) -> str | None:
+        """The id of the session that this request has created, if it has. Errors: KeyReused."""
         ...
 
     async def claim(self, session: str) -> int:
@@ -391,7 +398,8 @@ class Store(Protocol):
         """Accept inputs from anybody, as core.admission decides: all of them, or none; their events, in order.
 
         Shape: with a receipt that is known already nothing is done again: the events are those of the first time.
-        Errors: Refused, NotFound, StoreDown; Conflict if the receipt is another request's.
+        Errors: Refused and NotFound, which say which request they are about; StoreDown; KeyReused if the receipt is
+        another request's.
         """
         ...
 
@@ -405,6 +413,21 @@ class Store(Protocol):
 
     async def sessions(self) -> list[SessionRow]:
         """All sessions that were not deleted, newest first."""
+        ...
+
+    async def listed(self, id: str) -> ListedSession:
+        """The session as lists show it. Errors: NotFound, also for one that was deleted."""
+        ...
+
+    async def page_of_sessions(self, wanted: SessionsWanted) -> list[ListedSession]:
+        """The sessions of one workspace that are asked for, in order. Never reads more of them than that."""
+        ...
+
+    async def shown(self, session: str, wanted: EventsWanted) -> list[Record]:
+        """The events of a thread's stream that are asked for, in order; inputs only once they were taken.
+
+        Shape: however long the log is, others wait for a bounded part of it only.
+        """
         ...
 
     async def threads(self, session: str) -> list[ThreadRow]:

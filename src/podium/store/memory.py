@@ -13,11 +13,12 @@ import msgspec
 from podium.core.admission import admit
 from podium.core.definitions import Definition
 from podium.core.events import PublicEvent
+from podium.core.lists import EventsWanted, ListedSession, SessionsWanted
 from podium.core.moment import Moment
 from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession, Receipt
 from podium.core.records import INPUTS, Record, answers, encode, is_queued, listed_id, received_id
 from podium.core.rows import About, CallRow, Changes, InputRow, Owner, SessionRow, ThreadRow, View
-from podium.errors import Conflict, Fenced, NotFound, Owned, Refused, StoreDown, StoreError
+from podium.errors import Fenced, KeyReused, NotFound, Owned, Refused, StoreDown, StoreError
 from podium.store.definitions import collect
 
 
@@ -52,7 +53,7 @@ class MemoryLog:
     definitions: dict[str, bytes] = field(default_factory=dict)
     moved: dict[str, dict[str, None]] = field(default_factory=dict)  # by worker: where others have written
     dead: set[str] = field(default_factory=set)
-    receipts: dict[tuple[str, str], tuple[str, tuple[PublicEvent, ...]]] = field(default_factory=dict)
+    receipts: dict[tuple[str, str], tuple[str, str | tuple[PublicEvent, ...]]] = field(default_factory=dict)
     trouble: StoreDown | None = None
 
     def kill(self, worker: str) -> None:
@@ -79,7 +80,9 @@ class MemoryStore:
         self._driven: set[str] = set()
         self._failed: dict[tuple[str, int], StoreError] = {}  # drivers, by session and epoch, that lost an append
 
-    async def create(self, new: NewSession) -> int:
+    async def create(self, new: NewSession, receipt: Receipt | None = None) -> int:
+        if self._done(receipt) is not None:
+            return 0
         if new.id in self.log.sessions:
             raise Refused(f"there is a session {new.id} already")
         for version, definition in new.definitions.items():
@@ -112,7 +115,22 @@ class MemoryStore:
             raise
         if new.is_driven:
             self._driven.add(new.id)
+        if receipt is not None:
+            self.log.receipts[receipt.workspace, receipt.key] = receipt.fingerprint, new.id
         return 1
+
+    async def made(self, receipt: Receipt) -> str | None:
+        done = self._done(receipt)
+        return None if done is None else str(done)
+
+    def _done(self, receipt: Receipt | None) -> str | tuple[PublicEvent, ...] | None:
+        """What came of the request, if it was done before."""
+        done = None if receipt is None else self.log.receipts.get((receipt.workspace, receipt.key))
+        if done is None or receipt is None:
+            return None
+        if done[0] != receipt.fingerprint:
+            raise KeyReused(f"Idempotency-Key {receipt.key!r} was used for another request; use a new key for each")
+        return done[1]
 
     async def claim(self, session: str) -> int:
         if session in self._driven:
@@ -146,13 +164,11 @@ class MemoryStore:
     async def admit(
         self, session: str, *requests: InputRequest, receipt: Receipt | None = None
     ) -> tuple[PublicEvent, ...]:
-        done = self.log.receipts.get((receipt.workspace, receipt.key)) if receipt is not None else None
-        if done is not None and receipt is not None:
-            if done[0] != receipt.fingerprint:
-                raise Conflict(f"Idempotency-Key {receipt.key!r} was used for another request; use a new key for each")
-            return done[1]
+        if isinstance(done := self._done(receipt), tuple):
+            return done
         before = self._find(session)
         events: list[PublicEvent] = []
+        number = 0
         try:
             for request in requests:
                 kept = self._find(session)
@@ -162,8 +178,11 @@ class MemoryStore:
                 self._write(Append(session=session, epoch=kept.row.epoch, drafts=at.drafts, changes=changes))
                 if event is not None:
                     events.append(event)
-        except BaseException:
+                number += 1
+        except BaseException as error:
             self.log.sessions[session] = before  # all of them, or none
+            if isinstance(error, Refused | NotFound):
+                error.request = number
             raise
         if receipt is not None:
             self.log.receipts[receipt.workspace, receipt.key] = receipt.fingerprint, tuple(events)
@@ -181,6 +200,22 @@ class MemoryStore:
     async def sessions(self) -> list[SessionRow]:
         rows = [kept.row for kept in reversed(self.log.sessions.values())]
         return [row for row in rows if row.about.deleted_at is None]
+
+    async def listed(self, id: str) -> ListedSession:
+        return _listed(self._find(id), await self.session(id))
+
+    async def page_of_sessions(self, wanted: SessionsWanted) -> list[ListedSession]:
+        after, sign = wanted.after, -1 if wanted.newest_first else 1
+        rows = [kept.row for kept in self.log.sessions.values() if wanted.holds(kept.row)]
+        rows.sort(key=lambda row: (row.created_at, row.id), reverse=wanted.newest_first)
+        if after is not None:
+            at = (after.created_at, after.id)
+            rows = [row for row in rows if ((row.created_at, row.id) > at) == (sign > 0) and row.id != after.id]
+        return [_listed(self._find(row.id), row) for row in rows[: wanted.limit]]
+
+    async def shown(self, session: str, wanted: EventsWanted) -> list[Record]:
+        records = self._find(session).records
+        return wanted.listed(reversed(records) if wanted.newest_first else records, wanted.limit)
 
     async def threads(self, session: str) -> list[ThreadRow]:
         return list(self._find(session).threads.values())
@@ -268,6 +303,12 @@ class MemoryStore:
         self.log.sessions[append.session] = after
         self.log.wrote(self.worker, append.session)
         return first
+
+
+def _listed(kept: _Session, row: SessionRow) -> ListedSession:
+    primary = next(thread for thread in kept.threads.values() if thread.parent is None)
+    running = [thread.running_since for thread in kept.threads.values() if thread.running_since is not None]
+    return ListedSession(row, primary.id, primary.agent, tuple(running))
 
 
 def _in_order(calls: dict[str, CallRow]) -> tuple[CallRow, ...]:

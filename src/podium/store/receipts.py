@@ -4,14 +4,14 @@ import sqlite3
 from datetime import datetime
 
 from podium.core.ports import Receipt
-from podium.errors import Conflict
+from podium.errors import KeyReused
 from podium.store.queries import SQL
 
 
 def known(db: sqlite3.Connection, receipt: Receipt | None) -> bytes | None:
     """What came of the request, if it was done before.
 
-    Errors: Conflict if the key is another request's.
+    Errors: KeyReused if the key is another request's.
     """
     if receipt is None:
         return None
@@ -19,7 +19,7 @@ def known(db: sqlite3.Connection, receipt: Receipt | None) -> bytes | None:
     if row is None:
         return None
     if row[0] != receipt.fingerprint:
-        raise Conflict(f"Idempotency-Key {receipt.key!r:.80} was used for another request; use a new key for each")
+        raise KeyReused(f"Idempotency-Key {receipt.key!r:.80} was used for another request; use a new key for each")
     return bytes(row[1])
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -21,17 +22,20 @@ import msgspec
 from podium.core.admission import admit
 from podium.core.definitions import Definition
 from podium.core.events import PublicEvent, StopReason, Usage
+from podium.core.lists import EventsWanted, ListedSession, SessionsWanted
 from podium.core.moment import Moment
 from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession, Receipt
 from podium.core.records import Record, decode
 from podium.core.rows import About, CallRow, InputRow, Owner, SessionFacts, SessionRow, Status, ThreadRow, View
 from podium.errors import NotFound, Owned, Refused, StoreError
 from podium.store.definitions import collect
+from podium.store.event_lists import read_window, windows
 from podium.store.folder import open_folder
 from podium.store.group_commit import GroupCommit
 from podium.store.purge import purge
 from podium.store.queries import SQL
 from podium.store.receipts import keep, known
+from podium.store.session_lists import listed, statement
 from podium.store.sqlite_file import BUSY_S, FILE, connect, explain
 from podium.store.sqlite_writer import Job, PreparedAppend, Writer, micros, prepare, seq_of, to_json
 from podium.store.workers import Workers
@@ -73,12 +77,14 @@ class SqliteStore:
 
     # --- writing -------------------------------------------------------------------------------------
 
-    async def create(self, new: NewSession) -> int:
+    async def create(self, new: NewSession, receipt: Receipt | None = None) -> int:
         if new.id in self._driven:
             raise Refused(f"there is a session {new.id} already")
         append = prepare(Append(session=new.id, epoch=1, drafts=new.drafts, changes=new.changes))
 
         def job(writer: Writer) -> int:
+            if known(writer.db, receipt) is not None:
+                return 0
             definition, created_at = new.definitions[new.agent], micros(new.drafts[0].at)
             row = (
                 new.workspace,
@@ -105,17 +111,26 @@ class SqliteStore:
             outcome = writer.together([append])[0]
             if isinstance(outcome, BaseException):
                 raise outcome
+            keep(writer.db, receipt, to_json(new.id), new.drafts[0].at)
             return 1
 
         if not new.is_driven:
             return int(await self._group.submit(job))
         self._driven.add(new.id)
+        epoch: int = 0
         try:
-            epoch: int = await self._group.submit(job)
-        except BaseException:
-            self._driven.discard(new.id)
-            raise
-        return epoch
+            epoch = await self._group.submit(job)
+        finally:
+            if epoch == 0:
+                self._driven.discard(new.id)
+        return int(epoch)
+
+    async def made(self, receipt: Receipt) -> str | None:
+        def read(db: sqlite3.Connection) -> str | None:
+            done = known(db, receipt)
+            return None if done is None else msgspec.json.decode(done, type=str)
+
+        return await self._read(read)
 
     async def claim(self, session: str) -> int:
         if session in self._driven:
@@ -159,15 +174,19 @@ class SqliteStore:
             if (done := known(writer.db, receipt)) is not None:
                 return msgspec.json.decode(done, type=tuple[PublicEvent, ...])
             events: list[PublicEvent] = []
-            for request in requests:  # each is decided on what those before it wrote
+            for number, request in enumerate(requests):  # each is decided on what those before it wrote
                 row = _session(writer.db, session)
                 view = View(row, tuple(_threads(writer.db, session)), tuple(_open_calls(writer.db, session)))
                 at = Moment(self._clock.now(), self._new_id)
-                event, changes = admit(view, request, at)
-                append = Append(session=session, epoch=row.epoch, drafts=at.drafts, changes=changes)
-                outcome = writer.together([prepare(append)])[0]
-                if isinstance(outcome, BaseException):
-                    raise outcome
+                try:
+                    event, changes = admit(view, request, at)
+                    append = Append(session=session, epoch=row.epoch, drafts=at.drafts, changes=changes)
+                    outcome = writer.together([prepare(append)])[0]
+                    if isinstance(outcome, BaseException):
+                        raise outcome
+                except (Refused, NotFound) as error:
+                    error.request = number
+                    raise
                 if event is not None:
                     events.append(event)
             keep(writer.db, receipt, to_json(events), self._clock.now())
@@ -189,6 +208,26 @@ class SqliteStore:
 
     async def sessions(self) -> list[SessionRow]:
         return await self._read(lambda db: [_session_row(row) for row in db.execute(SQL["sessions"])])
+
+    async def listed(self, id: str) -> ListedSession:
+        return await self._read(lambda db: listed(db, _session(db, id)))
+
+    async def page_of_sessions(self, wanted: SessionsWanted) -> list[ListedSession]:
+        def read(db: sqlite3.Connection) -> list[ListedSession]:
+            return [listed(db, _session_row(row)) for row in db.execute(*statement(wanted)).fetchall()]
+
+        return await self._read(read)
+
+    async def shown(self, session: str, wanted: EventsWanted) -> list[Record]:
+        found: list[Record] = []
+        for low, high in windows(wanted):
+            read = partial(
+                read_window, session=session, wanted=wanted, low=low, high=high, limit=wanted.limit - len(found)
+            )
+            found += await self._read(read)
+            if len(found) == wanted.limit:
+                break
+        return found
 
     async def threads(self, session: str) -> list[ThreadRow]:
         return await self._read(lambda db: _threads(db, session) or _none_of(db, session))

@@ -141,3 +141,30 @@ DELETE FROM blob WHERE hash = ? AND NOT EXISTS (SELECT 1 FROM record WHERE recor
 
 -- name: purged: only the row is left, which keeps the id taken
 UPDATE session SET purged = 1, title = '', metadata = '{}' WHERE no = ?;
+
+-- name: all_sessions: which of them, and in which order, follows
+SELECT id, workspace, title, metadata, budget, archived_at, deleted_at, agent, agent_name, agent_id, agent_number,
+    environment, has_prices, created_at, updated_at, needs, program, status, stop_reason, usage, usd, wake_at, active_s,
+    threads_s, running_since, paused, head, epoch, owner
+FROM session;
+
+-- name: listed_threads: what a session's object shows of its threads
+SELECT thread.id, parent, thread.agent, thread.running_since
+FROM thread JOIN session ON session.no = thread.session
+WHERE session.id = ? AND (parent IS NULL OR thread.running_since IS NOT NULL);
+
+-- name: shown: what a thread's stream shows of a part of the log
+SELECT record.key, thread.id, record.views, record.at, coalesce(record.body, blob.body)
+FROM record JOIN thread ON thread.no = record.thread LEFT JOIN blob ON blob.hash = record.blob
+WHERE record.key > (SELECT no << 32 | :low FROM session WHERE session.id = :session)
+  AND record.key <= (SELECT no << 32 | :high FROM session WHERE session.id = :session)
+  AND ((thread.id = :thread AND record.views & :own) OR record.views & :seen_on)
+ORDER BY record.key;
+
+-- name: shown_desc: the same, the newest first
+SELECT record.key, thread.id, record.views, record.at, coalesce(record.body, blob.body)
+FROM record JOIN thread ON thread.no = record.thread LEFT JOIN blob ON blob.hash = record.blob
+WHERE record.key > (SELECT no << 32 | :low FROM session WHERE session.id = :session)
+  AND record.key <= (SELECT no << 32 | :high FROM session WHERE session.id = :session)
+  AND ((thread.id = :thread AND record.views & :own) OR record.views & :seen_on)
+ORDER BY record.key DESC;
