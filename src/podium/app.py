@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 DATA = Path(".podium")
+BindTo = Callable[[Mapping[str, Definition]], Awaitable[Bound]]  # agents, by version, to what they need
 BUSY_LOOK_S, IDLE_LOOK_S = 0.025, 0.25  # how often other processes' writing is looked for
 
 
@@ -197,7 +198,11 @@ class Podium:
             needs.append(need_of_rehearsal(rehearsal, rehearsal_folder or Path.cwd()))
         settings = checked_settings(workdir, mounts, limits, concurrency)
         session = self._new_id("sesn")
-        bound = await self._bind(definitions, needs, given, tools, settings, session)
+
+        async def bind_to(agents: Mapping[str, Definition]) -> Bound:
+            return await self._bind(agents, needs, given, tools, settings, session)
+
+        bound = await bind_to(definitions)
         check_prices(definitions.values(), settings, bound)
         settings = msgspec.structs.replace(
             settings,
@@ -216,7 +221,7 @@ class Podium:
         )
         epoch = await parts.store.create(new)
         driver = Driver(parts, bound, state, epoch=epoch, head=len(new.drafts))
-        return self._drive(driver, bound, schema=agent.output_schema, takes_over=False, approve=approve)
+        return self._drive(driver, bind_to, schema=agent.output_schema, takes_over=False, approve=approve)
 
     async def run(self, agent: Agent, task: str | Content, **how: Any) -> RunResult:
         """Start a session (see `start`) and wait for its end."""
@@ -247,27 +252,34 @@ class Podium:
         agents, tools = tuple(agents), dict[tuple[str, str], Tool]()
         for agent in agents:
             pin(agent, lambda tool, where: describe(tool, where, tools))
-        definitions = await parts.store.definitions(row.agent)
         state, _ = await read_state(parts, session)
         given = {**self._models, **check_models(models or {})}
-        bound = await self._bind(
-            definitions, row.needs, given, tools, state.settings, session, resumer=row.program, changed=accept_changed
-        )
+        needs, resumer, settings = row.needs, row.program, state.settings
+
+        async def bind_to(agents: Mapping[str, Definition]) -> Bound:
+            return await self._bind(
+                agents, needs, given, tools, settings, session, resumer=resumer, changed=accept_changed
+            )
+
+        bound = await bind_to(state.team())
         schema = next((agent.output_schema for agent in agents if agent.name == row.agent_name), None)
         if row.paused and row.facts.status != "idle":
             # The process before did not live to take its interrupt: that comes first, and then it goes on.
-            driver = await self._take_up(session, bound)
-            await self._drive(driver, bound, schema=schema, takes_over=True).result()
+            driver = await self._take_up(session, bound, bind_to)
+            await self._drive(driver, bind_to, schema=schema, takes_over=True).result()
             row = await parts.store.session(session)
         if row.paused:
             await parts.store.admit(session, Resume())
-        driver = await self._take_up(session, bound)
-        return self._drive(driver, bound, schema=schema, takes_over=True, approve=approve)
+        driver = await self._take_up(session, bound, bind_to)
+        return self._drive(driver, bind_to, schema=schema, takes_over=True, approve=approve)
 
-    async def _take_up(self, session: str, bound: Bound) -> Driver:
+    async def _take_up(self, session: str, bound: Bound, bind_to: BindTo) -> Driver:
+        """Claim the session. While nobody drove it, its agent may have been changed: then it is bound anew."""
         epoch = await self.parts.store.claim(session)
         try:
             state, head = await read_state(self.parts, session)
+            if not (team := state.team()).keys() <= set(bound.agents):
+                bound = await bind_to(team)
         except BaseException:  # nobody drives it now, so it must not count as driven
             self.parts.store.dropped(session)
             raise
@@ -355,7 +367,7 @@ class Podium:
     # --- joining -------------------------------------------------------------------------------------
 
     def _drive(
-        self, driver: Driver, bound: Bound, *, schema: Any, takes_over: bool, approve: Approve | None = None
+        self, driver: Driver, bind_to: BindTo, *, schema: Any, takes_over: bool, approve: Approve | None = None
     ) -> Run:
         settings, caps = driver.state.settings, {}
         if settings.session_calls is not None:
@@ -371,7 +383,7 @@ class Podium:
             caps=caps,
             takes_over=takes_over,
             approve=approve,
-            take_up=lambda: self._take_up(driver.state.id, bound),
+            take_up=lambda: self._take_up(driver.state.id, driver.bound, bind_to),
         )
         run.when_over(lambda: self._uncap(run))
         self._runs = [other for other in self._runs if not other.is_over]
@@ -400,9 +412,7 @@ class Podium:
         changed: bool = False,
     ) -> Bound:
         """What the session needs of this process; a sandbox is tested first if one of its tools runs in it."""
-        bound = bind(
-            definitions.values(), needs, models, tools, self._providers, program=resumer, accept_changed=changed
-        )
+        bound = bind(definitions, needs, models, tools, self._providers, program=resumer, accept_changed=changed)
         has_sandbox = any(tool.needs_sandbox for tool in bound.tools.values())
         if not has_sandbox and not settings.mounts:
             return bound

@@ -95,7 +95,7 @@ def needs_of(definitions: Iterable[Definition], models: Mapping[str, Model]) -> 
         if definition.model in models:
             needs[f"model:{definition.model}"] = None
         for spec in definition.tools:
-            if spec.source != "built_in":
+            if spec.source == "function":
                 needs[f"tool:{definition.name}/{spec.name}"] = None
     return tuple(needs)
 
@@ -109,7 +109,7 @@ def need_of_rehearsal(rehearsal: str, folder: Path) -> str:
 
 
 def bind(
-    definitions: Iterable[Definition],
+    definitions: Mapping[str, Definition],
     needs: Sequence[str],
     models: Mapping[str, Model],
     tools: Mapping[tuple[str, str], Tool],
@@ -128,7 +128,7 @@ def bind(
     bound_tools: dict[tuple[str, str], Tool] = {}
     facts: dict[str, ModelFacts] = {}
     missing: list[str] = []
-    for definition in definitions:
+    for definition in definitions.values():
         name = definition.model
         model = rehearsed or models.get(name)
         if model is not None:
@@ -140,19 +140,21 @@ def bind(
             bound_models[name] = providers.model(name, where=f"agent '{definition.name}'", given=models)
             facts[name] = providers.facts(name)
         for spec in definition.tools:
-            key = (definition.name, spec.name)
+            key = (definition.tools_from or definition.name, spec.name)
             if spec.source == "built_in":
                 bound_tools[key] = BUILT_IN[spec.name]
+            elif spec.source == "custom":
+                continue  # the client's
             elif key in tools:
                 bound_tools[key] = tools[key]
             else:
-                missing.append(f"the Python tool '{spec.name}' of agent '{definition.name}'")
+                missing.append(f"the Python tool '{spec.name}' of agent '{key[0]}'")
     if missing:
         raise NeedsUnmet(
             f"this session needs {', '.join(dict.fromkeys(missing))}, which live in the program that started it"
             f"{f' ({program})' if program else ''}. Resume it there, by podium.resume(session_id, agents=, models=)"
         )
-    return Bound(models=bound_models, tools=bound_tools, facts=facts)
+    return Bound(models=bound_models, tools=bound_tools, agents=tuple(definitions), facts=facts)
 
 
 def check_prices(definitions: Iterable[Definition], settings: SessionSettings, bound: Bound) -> None:

@@ -127,6 +127,17 @@ def test_limit_above_the_whole_teams_is_never_met(linted: Linted, own: str, foun
     assert rules(linted(f"a: {{model: cheap, {GOOD}, limits: {{{own}}}}}", more="limits: {usd: 2}\n")) == found
 
 
+@pytest.mark.parametrize("limits", ["", ", limits: {turns: 9}"])
+def test_agent_that_defines_others_gives_them_its_limits(linted: Linted, limits: str) -> None:
+    found = linted(
+        f"a: {{model: cheap, {GOOD}, limits: {{turns: 9}}}}",
+        lead=f"model: strong, inline_agents: true{limits}",
+        more="",
+    )
+
+    assert [finding.text[:34] for finding in found] == ([] if limits else ["nothing stops what 'lead' defines:"])
+
+
 def test_agent_that_may_call_itself_is_called(tmp_path: Path) -> None:
     file = tmp_path / "team.yaml"
     file.write_text("agents: {solo: {model: any, callable_agents: [self]}}")

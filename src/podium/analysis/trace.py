@@ -243,7 +243,8 @@ class Trace:
                     definition=event.agent,
                     is_background=event.background,
                     given=event.input,
-                    context_window=self.windows.get(event.agent),
+                    # One that the call itself defined has the model of the thread that called.
+                    context_window=self.windows.get(event.agent) if event.definition is None else thread.context_window,
                 )
                 self.batches.setdefault((thread.id, thread.turns), []).append(event.thread)
             case DelegationDetached() if child is not None:

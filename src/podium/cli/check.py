@@ -89,6 +89,7 @@ def _summary(team: "Team", config: "Config", warnings: "Sequence[Finding]") -> I
         asks = [tool for tool, permission in agent.permissions.items() if permission == "always_ask"]
         parts += [f"asks before {', '.join(asks)}"] if asks else []
         parts += [f"calls {calls}"] if calls else []
+        parts += ["defines agents"] if agent.inline_agents else []
         limits = [f"{name} {value}" for name, value in vars(agent.limits).items() if value is not None]
         parts += [f"limits {', '.join(limits)}"] if limits else []
         parts += ["not used"] if name in team.unused else []

@@ -22,8 +22,8 @@ Permission = Literal["always_allow", "always_ask"]
 PERMISSIONS: tuple[Permission, ...] = ("always_allow", "always_ask")
 SUBMIT = "submit_result"
 START, SEND, LIST, WAIT, STOP = "start_agent", "send_to_agent", "list_agents", "wait_for_agents", "stop_agent"
-TO_PARENT = "send_to_parent"
-HARNESS_TOOLS = frozenset([START, SEND, LIST, WAIT, STOP, TO_PARENT, SUBMIT, "create_agent"])
+TO_PARENT, CREATE = "send_to_parent", "create_agent"
+HARNESS_TOOLS = frozenset([START, SEND, LIST, WAIT, STOP, TO_PARENT, SUBMIT, CREATE])
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_NAME = 256
 MAX_SYSTEM = 100_000
@@ -123,7 +123,8 @@ class Agent:
     Shape: `tools` are names of built-in tools ("bash", "read", "write", "edit", "glob", "grep"), Python functions, or
     objects of the Tool port. `callable_agents` are agents, or "self". Schemas are Pydantic models or JSON Schemas of an
     object. `description` tells a coordinator when to call this agent. `permissions` says of tools by name whether a
-    person is asked before each call: "always_ask", or "always_allow", which holds where nothing is said.
+    person is asked before each call: "always_ask", or "always_allow", which holds where nothing is said. With
+    `inline_agents` it may define agents of its own as it works, with its model and some of its tools.
     Errors: BadInput for what cannot be used, with the agent's name and the remedy.
     """
 
@@ -137,6 +138,7 @@ class Agent:
     output_schema: Any = field(kw_only=True, default=None)
     limits: Limits = field(kw_only=True, default_factory=Limits)
     permissions: Mapping[str, str] = field(kw_only=True, default_factory=dict)
+    inline_agents: bool = field(kw_only=True, default=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip() or len(self.name) > MAX_NAME:
@@ -151,6 +153,8 @@ class Agent:
                 raise BadInput(f"{where}: name, model, description and system are texts, in characters that UTF-8 has")
         if not isinstance(self.tools, list | tuple) or not isinstance(self.callable_agents, list | tuple):
             raise BadInput(f"{where}: tools and callable_agents are lists")
+        if not isinstance(self.inline_agents, bool):
+            raise BadInput(f"{where}: inline_agents is True or False, not {self.inline_agents!r:.80}")
         if type(self.limits) is not Limits:
             raise BadInput(f"{where}: limits must be Limits(turns=..., seconds=..., tokens=..., usd=...)")
         if not isinstance(self.permissions, Mapping):
@@ -193,8 +197,9 @@ class Definition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An agent as a session pins it.
 
     Shape: `roster` points to other definitions by version, so a definition names its whole team. With `inline` it may
-    define one-off agents as it works. `wire` is the agent as the server's API shows it, its roster as references;
-    empty for agents of a program or a team file.
+    define one-off agents as it works; `tools_from` is the name of the agent that did, whose tools these are. `wire` is
+    the agent as the server's API shows it, its roster as references; empty for agents of a program or a team file, and
+    no more than its `type`, "inline", for those that such an agent defines.
     Units: limits as in `Limits`.
     """
 
@@ -211,6 +216,7 @@ class Definition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     tokens: int | None = None
     usd: Decimal | None = None
     inline: bool = False
+    tools_from: str = ""
     wire: dict[str, JSON] = {}
 
     @property
@@ -227,6 +233,11 @@ class Definition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     def agent_number(self) -> int:
         """The number of the agent's version on the server's API."""
         return int(self.wire.get("version") or 1)
+
+    @property
+    def delegates(self) -> bool:
+        """Whether it has others work for it."""
+        return bool(self.roster) or self.inline
 
     def called_with(self) -> dict[str, JSON]:
         """The schema of what a coordinator must give to call this agent."""
@@ -277,6 +288,7 @@ def pin(agent: Agent, tool_spec: Callable[[Any, str], ToolSpec]) -> tuple[Defini
             seconds=float(agent.limits.seconds) if agent.limits.seconds is not None else None,
             tokens=agent.limits.tokens,
             usd=agent.limits.usd if isinstance(agent.limits.usd, Decimal) else None,
+            inline=agent.inline_agents,
         )
         if named.setdefault(agent.name, definition) != definition:
             raise BadInput(f"two different agents are called '{agent.name}'; rename one of them")

@@ -1,10 +1,14 @@
-"""What a delegation spawns: a child thread with its task, in the foreground or in the background."""
+"""What a delegation spawns: a child thread with its task, in the foreground or in the background.
+
+Its agent is one of the roster, or one that the call itself defines.
+"""
 
 from podium.core.content import text
 from podium.core.definitions import SELF, Definition
 from podium.core.ending import deliver
 from podium.core.events import ThreadCreated
 from podium.core.facts import CallLimits, DelegationOpened
+from podium.core.inline import define, unfit_name
 from podium.core.json import JSON, canonical
 from podium.core.moment import Moment
 from podium.core.schema import misfit
@@ -36,23 +40,20 @@ class Spawner:
     def open(self, call: str, tool: str, version: str, given: dict[str, JSON]) -> None:
         """Record the child with its first message, or the refusal as the call's result."""
         version = self._resolved(version)
-        refusal = self._refusal(tool, self._session.definitions[version], given)
-        if refusal is not None:
-            self._at.answer(self._thread.id, call, refusal, is_error=True)
-            return
-        self._spawn(call, version, given)
+        if not self._refuses(call, self._misfit(tool, version, given)):
+            self._spawn(call, version, given)
 
     def start(self, call: str, tool: str, version: str, given: dict[str, JSON], limits: CallLimits) -> None:
         """Record a child in the background, and its thread as the call's result; or the refusal."""
         version = self._resolved(version)
-        definition = self._session.definitions[version]
-        refusal = self._refusal(tool, definition, given)
-        if refusal is not None:
-            self._at.answer(self._thread.id, call, refusal, is_error=True)
-            return
-        child = self._spawn(call, version, given, background=True, limits=limits)
-        said = f"agent '{definition.name}' works in thread {child}; its report will come as a message"
-        self._at.answer(self._thread.id, call, said)
+        if not self._refuses(call, self._misfit(tool, version, given)):
+            self._spawn(call, version, given, background=True, limits=limits)
+
+    def create(self, call: str, given: dict[str, JSON]) -> None:
+        """Record a child of the agent that the call defines, or the refusal; the input fits its schema."""
+        if not self._refuses(call, unfit_name(given["name"])):
+            defined = define(self._thread.definition, given)
+            self._spawn(call, defined.version, given, background=given.get("background", False), defined=defined)
 
     def _resolved(self, version: str) -> str:
         return self._thread.agent if version == SELF else version
@@ -65,9 +66,10 @@ class Spawner:
         *,
         background: bool = False,
         limits: CallLimits | None = None,
-    ) -> str:
+        defined: Definition | None = None,
+    ) -> None:
         session, thread, at = self._session, self._thread, self._at
-        definition = session.definitions[version]
+        definition = defined or session.definitions[version]
         child, name = at.thread_id(), definition.name
         content = text(task_text(definition.input_schema, given))
         opened = DelegationOpened(
@@ -79,6 +81,7 @@ class Spawner:
             input=given,
             background=background,
             limits=limits or CallLimits(),
+            definition=defined,
         )
         at.private(thread.id, opened)
         at.on_primary(
@@ -87,12 +90,24 @@ class Spawner:
         at.thread_running(child, session.primary, name)
         session.fold(at)  # so that the child is there
         deliver(thread, session.threads[child], content, at)
-        return child
+        if background:
+            said = f"agent '{name}' works in thread {child}; its report will come as a message"
+            at.answer(thread.id, call, said)
 
-    def _refusal(self, tool: str, definition: Definition, given: dict[str, JSON]) -> str | None:
-        wrong = misfit(definition.called_with(), given)
-        if wrong is not None:
-            return f"the input does not fit the schema of '{tool}': {wrong}. Nothing was started."
+    def _misfit(self, tool: str, version: str, given: dict[str, JSON]) -> str | None:
+        wrong = misfit(self._session.definitions[version].called_with(), given)
+        return (
+            None if wrong is None else f"the input does not fit the schema of '{tool}': {wrong}. Nothing was started."
+        )
+
+    def _refuses(self, call: str, wrong: str | None) -> bool:
+        """Whether no child can be opened for the call: what is `wrong` with it, or a limit, is its result then."""
+        refusal = wrong or self._limit()
+        if refusal is not None:
+            self._at.answer(self._thread.id, call, refusal, is_error=True)
+        return refusal is not None
+
+    def _limit(self) -> str | None:
         depth = self._session.settings.depth
         if self._thread.depth >= depth:
             return f"limits.depth is {depth}: an agent this deep cannot delegate further. Do the work yourself."
@@ -110,9 +125,12 @@ class Spawner:
         ]
         if len(living) < most:
             return True
-        idle = [thread for thread in living if not thread.is_open]
+        idle = [thread for thread in living if not (thread.is_open or self._has_work_below(thread))]
         if not idle:
             return False
         longest = min(idle, key=lambda thread: thread.status_since)
         terminate(self._session, longest, self._at)
         return True
+
+    def _has_work_below(self, thread: ThreadState) -> bool:
+        return any(child.is_open or self._has_work_below(child) for child in self._session.children(thread))

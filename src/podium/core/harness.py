@@ -1,4 +1,4 @@
-"""The tools that the engine itself gives to agents: to start others in the background, and to talk to them.
+"""The tools that the engine itself gives to agents: to define others, start them in the background, talk to them.
 
 Their calls are answered by records alone. They are no agent.tool_use: clients see the threads and their messages.
 """
@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from podium.core.content import ToolUseBlock, text
-from podium.core.definitions import LIST, SEND, START, STOP, TO_PARENT, WAIT, Callee
+from podium.core.definitions import CREATE, LIST, SEND, START, STOP, TO_PARENT, WAIT, Callee, Definition
 from podium.core.delegation import Spawner
 from podium.core.ending import deliver, finish
 from podium.core.facts import CallLimits, HarnessCall, NoticeSent
+from podium.core.inline import create_schema
 from podium.core.json import JSON
 from podium.core.moment import Moment
 from podium.core.ports import Reply, ToolOffer
@@ -63,6 +64,8 @@ SCHEMAS: dict[str, dict[str, JSON]] = {
     TO_PARENT: _object(("message",), message=_SAID),
 }
 _ABOUT = {
+    CREATE: "Defines an agent for one task and calls it. It has your model, and the tools of yours that you give it; "
+    "it sees its instructions and its task, and nothing else. Returns its report.",
     START: "Starts an agent in the background and returns its thread at once. Its report comes later, as a message.",
     SEND: "Sends a message to an agent you called before. It keeps its history, and reports by a message.",
     WAIT: "Waits until the agents in the background (those of 'threads', or all) have reported, or one has news.",
@@ -72,14 +75,29 @@ _ABOUT = {
 }
 
 
-def harness_offers(roster: Sequence[Callee], *, is_child: bool, has_prices: bool) -> list[ToolOffer]:
-    """The harness tools of an agent with this roster."""
-    schemas = {
-        START: start_schema(roster, has_prices=has_prices),
-        **{name: SCHEMAS[name] for name in (SEND, WAIT, LIST, STOP)},
-    }
-    offered = [ToolOffer(name, _ABOUT[name], schema) for name, schema in schemas.items()] if roster else []
-    return [*offered, ToolOffer(TO_PARENT, _ABOUT[TO_PARENT], SCHEMAS[TO_PARENT])] if is_child else offered
+def has_tool(definition: Definition, name: str, *, is_child: bool) -> bool:
+    """Whether the agent has the harness tool of this name."""
+    match name:
+        case "create_agent":
+            return definition.inline
+        case "start_agent":
+            return bool(definition.roster)
+        case "send_to_parent":
+            return is_child
+        case _:
+            return definition.delegates and name in SCHEMAS
+
+
+def harness_offers(definition: Definition, *, is_child: bool, has_prices: bool) -> list[ToolOffer]:
+    """The harness tools of this agent."""
+    names = [name for name in _ABOUT if has_tool(definition, name, is_child=is_child)]
+    return [ToolOffer(name, _ABOUT[name], _schema(definition, name, has_prices=has_prices)) for name in names]
+
+
+def _schema(definition: Definition, name: str, *, has_prices: bool) -> dict[str, JSON]:
+    if name == START:
+        return start_schema(definition.roster, has_prices=has_prices)
+    return create_schema(definition) if name == CREATE else SCHEMAS[name]
 
 
 UNHEARD = ("refusal", "model_context_window_exceeded")  # a reply that stopped for these calls nothing
@@ -87,7 +105,7 @@ UNHEARD = ("refusal", "model_context_window_exceeded")  # a reply that stopped f
 
 def stopped_by(session: SessionState, thread: ThreadState, reply: Reply) -> list[ThreadState]:
     """The children that calls of the reply stop: nothing of them may be under way when it is recorded."""
-    if thread.purpose != "turn" or reply.stop_reason in UNHEARD or not thread.definition.roster:
+    if thread.purpose != "turn" or reply.stop_reason in UNHEARD or not thread.definition.delegates:
         return []  # then it calls nothing
     stops = [
         block.input["thread"]
@@ -103,9 +121,7 @@ def stopped_by(session: SessionState, thread: ThreadState, reply: Reply) -> list
 def answer_harness(session: SessionState, thread: ThreadState, call: HarnessCall, spawner: Spawner, at: Moment) -> None:
     """Record what a call of a harness tool does, and its answer; one that waits stays open."""
     roster = {callee.tool: callee for callee in thread.definition.roster}
-    has_prices = session.settings.has_prices
-    schema = start_schema(roster.values(), has_prices=has_prices) if call.name == START else SCHEMAS[call.name]
-    wrong = misfit(schema, call.input)
+    wrong = misfit(_schema(thread.definition, call.name, has_prices=session.settings.has_prices), call.input)
     if wrong is not None:
         at.answer(thread.id, call.id, f"the input does not fit the schema of '{call.name}': {wrong}", is_error=True)
         return
@@ -114,6 +130,8 @@ def answer_harness(session: SessionState, thread: ThreadState, call: HarnessCall
         case "start_agent":
             limits = msgspec.convert(given.get("limits", {}), CallLimits, strict=False)
             spawner.start(call.id, given["agent"], roster[given["agent"]].version, given["input"], limits)
+        case "create_agent":
+            spawner.create(call.id, given)
         case "send_to_agent":
             _send(session, thread, call, at)
         case "list_agents":

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from podium.core.content import RawBlock, TextBlock, ThinkingBlock, ToolUseBlock, text
-from podium.core.definitions import HARNESS_TOOLS, SUBMIT, TO_PARENT, Definition, ToolSpec
+from podium.core.definitions import SUBMIT, Definition, ToolSpec
 from podium.core.delegation import Spawner
 from podium.core.events import (
     AgentCustomToolUse,
@@ -27,7 +27,7 @@ from podium.core.facts import (
     Thought,
     ToolStarted,
 )
-from podium.core.harness import answer_harness, harness_offers
+from podium.core.harness import answer_harness, harness_offers, has_tool
 from podium.core.json import JSON
 from podium.core.moment import Moment
 from podium.core.ports import Reply, ToolOffer
@@ -56,7 +56,7 @@ def offers(
         target = definitions.get(callee.version, definition)
         about = target.description or f"Hands a task to the agent '{target.name}' and returns its report."
         offered.append(ToolOffer(callee.tool, about, target.called_with(), is_agent=True))
-    offered += harness_offers(definition.roster, is_child=is_child, has_prices=has_prices)
+    offered += harness_offers(definition, is_child=is_child, has_prices=has_prices)
     if definition.output_schema is not None:
         offered.append(submit_offer(definition))
     return tuple(offered)
@@ -168,9 +168,7 @@ class _Recorder:
         definition = self._thread.definition
         if name == SUBMIT:
             return definition.output_schema is not None
-        if name == TO_PARENT:
-            return self._thread.parent is not None
-        return name in self._roster or (bool(self._roster) and name in HARNESS_TOOLS and name != "create_agent")
+        return name in self._roster or has_tool(definition, name, is_child=self._thread.parent is not None)
 
     def _asks(self, name: str, given: dict[str, JSON], id: str) -> bool:
         """Whether a person is asked: not for a call that is answered with an error anyway."""

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from podium.core.content import Content, TextBlock, plain, text
-from podium.core.definitions import SUBMIT, Definition
+from podium.core.definitions import SELF, SUBMIT, Definition
 from podium.core.events import (
     AgentCustomToolUse,
     AgentMessage,
@@ -166,6 +166,17 @@ class SessionState:
     def children(self, thread: ThreadState) -> Iterator[ThreadState]:
         """The threads that this one opened, in their order."""
         return (child for child in self.threads.values() if child.parent == thread.id)
+
+    def team(self) -> dict[str, Definition]:
+        """The agents that may work from here on, by version: those of the threads that live, and all whom they call."""
+        found: dict[str, Definition] = {}
+        wanted = [thread.agent for thread in self.threads.values() if thread.status != "terminated"]
+        while wanted:
+            version = wanted.pop()
+            if version != SELF and version not in found:
+                found[version] = self.definitions[version]
+                wanted += [callee.version for callee in found[version].roster]
+        return found
 
     def fold(self, at: Moment) -> None:
         """Apply what was recorded in this moment and not yet applied: the next step is decided on it."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from podium.core.content import Block, Content, RawBlock, TextBlock, ThinkingBlock, ToolUseBlock, plain
-from podium.core.definitions import HARNESS_TOOLS, SUBMIT, WAIT, Definition
+from podium.core.definitions import CREATE, HARNESS_TOOLS, SUBMIT, WAIT, Definition
 from podium.core.events import (
     AgentCustomToolUse,
     AgentToolUse,
@@ -35,7 +35,7 @@ from podium.core.rows import ZERO, CallState, Status, ThreadRow
 from podium.core.transcript import Transcript
 
 LOOKS_BACK = 20  # calls among which the same one again and again is a loop
-_UNCOUNTED = HARNESS_TOOLS - {SUBMIT}  # waiting or listing again is no loop
+_UNCOUNTED = HARNESS_TOOLS - {SUBMIT, CREATE}  # waiting or listing again is no loop
 
 
 @dataclass(slots=True)

@@ -85,14 +85,14 @@ class Driver:
         Errors: StoreError; what was acknowledged is in the log, and the session can be claimed again.
         """
         try:
-            if self.state.status == "idle":  # it came to its end before it was claimed
+            while self.state.status in ("idle", "terminated"):  # it came to its end before it was claimed
                 self._lets_go = True  # what is noticed meanwhile has no place in this state
                 if await self._hand_back():
                     return
-                # An input came, and its records set the session going.
+                # An input came, whose records may have set the session going.
                 self.state, self.head = await read_state(self.parts, self.state.id)
                 self._noticed, self._known = self.head, set(self.state.queue)
-                self._lets_go = False
+            self._lets_go = False
             at = self.moment()
             if takes_over:
                 recover(self.state, self._epoch, at)

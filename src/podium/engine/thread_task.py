@@ -135,7 +135,7 @@ class ThreadTask:
 
     async def _run_tool(self, call: OpenCall) -> Moment:
         driver, thread = self._driver, self._thread
-        tool = driver.bound.tools[thread.definition.name, call.name]
+        tool = driver.bound.tool(thread.definition, call.name)
         outcome = await run_tool(tool, call, thread, driver.sandbox)
         at = driver.moment()
         record_outcome(thread, call, outcome, at)

@@ -59,7 +59,7 @@ def lint(team: Team, facts_of: FactsOf) -> list[Finding]:
     called = [agent for agent in used if any(_calls(caller, agent) for caller in used)]
     return [
         *_undescribed(called),
-        *_unlimited(team, called),
+        *_unlimited(team, used, called),
         *_never_met(team, used),
         *_many(team),
         *_weak(used, facts_of),
@@ -103,12 +103,16 @@ def _says_what_it_returns(agent: Agent) -> bool:
     )
 
 
-def _unlimited(team: Team, called: Sequence[Agent]) -> Iterator[Finding]:
-    unlimited = [agent.name for agent in called if not _stops(agent.limits)]
-    if unlimited and not _stops(team.limits):
+def _unlimited(team: Team, used: Sequence[Agent], called: Sequence[Agent]) -> Iterator[Finding]:
+    if _stops(team.limits):
+        return
+    unlimited = [f"'{agent.name}'" for agent in called if not _stops(agent.limits)]
+    # What an agent defines has its limits, and it may define as many as it likes.
+    unlimited += [f"what '{agent.name}' defines" for agent in used if agent.inline_agents and not _stops(agent.limits)]
+    if unlimited:
         yield Finding(
             rule="no-limits",
-            text=f"nothing stops {_listed(unlimited)}: neither own limits nor the team's. "
+            text=f"nothing stops {_joined(unlimited)}: neither own limits nor the team's. "
             "Set turns, seconds, tokens or usd in 'limits'",
         )
 
@@ -232,5 +236,8 @@ def _words(text: str) -> list[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    quoted = [f"'{name}'" for name in names]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+    return _joined([f"'{name}'" for name in names])
+
+
+def _joined(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -158,12 +158,14 @@ def _mount(mount: str | MountEntry, folder: Path) -> Mount:
 
 
 def _only_coordinator(entry: TeamFile) -> str | None:
-    """The one agent that can be meant: the only one, or the only one that calls others and is called by none."""
+    """The one agent that can be meant: the only one, or the only one that has others work and is called by none."""
     if len(entry.agents) == 1:
         return next(iter(entry.agents))
     calls = {name: set(agent.callable_agents) - {SELF} for name, agent in entry.agents.items()}
     called = set().union(*calls.values())
-    tops = [name for name, callees in calls.items() if callees and name not in called]
+    tops = [
+        name for name, callees in calls.items() if (callees or entry.agents[name].inline_agents) and name not in called
+    ]
     return tops[0] if len(tops) == 1 else None
 
 
@@ -184,6 +186,7 @@ def _build(entry: TeamFile, file: Path) -> Team:
                 output_schema=part.output_schema,
                 limits=Limits(**part.limits.model_dump()),
                 permissions=part.permissions,
+                inline_agents=part.inline_agents,
             )
         return agents[name]
 

@@ -85,6 +85,8 @@ class AgentEntry(Entry):
     """For its tools, by name: whether a person is asked before each call."""
     callable_agents: list[str] = Field(default_factory=list)
     """Agents of this file that it may call, or 'self'."""
+    inline_agents: bool = False
+    """Whether it may define agents of its own as it works, with its model and some of its tools."""
     input_schema: Any = None
     """JSON Schema (of an object) of what it must be given."""
     output_schema: Any = None
