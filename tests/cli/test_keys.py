@@ -27,7 +27,7 @@ async def answer(it): ...
 
 async def main():
     made, asked = Trace(), asyncio.Event()
-    view = LiveView(Console(stderr=True), made, lambda: datetime.now(UTC), data=Path("."), answer=answer, keyboard=0)
+    view = LiveView(Console(stderr=True), made, lambda: datetime.now(UTC), place=Path("."), answer=answer, keyboard=0)
     with on_signals(asked.set):
         async with view:
             assert not (__import__("termios").tcgetattr(0)[3] & __import__("termios").ICANON)

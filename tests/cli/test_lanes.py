@@ -42,7 +42,7 @@ def rows(made: Trace, second: float, width: int = 120) -> dict[str, str]:
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_picture_fits_the_terminal(width: int, height: int) -> None:
     console = Console(file=StringIO(), width=width, height=height)
-    view = LiveView(console, busy().trace, lambda: at(9), data=Path(".podium"))
+    view = LiveView(console, busy().trace, lambda: at(9), place=Path(".podium"))
 
     drawn = view.drawn()
 
@@ -159,7 +159,7 @@ async def test_answer_is_given_and_what_is_refused_is_said_and_asked_again() -> 
             raise Refused("it was answered by somebody else")
 
     view = LiveView(
-        Console(file=out, width=80, height=24), made, lambda: now[0], data=Path("."), answer=answer, keyboard=0
+        Console(file=out, width=80, height=24), made, lambda: now[0], place=Path("."), answer=answer, keyboard=0
     )
     view.drawn()
     now[0] = at(10)

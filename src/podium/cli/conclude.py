@@ -1,18 +1,40 @@
 """What is told of a session when a run of it is over: the result on stdout, how it came about on stderr."""
 
 import sys
-from pathlib import Path
+from typing import Any, Protocol
 
 import msgspec
 
 from podium.analysis.spending import told_cost
 from podium.analysis.trace import Trace
 from podium.cli.exit_codes import ExitCode, of_session
-from podium.cli.text import command, count, printable, seconds, tell, unbroken
-from podium.running import RunResult
+from podium.cli.text import Place, command, count, printable, seconds, tell, unbroken
+from podium.core.events import Usage
 
 
-def conclude(result: RunResult, trace: Trace, data: Path, *, json: bool, is_rehearsed: bool) -> ExitCode:
+class Ended(Protocol):
+    """How a session ended, wherever it was driven; as in `RunResult`."""
+
+    @property
+    def session_id(self) -> str: ...
+
+    @property
+    def stop_reason(self) -> str: ...
+
+    @property
+    def paused(self) -> bool: ...
+
+    @property
+    def error(self) -> str: ...
+
+    @property
+    def output(self) -> Any: ...
+
+    @property
+    def usage(self) -> Usage: ...
+
+
+def conclude(result: Ended, trace: Trace, place: Place, *, json: bool, is_rehearsed: bool) -> ExitCode:
     """Print the result and how it came about; the exit code."""
     code = of_session(result.stop_reason, interrupted=trace.is_interrupted)
     if not json and code in (ExitCode.SUCCESS, ExitCode.LIMIT_REACHED):
@@ -38,18 +60,18 @@ def conclude(result: RunResult, trace: Trace, data: Path, *, json: bool, is_rehe
     ]
     tell(unbroken(f"{said} · {', '.join(figure for figure in figures if figure)}"))
     next_step = {ExitCode.WAITS_FOR_PERSON: "approve", ExitCode.INTERRUPTED: "resume" if result.paused else "show"}
-    tell(command(next_step.get(code, "show"), result.session_id, data))
+    tell(command(next_step.get(code, "show"), result.session_id, place))
     return code
 
 
-def _told_result(result: RunResult) -> str:
+def _told_result(result: Ended) -> str:
     if isinstance(result.output, str):
         said = printable(result.output.rstrip("\n"))
         return f"{said}\n" if said else ""
     return msgspec.json.format(msgspec.json.encode(result.output), indent=2).decode() + "\n"
 
 
-def result_line(result: RunResult, trace: Trace) -> dict[str, object]:
+def result_line(result: Ended, trace: Trace) -> dict[str, object]:
     """The result as the last of the JSON lines."""
     return {
         "type": "result",

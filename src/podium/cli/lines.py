@@ -1,11 +1,10 @@
 """A session under way as plain lines: one for each thing that happens."""
 
 from datetime import datetime
-from pathlib import Path
 from typing import TextIO
 
 from podium.analysis.trace import ThreadTrace, Trace
-from podium.cli.text import DATA, command, count, one_line, printable, seconds, told_call
+from podium.cli.text import DATA, Place, command, count, one_line, printable, seconds, told_call
 from podium.core.content import plain
 from podium.core.events import (
     AgentMessage,
@@ -55,9 +54,9 @@ class Lines:
     printed by itself.
     """
 
-    def __init__(self, out: TextIO, data: Path = DATA) -> None:
+    def __init__(self, out: TextIO, place: Place = DATA) -> None:
         self._out = out
-        self._data = data
+        self._place = place
         self._waiting: list[str] = []
 
     async def __aenter__(self) -> "Lines":
@@ -87,7 +86,7 @@ class Lines:
             self._write(lines)
 
     def _answer(self, trace: Trace, call: str) -> str:
-        return f"{command('approve', trace.id, self._data)} {call}"
+        return command("approve", trace.id, self._place, call)
 
     def say(self, text: str) -> None:
         """Write a line of our own."""

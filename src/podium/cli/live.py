@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
 from datetime import datetime
-from pathlib import Path
 from time import perf_counter
 
 from rich.console import Console, Group
@@ -16,7 +15,7 @@ from podium.cli.bar import Answer, Bar
 from podium.cli.keys import Keys
 from podium.cli.lanes import lanes
 from podium.cli.lines import taken_over
-from podium.cli.text import command, printable
+from podium.cli.text import Place, command, printable
 from podium.core.facts import DrivingStarted
 from podium.core.records import Record
 from podium.errors import PodiumError
@@ -41,14 +40,14 @@ class LiveView:
         trace: Trace,
         now: Callable[[], datetime],
         *,
-        data: Path,
+        place: Place,
         answer: Answering | None = None,
         keyboard: int | None = None,
     ) -> None:
         self._console = console
         self._trace = trace
         self._now = now
-        self._data = data
+        self._place = place
         self._answer = answer
         self._keyboard = keyboard
         self._bar = Bar()
@@ -150,4 +149,4 @@ class LiveView:
         return lines[:height]
 
     def _how(self) -> str:
-        return command("approve", self._trace.id, self._data)
+        return command("approve", self._trace.id, self._place)

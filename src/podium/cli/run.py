@@ -32,12 +32,19 @@ def run(
     seconds: Annotated[float | None, typer.Option(help="Stop it after so many seconds of work.")] = None,
     tokens: Annotated[int | None, typer.Option(help="Stop it after so many tokens.")] = None,
     usd: Annotated[str | None, typer.Option(metavar="USD", help="Stop it before it costs more dollars.")] = None,
+    server: Annotated[
+        str | None, typer.Option(metavar="URL", help="Run the team on a Podium server, or any Managed Agents server.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="The server's key; better in PODIUM_SERVER_KEY or ANTHROPIC_API_KEY.")
+    ] = None,
     json: Json = False,
     data: Data = DATA,
 ) -> None:
     """Give a team a task, and watch it work.
 
     The result is printed on stdout, everything else on stderr. Ctrl-C pauses the session; again, it quits at once.
+    With --server the team runs there: Ctrl-C interrupts the session, and it can be told to go on.
     """
     raise typer.Exit(
         asyncio.run(
@@ -51,8 +58,39 @@ def run(
                 json=json,
                 data=data,
             )
+            if server is None
+            else _run_there(
+                team,
+                task,
+                given={
+                    "--mount": bool(mount),
+                    "--workdir": workdir is not None,
+                    "--rehearse": rehearse,
+                    "--turns": turns is not None,
+                    "--seconds": seconds is not None,
+                    "--tokens": tokens is not None,
+                },
+                usd=usd,
+                url=server,
+                key=key,
+                json=json,
+            )
         )
     )
+
+
+async def _run_there(
+    file: Path, task: str, *, given: Mapping[str, bool], usd: str | None, url: str, key: str | None, json: bool
+) -> int:
+    from podium.cli.remote.agents import check
+    from podium.cli.remote.run import run_there
+    from podium.cli.remote.server import key_for
+    from podium.team import load_team
+
+    team = load_team(file)
+    limits = team.limits if usd is None else replace(team.limits, usd=usd)
+    check(team, limits, given)
+    return await run_there(team, task, limits, url=url.rstrip("/"), key=key_for(url, key), json=json)
 
 
 async def _run(

@@ -77,10 +77,17 @@ def told_call(name: str, given: Mapping[str, JSON], width: int = 60) -> str:
     return one_line(f"{name} ({about})" if about else name, width)
 
 
-def command(verb: str, session: str, data: Path) -> str:
-    """The command that does this to the session, as one would type it."""
-    is_usual = data in (DATA, Path(os.environ.get("PODIUM_DATA") or DATA))
-    return f"podium {verb} {session}" + ("" if is_usual else f" --data {shlex.quote(str(data))}")
+Place = Path | str
+"""Where a session is: a data folder of this machine, or the URL of a server."""
+
+
+def command(verb: str, session: str, place: Place, *more: str) -> str:
+    """The command that does this to the session, as one would type it; for a server's session, where that runs."""
+    typed = " ".join(["podium", verb, session, *more])
+    if isinstance(place, str):
+        return f"{typed}  (on the machine of {place})"
+    is_usual = place in (DATA, Path(os.environ.get("PODIUM_DATA") or DATA))
+    return typed + ("" if is_usual else f" --data {shlex.quote(str(place))}")
 
 
 def tell(text: str) -> None:

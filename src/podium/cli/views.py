@@ -3,7 +3,6 @@
 import os
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TextIO
 
 import msgspec
@@ -12,7 +11,7 @@ from rich.console import Console
 from podium.analysis.trace import Trace
 from podium.cli.lines import Lines
 from podium.cli.live import Answering, LiveView
-from podium.cli.text import tell
+from podium.cli.text import Place, tell
 from podium.core.records import PRIVATE, Record
 
 
@@ -46,7 +45,7 @@ class JsonLines:
 View = JsonLines | Lines | LiveView
 
 
-def view(trace: Trace, data: Path, *, json: bool, answer: Answering | None = None) -> View:
+def view(trace: Trace, place: Place, *, json: bool, answer: Answering | None = None) -> View:
     """JSON lines, a live picture if stderr is a terminal, or plain lines.
 
     Shape: the live picture gives `answer` what a person says to calls that ask, if stdin is a terminal too.
@@ -54,7 +53,7 @@ def view(trace: Trace, data: Path, *, json: bool, answer: Answering | None = Non
     if json:
         return JsonLines(sys.stdout)
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        return Lines(sys.stderr, data)
+        return Lines(sys.stderr, place)
     console = Console(stderr=True, highlight=False, markup=False)
     keyboard = sys.stdin.fileno() if sys.stdin.isatty() else None
-    return LiveView(console, trace, lambda: datetime.now(UTC), data=data, answer=answer, keyboard=keyboard)
+    return LiveView(console, trace, lambda: datetime.now(UTC), place=place, answer=answer, keyboard=keyboard)
