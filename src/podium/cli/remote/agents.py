@@ -28,7 +28,7 @@ class WireAgent:
     callees: tuple[str, ...]
 
     def whole(self, known: Mapping[str, tuple[str, int]]) -> dict[str, JSON]:
-        """The body with the roster; `known` are the ids and versions of those it calls."""
+        """The body with the roster; `known` are the ids and versions of those it calls, its own as "self" if any."""
         entries = [_entry(callee, known) for callee in self.callees]
         return {**self.body, "multiagent": {"type": "coordinator", "agents": entries} if entries else None}
 
@@ -139,7 +139,7 @@ def _toolset(agent: Agent) -> dict[str, JSON]:
 
 
 def _entry(callee: str, known: Mapping[str, tuple[str, int]]) -> dict[str, JSON]:
-    if callee == SELF:
+    if callee not in known:
         return {"type": "self"}
     id, version = known[callee]
     return {"type": "agent", "id": id, "version": version}

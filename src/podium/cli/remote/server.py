@@ -12,6 +12,7 @@ from uuid import uuid4
 from podium.cli.bar import Answer
 from podium.cli.remote.agents import EXTENSIONS, MARK, WireAgent
 from podium.cli.text import one_line
+from podium.core.definitions import SELF
 from podium.core.json import JSON
 from podium.errors import BadInput, PodiumError, Refused
 
@@ -77,21 +78,26 @@ class Account:
             async for stored in self.client.beta.agents.list(limit=100):
                 if (team := stored.metadata.get(MARK)) is not None:
                     found.setdefault((team, stored.name), stored.to_dict(mode="json", warnings=False))
-            known: dict[str, tuple[str, int]] = {}
-            for agent in wanted:
+        known: dict[str, tuple[str, int]] = {}
+        for agent in wanted:
+            with self.told(f"agent '{agent.name}': "):
                 old = found.get((agent.body["metadata"][MARK], agent.name))
-                known[agent.name] = await self._agent(agent.whole(known), old)
-            return known
+                known[agent.name] = await self._agent(agent, known, old)
+        return known
 
-    async def _agent(self, body: dict[str, JSON], old: dict[str, JSON] | None) -> tuple[str, int]:
-        agents, named = self.client.beta.agents, _named(body)
+    async def _agent(
+        self, agent: WireAgent, known: Mapping[str, tuple[str, int]], old: dict[str, JSON] | None
+    ) -> tuple[str, int]:
+        body, agents = agent.whole(known), self.client.beta.agents
+        named = _named(body)
         if old is None:
             made = await agents.create(**named, extra_body=_extensions(body), extra_headers=_once())
             return made.id, made.version
         cleared = {name: None for name in EXTENSIONS if old.get(name) is not None}
-        if holds({**cleared, **body}, old):
-            return str(old["id"]), int(old["version"])
-        changed = await agents.update(str(old["id"]), **named, extra_body={**cleared, **_extensions(body)})
+        own = str(old["id"]), int(old["version"])
+        if holds({**cleared, **agent.whole({**known, SELF: own})}, old):
+            return own
+        changed = await agents.update(own[0], **named, extra_body={**cleared, **_extensions(body)})
         return changed.id, changed.version
 
     async def environment(self) -> str:
@@ -157,14 +163,16 @@ class Account:
             raise Refused(str(error)) from None
 
     @contextmanager
-    def told(self) -> Iterator[None]:
+    def told(self, where: str = "") -> Iterator[None]:
         """What goes wrong, in our words."""
         import anthropic
 
         try:
             yield
         except anthropic.APIStatusError as error:
-            raise _refusal(self.url, error.status_code, _message(error.body) or str(error)) from None
+            raise _refusal(
+                f"{where}the server at {self.url}", error.status_code, _message(error.body) or str(error)
+            ) from None
         except anthropic.APIConnectionError as error:
             raise PodiumError(
                 f"the server at {self.url} could not be reached ({error.__cause__ or error}); check that it runs there"
@@ -183,8 +191,8 @@ def holds(wanted: JSON, stored: JSON) -> bool:
     return bool(wanted == stored)
 
 
-def _refusal(url: str, status: int, said: str) -> PodiumError:
-    told = f"the server at {url} answers {status}: {one_line(said, 500)}"
+def _refusal(server: str, status: int, said: str) -> PodiumError:
+    told = f"{server} answers {status}: {one_line(said, 500)}"
     if status == 401:
         told += ". Give it one of its own keys, by PODIUM_SERVER_KEY or --key"
     return BadInput(told) if 400 <= status < 500 and status not in (408, 409, 429) else PodiumError(told)
