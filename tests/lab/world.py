@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from podium.core.definitions import Definition
 from podium.core.events import PublicEvent
+from podium.core.lists import EventsWanted, ListedSession, SessionsWanted
 from podium.core.ports import (
     Append,
     Clock,
@@ -174,8 +175,20 @@ class QueuedStore:
         await asyncio.sleep(0)
         return done
 
-    async def create(self, new: NewSession) -> int:
-        return await self._cross("create", lambda: self.memory.create(new))
+    async def create(self, new: NewSession, receipt: Receipt | None = None) -> int:
+        return await self._cross("create", lambda: self.memory.create(new, receipt))
+
+    async def made(self, receipt: Receipt) -> str | None:
+        return await self._cross("made", lambda: self.memory.made(receipt))
+
+    async def listed(self, id: str) -> ListedSession:
+        return await self._cross("listed", lambda: self.memory.listed(id))
+
+    async def page_of_sessions(self, wanted: SessionsWanted) -> list[ListedSession]:
+        return await self._cross("page_of_sessions", lambda: self.memory.page_of_sessions(wanted))
+
+    async def shown(self, session: str, wanted: EventsWanted) -> list[Record]:
+        return await self._cross("shown", lambda: self.memory.shown(session, wanted))
 
     async def claim(self, session: str) -> int:
         return await self._cross("claim", lambda: self.memory.claim(session))
