@@ -228,7 +228,8 @@ async def test_request_under_one_key_is_done_once(served: Serve) -> None:
         assert await names(server) == ["reader"]
 
         other = await server.post("/v1/agents", {**body, "name": "other"}, headers=headers)
-        assert (other.status, await names(server)) == (409, ["reader"])
+        assert (other.status, await names(server)) == (400, ["reader"])
+        assert "once" in other.error
 
 
 @pytest.mark.difference("older-previews")

@@ -1,5 +1,6 @@
 """What a model is sent: the body of a request, as the Messages API takes it."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
@@ -18,6 +19,7 @@ from podium.core.content import (
     ToolUseBlock,
 )
 from podium.core.ports import ToolOffer
+from podium.models.wire import request_body
 from tests.models.calling import asking, connected, sent_by
 from tests.models.server import MessagesServer, says, text, thinking, tool_use
 
@@ -122,6 +124,19 @@ async def test_options_of_a_model_go_into_the_body_and_replace_nothing_of_the_re
 
     assert (body["thinking"], body["stop_sequences"]) == ({"type": "adaptive"}, ["x"])
     assert (body["stream"], body["model"], len(body["messages"])) == (True, "claude-test", 1)
+
+
+def test_settings_of_an_agent_go_to_models_that_know_of_them() -> None:
+    settings = {"effort": "high", "speed": "fast", "inference_geo": "us"}
+    options: dict[str, Any] = {"model": "m", "max_tokens": 9, "caching": False, "extra": {"output_config": {"a": 1}}}
+
+    sent = json.loads(request_body(asking(ASKED, settings=settings), **options, has_settings=True))
+    not_sent = json.loads(request_body(asking(ASKED, settings=settings), **options))
+
+    assert sent["output_config"] == {"a": 1, "effort": "high"}
+    assert (sent["speed"], sent["inference_geo"]) == ("fast", "us")
+    assert not {"speed", "inference_geo"} & not_sent.keys()
+    assert not_sent["output_config"] == {"a": 1}
 
 
 async def test_images_and_documents_are_sent_as_they_came() -> None:

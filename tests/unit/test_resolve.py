@@ -168,6 +168,16 @@ def test_agent_becomes_a_definition() -> None:
     }
 
 
+def test_settings_of_the_model_that_are_not_the_usual_are_pinned() -> None:
+    agents = Agents()
+    usual = {"id": "m", "effort": None, "inference_geo": None, "speed": "standard"}
+    agents.add("agent_1", model=usual)
+    agents.add("agent_2", model={**usual, "effort": {"type": "high"}, "inference_geo": "us", "speed": "fast"})
+
+    assert agents.resolve("agent_1").primary.settings == {}
+    assert agents.resolve("agent_2").primary.settings == {"effort": "high", "inference_geo": "us", "speed": "fast"}
+
+
 def test_session_takes_the_newest_version_or_the_one_it_names() -> None:
     agents = Agents()
     agents.add("agent_1", system="1")

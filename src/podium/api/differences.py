@@ -67,7 +67,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         id="requests-once",
         about="Requests",
         what="With an `Idempotency-Key` header, a request that makes something is done once: sent again, it is given "
-        "the first answer. Under the key of another request it is refused with 409.",
+        "the first answer. Under the key of another request it is refused with 400.",
         why="Clients try again by themselves when a connection breaks, and could make a thing twice.",
     ),
     Difference(
@@ -87,8 +87,8 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         id="model-settings-kept",
         about="Agents",
-        what="`effort`, `speed` and `inference_geo` of a model are kept and answered, and not sent to it; an effort "
-        "that was not given is answered as null. Settings of a model stand in `podium.toml`.",
+        what="`effort`, `speed` and `inference_geo` of a model are kept and answered, and sent to models of "
+        "api.anthropic.com alone; an effort that was not given is answered as null.",
         why="Ordinary programs send them, and models of other providers have no such thing.",
     ),
     Difference(

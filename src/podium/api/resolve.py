@@ -112,8 +112,20 @@ def _definition(row: AgentRow, look: Look, known: dict[tuple[str, int], Definiti
         tokens=limits.get("tokens"),
         usd=None if usd is None else Decimal(usd),
         inline=may_define_agents(body["multiagent"]),
+        settings=_settings(body["model"]),
         wire={**_shown(row), "multiagent": _with_workflow_agents(row, look)},
     )
+
+
+def _settings(model: Mapping[str, JSON]) -> dict[str, JSON]:
+    """The model's settings that are other than the usual ones."""
+    effort, speed, geo = model["effort"], model["speed"], model["inference_geo"]
+    said = {
+        "effort": None if effort is None else effort["type"],
+        "speed": None if speed == "standard" else speed,
+        "inference_geo": geo,
+    }
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _row(reference: JSON, row: AgentRow, look: Look) -> AgentRow:

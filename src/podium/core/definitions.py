@@ -196,10 +196,11 @@ class Callee(msgspec.Struct, frozen=True, gc=False):
 class Definition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An agent as a session pins it.
 
-    Shape: `roster` points to other definitions by version, so a definition names its whole team. With `inline` it may
-    define one-off agents as it works; `tools_from` is the name of the agent that did, whose tools these are. `wire` is
-    the agent as the server's API shows it, its roster as references; empty for agents of a program or a team file, and
-    no more than its `type`, "inline", for those that such an agent defines.
+    Shape: `settings` are those of the model that are not the usual: effort, speed, inference_geo. `roster` points to
+    other definitions by version, so a definition names its whole team. With `inline` it may define one-off agents as it
+    works; `tools_from` is the name of the agent that did, whose tools these are. `wire` is the agent as the server's
+    API shows it, its roster as references; empty for agents of a program or a team file, and no more than its `type`,
+    "inline", for those that such an agent defines.
     Units: limits as in `Limits`.
     """
 
@@ -216,6 +217,7 @@ class Definition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     tokens: int | None = None
     usd: Decimal | None = None
     inline: bool = False
+    settings: dict[str, JSON] = {}
     tools_from: str = ""
     wire: dict[str, JSON] = {}
 

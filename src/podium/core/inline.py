@@ -61,6 +61,7 @@ def define(coordinator: Definition, given: dict[str, JSON]) -> Definition:
     return Definition(
         name=given["name"],
         model=coordinator.model,
+        settings=coordinator.settings,
         system=given["system"],
         tools=specs,
         turns=coordinator.turns,

@@ -211,7 +211,8 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Shape: `agent` is the name of the agent whose turn it is. `messages` alternate from a user's; every call of a reply
     has its result at the head of the next message. Nothing in it tells one thread from another of the same agent with
     the same messages. `max_tokens` caps the output; None leaves it to the model. With `may_call` False the tools are
-    there to be read about only. A model that streams tells `on_delta`.
+    there to be read about only. `settings` are effort, speed and inference_geo, where an agent has other ones than the
+    usual; a model that has no such thing goes without. A model that streams tells `on_delta`.
     """
 
     agent: str
@@ -222,6 +223,7 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     purpose: Purpose = "turn"
     may_call: bool = True
     max_tokens: int | None = None
+    settings: Mapping[str, JSON] = {}
     on_delta: Callable[[Delta], None] = _ignore
 
 

@@ -125,6 +125,7 @@ class ModelCall:
             purpose=purpose,
             may_call=purpose == "turn" or (purpose == "hand_over" and definition.output_schema is not None),
             max_tokens=most if reserved is None else reserved.max_tokens,
+            settings=definition.settings,
             on_delta=self._on_delta,
         )
 

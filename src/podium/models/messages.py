@@ -19,7 +19,7 @@ from podium.models.connection import import_client, open_client, posted
 from podium.models.failures import NotAReply, broken_off, first_words, kind_of_status, said_in
 from podium.models.rates import rates, retry_after_s
 from podium.models.stream import Incoming
-from podium.models.upstream import Deadlines, Upstream
+from podium.models.upstream import Deadlines, Upstream, is_anthropic
 from podium.models.wire import request_body
 
 if TYPE_CHECKING:  # importing Podium imports no vendor's package
@@ -162,7 +162,12 @@ class MessagesModel:
 
     async def reply(self, request: ModelRequest) -> Reply:
         body = request_body(
-            request, model=self._name, max_tokens=self._max_tokens, caching=self._caching, extra=self._extra
+            request,
+            model=self._name,
+            max_tokens=self._max_tokens,
+            caching=self._caching,
+            extra=self._extra,
+            has_settings=is_anthropic(self._client.upstream.base_url),
         )
         return await self._client.answer(body, self._name, request.on_delta)
 

@@ -8,6 +8,11 @@ from urllib.parse import urlsplit
 Auth = Literal["x-api-key", "bearer"]  # the header that a key goes into
 
 
+def is_anthropic(base_url: str) -> bool:
+    """Whether Anthropic's own service answers there."""
+    return urlsplit(base_url).hostname == "api.anthropic.com"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Deadlines:
     """How long a model call may take: to connect, to its first event, without new content, and as a whole.
@@ -24,7 +29,7 @@ class Deadlines:
     @classmethod
     def of(cls, base_url: str) -> "Deadlines":
         """The defaults for what answers there: api.anthropic.com is warm, so that silence means trouble sooner."""
-        if urlsplit(base_url).hostname == "api.anthropic.com":
+        if is_anthropic(base_url):
             return cls(first_event_s=60.0, progress_s=90.0, call_s=900.0)
         return cls()
 

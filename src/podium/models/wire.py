@@ -25,13 +25,19 @@ _NOTHING = TextBlock("(empty)")  # the API refuses a message without content, an
 
 
 def request_body(
-    request: ModelRequest, *, model: str, max_tokens: int, caching: bool, extra: Mapping[str, JSON]
+    request: ModelRequest,
+    *,
+    model: str,
+    max_tokens: int,
+    caching: bool,
+    extra: Mapping[str, JSON],
+    has_settings: bool = False,
 ) -> bytes:
     """The JSON body that asks for a streamed reply.
 
     Shape: `extra` are further keys of the body (temperature, thinking, ...); what the request says goes before them.
-    With `caching`, cache breakpoints stand after the tools, the system prompt and the last message: three of the four
-    that the API allows.
+    With `has_settings` the model knows of effort, speed and inference_geo. With `caching`, cache breakpoints stand
+    after the tools, the system prompt and the last message: three of the four that the API allows.
     """
     body: dict[str, JSON] = {
         **extra,
@@ -48,9 +54,19 @@ def request_body(
             body["tools"][-1] |= _CACHED
         if not request.may_call:
             body["tool_choice"] = {"type": "none"}
+    if has_settings:
+        _set(body, request.settings)
     if caching and body["messages"]:
         _mark_last(body["messages"][-1]["content"])
     return _encode(body)
+
+
+def _set(body: dict[str, JSON], settings: Mapping[str, JSON]) -> None:
+    for name, value in settings.items():
+        if name == "effort":
+            body["output_config"] = {**body.get("output_config", {}), "effort": value}
+        else:
+            body[name] = value
 
 
 def _tool(offer: ToolOffer) -> dict[str, JSON]:
