@@ -5,10 +5,12 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 
+from podium.api.connection import Connection
 from podium.api.server import make_app
 from podium.api.state import Server
 from podium.errors import BadInput
@@ -41,7 +43,7 @@ async def listening(server: Server, sock: socket.socket, *, access_log: bool = F
     """
     config = uvicorn.Config(
         make_app(server),
-        http="httptools",
+        http=cast("Any", partial(Connection, new_id=server.new_id, head_s=server.settings.head_s)),
         ws="none",
         lifespan="off",
         log_config=None,

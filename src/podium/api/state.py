@@ -17,12 +17,14 @@ from podium.serving import Serving
 class Settings:
     """How a server is set up.
 
-    Shape: `host` is the address it listens on. `body_bytes` and `body_s` are how large a body may be, and how long it
-    may take to come; `most_at_once` how many requests and streams there may be at once, None without a limit.
+    Shape: `host` is the address it listens on. `body_bytes` is how large a body may be, `head_s` and `body_s` how long
+    the head and the body of a request may take to come. `most_at_once` is how many requests and streams there may be at
+    once, None without a limit.
     """
 
     host: str = "127.0.0.1"
     body_bytes: int = 32 * 1024 * 1024
+    head_s: float = 30.0
     body_s: float = 30.0
     most_at_once: int | None = None
 

@@ -161,8 +161,10 @@ def _warn_of_models(server: "Server", sock: socket.socket) -> None:
 
 def _tell_of_http(verbose: bool) -> None:
     """Let the HTTP library say what it has to say as everything else is said."""
-    for name, level in (("uvicorn.error", logging.WARNING), ("uvicorn.access", logging.INFO)):
+    told = {"uvicorn.error": logging.WARNING if verbose else logging.ERROR}  # anybody's broken requests are no news
+    if verbose:
+        told["uvicorn.access"] = logging.INFO
+    for name, level in told.items():
         logger = logging.getLogger(name)
         logger.propagate = False
-        if name == "uvicorn.error" or verbose:
-            logger.addHandler(Told(level))
+        logger.addHandler(Told(level))

@@ -1,0 +1,103 @@
+"""Connections: heads that never end, what is no HTTP, crowds, and the end of the server."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+from podium.api.state import Settings
+from tests.api.server import Serve, Served
+
+
+@asynccontextmanager
+async def connected(server: Served) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    parts = urlsplit(server.url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+async def refusal(server: Served, sent: bytes) -> tuple[int, Any]:
+    """The status and the body of what is answered before the connection is closed."""
+    async with connected(server) as (reader, writer):
+        writer.write(sent)
+        answer = (await asyncio.wait_for(reader.read(), 20)).decode()
+    head, _, body = answer[answer.rindex("HTTP/1.1 ") :].partition("\r\n\r\n")
+    assert "connection: close" in head
+    told = json.loads(body)
+    assert told["type"] == "error"
+    assert told["request_id"].startswith("req_")
+    return int(head.split()[1]), told["error"]["message"]
+
+
+async def test_what_is_no_http_is_an_error_of_the_api(served: Serve) -> None:
+    async with served() as server:
+        lengths = b"content-length: 5\r\ntransfer-encoding: chunked\r\n"
+        both = b"POST /health HTTP/1.1\r\nhost: localhost\r\n" + lengths + b"\r\n0\r\n\r\n"
+
+        assert await refusal(server, b"NONSENSE\r\n\r\n") == (400, "the request is no HTTP")
+        assert await refusal(server, both) == (400, "the request is no HTTP")
+
+
+async def test_head_that_does_not_end_is_waited_for_so_long(served: Serve) -> None:
+    async with served(settings=Settings(head_s=0.1)) as server:
+        late = (408, "headers: did not come whole within 0.1 s")
+
+        assert await refusal(server, b"") == late
+        assert await refusal(server, b"GET /health HTTP/1.1\r\nhost: local") == late
+        assert await refusal(server, b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\nGET /he") == late
+
+
+async def test_connection_is_kept_between_requests_for_longer_than_a_head_may_take(served: Serve) -> None:
+    async with served(settings=Settings(head_s=0.1)) as server, connected(server) as (reader, writer):
+        statuses = []
+        for _ in range(2):
+            writer.write(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            statuses.append(head.split()[1])
+            await reader.readexactly(len('{"status":"ok"}'))
+            with suppress(TimeoutError):
+                assert await asyncio.wait_for(reader.read(1), 0.2)  # nothing: neither more nor its end
+
+        assert statuses == ["200", "200"]
+
+
+async def test_head_that_is_too_large_is_refused(served: Serve) -> None:
+    async with served() as server:
+        status, said = await refusal(server, b"GET /health HTTP/1.1\r\nhost: localhost\r\nx: " + b"a" * 65_536)
+
+        assert (status, said) == (431, "headers: are larger than 65,536 bytes")
+
+
+async def test_more_at_once_than_allowed_are_told_to_come_again(served: Serve) -> None:
+    async with served(settings=Settings(most_at_once=1)) as server, connected(server) as (reader, writer):
+        head = f"POST /v1/models HTTP/1.1\r\nhost: localhost\r\nx-api-key: {server.key}\r\ncontent-length: 2\r\n\r\n"
+        writer.write(head.encode() + b"{")
+        while (crowded := await server.get("/health")).status == 200:  # until the other one is under way
+            pass
+        writer.write(b"}")
+        answered = await reader.readuntil(b"\r\n\r\n")
+        after = await server.get("/health")
+
+        assert (crowded.status, crowded.error_type) == (529, "overloaded_error")
+        assert crowded.error == "1 requests and streams are under way, and no more are taken at once. Try again soon"
+        assert crowded.headers["retry-after"] == "1"
+        assert answered.startswith(b"HTTP/1.1 405 ")
+        assert after.status == 200
+
+
+async def test_request_under_way_is_answered_before_the_end(served: Serve) -> None:
+    async with served() as server:
+        reader, writer = await asyncio.open_connection(*server.url.removeprefix("http://").split(":"))
+        head = f"POST /v1/models HTTP/1.1\r\nhost: localhost\r\nx-api-key: {server.key}\r\ncontent-length: 2\r\n\r\n"
+        writer.write(head.encode() + b"{")
+        await server.get("/health")
+        asyncio.get_running_loop().call_later(0.3, writer.write, b"}")
+
+    answered = await reader.read()
+    writer.close()
+    assert answered.startswith(b"HTTP/1.1 405 ")
