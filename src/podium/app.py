@@ -17,6 +17,7 @@ import msgspec
 from podium.approvals import Approve
 from podium.core.content import Content
 from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits, depth_of, pin
+from podium.core.events import PublicEvent
 from podium.core.facts import SessionSettings
 from podium.core.moment import Moment
 from podium.core.money import ModelFacts
@@ -28,13 +29,14 @@ from podium.core.ports import (
     Interrupt,
     Model,
     Mount,
+    Receipt,
     Resume,
     Sandboxes,
     SendMessage,
     Tool,
 )
 from podium.core.records import Record
-from podium.core.rows import SessionRow
+from podium.core.rows import About, SessionRow
 from podium.engine.clock import SortedIds, SystemClock
 from podium.engine.driver import Driver, read_state
 from podium.engine.limiter import Limiter
@@ -203,18 +205,12 @@ class Podium:
             return await self._bind(agents, needs, given, tools, settings, session)
 
         bound = await bind_to(definitions)
-        check_prices(definitions.values(), settings, bound)
-        settings = msgspec.structs.replace(
-            settings,
-            has_prices=all(facts.price is not None for facts in bound.facts.values()),
-            context_windows=windows_of(definitions, bound),
-        )
         state, new = open_session(
             session,
             definition,
             definitions,
             content,
-            settings=settings,
+            settings=_priced(definitions, settings, bound),
             needs=needs,
             program=program(),
             at=Moment(parts.clock.now(), self._new_id),
@@ -222,6 +218,52 @@ class Podium:
         epoch = await parts.store.create(new)
         driver = Driver(parts, bound, state, epoch=epoch, head=len(new.drafts))
         return self._drive(driver, bind_to, schema=agent.output_schema, takes_over=False, approve=approve)
+
+    async def open_session(
+        self,
+        definition: Definition,
+        definitions: Mapping[str, Definition],
+        *tasks: Content,
+        about: About,
+        limits: SessionLimits,
+        environment: str = "",
+        workspace: str = "default",
+        receipt: Receipt | None = None,
+    ) -> str:
+        """Create a session of agents that are pinned already, without driving it; its id.
+
+        Shape: with tasks it is running at once, for `podium.serving` or another process to drive; else it is idle.
+        With a receipt that is known, the id is that of the session of the first time.
+        Errors: BadInput, SandboxUnavailable, StoreError; KeyReused if the receipt is another request's. Nothing was
+        created then.
+        """
+        parts = self.parts
+        if receipt is not None and (made := await parts.store.made(receipt)) is not None:
+            return made
+        needs = needs_of(definitions.values(), self._models)
+        bound = bind(definitions.values(), needs, self._models, {}, self._providers)
+        if any(tool.needs_sandbox for tool in bound.tools.values()):
+            await parts.sandboxes().check()
+        settings = checked_settings(None, (), limits, Concurrency())
+        session = self._new_id("sesn")
+        _, new = open_session(
+            session,
+            definition,
+            definitions,
+            *tasks,
+            settings=_priced(definitions, settings, bound),
+            needs=needs,
+            program="",
+            at=Moment(parts.clock.now(), self._new_id),
+            about=about,
+            environment=environment,
+            workspace=workspace,
+        )
+        if not await parts.store.create(replace(new, is_driven=False), receipt):
+            assert receipt is not None
+            return await parts.store.made(receipt) or session
+        await self._notice(session)
+        return session
 
     async def run(self, agent: Agent, task: str | Content, **how: Any) -> RunResult:
         """Start a session (see `start`) and wait for its end."""
@@ -316,11 +358,20 @@ class Podium:
         """
         return await self._admit(session, Confirm(call=call, allow=allow, reason=reason, input_hash=input_hash))
 
-    async def _admit(self, session: str, request: InputRequest) -> str:
-        events = await self.parts.store.admit(session, request)
+    async def admit(
+        self, session: str, *requests: InputRequest, receipt: Receipt | None = None
+    ) -> tuple[PublicEvent, ...]:
+        """Have inputs accepted, all of them or none, and whoever drives or follows the session told; their events.
+
+        Errors: as `Store.admit`.
+        """
+        events = await self.parts.store.admit(session, *requests, receipt=receipt)
         self.parts.hub.moved(session)  # for those who follow it while nothing of it runs here
         await self._notice(session)
-        return events[0].id
+        return events
+
+    async def _admit(self, session: str, request: InputRequest) -> str:
+        return (await self.admit(session, request))[0].id
 
     async def purge(self, deleted_for_s: float = 60.0) -> list[str]:
         """Take sessions out for good that were deleted so long ago, with their folders; their ids.
@@ -448,6 +499,16 @@ def pinned(
             f"{limits.depth}. Raise it, or flatten the team"
         )
     return definition, definitions
+
+
+def _priced(definitions: Mapping[str, Definition], settings: SessionSettings, bound: Bound) -> SessionSettings:
+    """The settings with what is known of the models. Errors: BadInput for a limit in dollars that nobody can keep."""
+    check_prices(definitions.values(), settings, bound)
+    return msgspec.structs.replace(
+        settings,
+        has_prices=all(facts.price is not None for facts in bound.facts.values()),
+        context_windows=windows_of(definitions, bound),
+    )
 
 
 def _nothing_to_resume(row: SessionRow, *, waits: bool) -> str:

@@ -4,7 +4,8 @@
     ├── BadInput            the caller can mend it: definitions, team files, arguments, schemas
     │   ├── UnknownName     a name that is not there; the message names the nearest right one
     │   ├── CyclicRoster    agents that may call each other in a circle
-    │   └── NeedsUnmet      a session needs functions or models this program has not given
+    │   ├── NeedsUnmet      a session needs functions or models this program has not given
+    │   └── NoPrice         a limit in dollars over models whose price nobody knows
     ├── StoreError          the log could not be read or written
     │   ├── StoreDown       cannot be reached, locked, full, read-only; nothing was written
     │   ├── StoreCorrupt    the file is damaged, or newer than this version
@@ -67,6 +68,10 @@ class CyclicRoster(BadInput):
 
 class NeedsUnmet(BadInput):
     """The session uses parts that live in a program, and this program has not given them."""
+
+
+class NoPrice(BadInput):
+    """A limit in dollars could not be kept: the price of a model is not known."""
 
 
 class StoreError(PodiumError):

@@ -17,7 +17,7 @@ from podium.core.money import ModelFacts
 from podium.core.ports import Model, Tool
 from podium.core.schema import check_schema
 from podium.engine.parts import Bound
-from podium.errors import BadInput, NeedsUnmet, UnknownName
+from podium.errors import BadInput, NeedsUnmet, NoPrice, UnknownName
 from podium.models.rehearsal import Generated, Rehearsal
 from podium.models.script_file import load
 from podium.providers import Providers
@@ -160,7 +160,7 @@ def bind(
 def check_prices(definitions: Iterable[Definition], settings: SessionSettings, bound: Bound) -> None:
     """Refuse a limit in dollars over models whose price nobody knows: it could not be kept.
 
-    Errors: BadInput that names the models and the limit.
+    Errors: NoPrice that names the models and the limit.
     """
     limited = [f"agent '{definition.name}'" for definition in definitions if definition.usd is not None]
     if settings.usd is not None:
@@ -172,7 +172,7 @@ def check_prices(definitions: Iterable[Definition], settings: SessionSettings, b
     ]
     if limited and unknown:
         names = ", ".join(f"'{name}'" for name in sorted(unknown))
-        raise BadInput(
+        raise NoPrice(
             f"{' and '.join(limited)}: a limit in dollars needs the price of every model, and nobody knows that of "
             f"{names}. Give it in podium.toml, as in [models.{json_key(sorted(unknown)[0])}.price] (0 is a price), or "
             "leave usd out"

@@ -31,6 +31,15 @@ class DocumentBlock(msgspec.Struct, frozen=True, tag="document", omit_defaults=T
     context: str | None = None
 
 
+class SearchResultBlock(msgspec.Struct, frozen=True, tag="search_result"):
+    """A result of a search, which only a tool gives. Shape: `content` are text blocks, `citations` {enabled}."""
+
+    source: str
+    title: str
+    content: tuple[dict[str, JSON], ...]
+    citations: dict[str, JSON]
+
+
 class ToolUseBlock(msgspec.Struct, frozen=True, gc=False, tag="tool_use"):
     """A call the model asks for."""
 
@@ -52,7 +61,7 @@ class RawBlock(msgspec.Struct, frozen=True, tag="raw"):
     block: dict[str, JSON]
 
 
-ContentBlock = TextBlock | ImageBlock | DocumentBlock
+ContentBlock = TextBlock | ImageBlock | DocumentBlock | SearchResultBlock
 Content = tuple[ContentBlock, ...]
 ReplyBlock = TextBlock | ToolUseBlock | ThinkingBlock | RawBlock
 
@@ -85,7 +94,9 @@ def plain(content: Iterable[ContentBlock]) -> str:
     return "\n".join(block.text if isinstance(block, TextBlock) else f"[{_kind(block)}]" for block in content)
 
 
-def _kind(block: ImageBlock | DocumentBlock) -> str:
+def _kind(block: ImageBlock | DocumentBlock | SearchResultBlock) -> str:
     if isinstance(block, ImageBlock):
         return "image"
+    if isinstance(block, SearchResultBlock):
+        return f"search result {block.source}"
     return f"document {block.title}" if block.title else "document"
