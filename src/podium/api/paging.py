@@ -16,6 +16,7 @@ from fastapi import Query
 
 from podium.api.errors import ApiError
 from podium.core.json import JSON
+from podium.core.lists import Times
 
 Order = Literal["asc", "desc"]
 T = TypeVar("T")
@@ -70,23 +71,7 @@ def page_of(data: Sequence[JSON], next_page: str | None, **more: JSON) -> dict[s
     return {"data": list(data), "next_page": next_page, **more}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Between:
-    """A range of time; None is open."""
-
-    gt: datetime | None = None
-    gte: datetime | None = None
-    lt: datetime | None = None
-    lte: datetime | None = None
-
-    def holds(self, at: datetime) -> bool:
-        """Whether it holds this time."""
-        return (
-            (self.gt is None or at > self.gt)
-            and (self.gte is None or at >= self.gte)
-            and (self.lt is None or at < self.lt)
-            and (self.lte is None or at <= self.lte)
-        )
+Between = Times
 
 
 def between(name: str) -> Callable[..., Awaitable[Between]]:

@@ -2,10 +2,13 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from podium.api.definitions import Definitions
+from podium.api.heard import Heard
 from podium.app import Podium
 from podium.core.catalog import Catalog
 from podium.core.keys import Keys
@@ -39,6 +42,16 @@ class Server:
     serving: Serving
     settings: Settings = Settings()
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @cached_property
+    def definitions(self) -> Definitions:
+        """The agents of sessions."""
+        return Definitions(self.podium.parts.store)
+
+    @cached_property
+    def heard(self) -> Heard:
+        """Who has listened to which session."""
+        return Heard(self.clock)
 
     @property
     def clock(self) -> Clock:

@@ -1,0 +1,168 @@
+"""Streams of a thread's events, as they are committed.
+
+A stream reads when its client is ready for more: the records are those that all streams of the session share, and a
+client that is slow holds up nobody. One that takes nothing for a while is cut off; it goes on behind the last event it
+has seen with `Last-Event-ID`.
+
+Source: the Managed Agents API, sections A.7 and C.7.
+"""
+
+import asyncio
+import logging
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from podium.api.frames import HEARTBEAT, frame_of
+from podium.api.previews import Previews
+from podium.api.state import Server
+from podium.core.events import SessionDeleted, SessionTerminated, ThreadTerminated
+from podium.core.lists import is_shown
+from podium.core.records import Record
+from podium.engine.hub import Follower, Preview
+
+logger = logging.getLogger(__name__)
+HEARTBEAT_S = 15.0
+STALLED_S = 60.0  # so long a client may take nothing
+CHUNK = 64 * 1024  # bytes that are written at once, as far as single events allow
+_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What a stream shows. Shape: it begins behind the seq `after`, which its client named if it `resumes`.
+
+    `is_over` if nothing will come behind what is in the log now.
+    """
+
+    session: str
+    thread: str
+    is_primary: bool
+    after: int
+    resumes: bool = False
+    is_over: bool = False
+    deltas: Collection[str] = ()
+
+
+class EventStream(Response):
+    """The stream as an ASGI response. It ends with the session or thread, with the server, or with its client."""
+
+    def __init__(self, server: Server, view: View) -> None:
+        super().__init__(headers=_HEADERS, media_type="text/event-stream")
+        del self.headers["content-length"]
+        self._server = server
+        self._view = view
+        self._first: str | None = None  # the event that it begins with
+        self._previews = Previews(view.thread, view.deltas)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        view, parts = self._view, self._server.podium.parts
+        with ExitStack() as stack:
+            follower = stack.enter_context(parts.hub.following(parts.store, view.session, after=view.after))
+            if view.is_primary:
+                unheard = self._server.heard.opened(view.session)
+                stack.callback(self._server.heard.closed, view.session)
+                if unheard is not None and not view.resumes:
+                    follower.after, self._first = unheard.after, unheard.event
+            if view.deltas:
+                stack.enter_context(parts.hub.listening(view.session, lambda preview: self._hear(preview, follower)))
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            work = asyncio.create_task(self._stream(follower, send), name=f"stream of {view.session}")
+            watching = [
+                asyncio.create_task(_left(receive, work)),
+                asyncio.create_task(_woken(self._server.closing, follower)),
+            ]
+            try:
+                await asyncio.wait([work])
+            finally:
+                for task in (work, *watching):
+                    task.cancel()
+            if not work.cancelled() and (error := work.exception()) is not None:
+                if not isinstance(error, TimeoutError):
+                    raise error
+                logger.info("a stream of %s was cut off: its client took nothing for %g s", view.session, STALLED_S)
+
+    def _hear(self, preview: Preview, follower: Follower) -> None:
+        if self._previews.hear(preview):
+            follower.grown.set()
+
+    async def _stream(self, follower: Follower, send: Send) -> None:
+        """Write what is committed, and what is coming, until there can be no more."""
+        is_over = False
+        while not is_over:
+            is_over = self._view.is_over or self._server.closing.is_set()
+            follower.grown.clear()
+            while page := await follower.page():
+                for frames, is_last in self._frames(page):
+                    await _write(send, frames)
+                    if is_last:
+                        await _end(send)
+                        return
+            await _write(send, b"".join(self._previews.now()))
+            if is_over:
+                break
+            try:
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await follower.grown.wait()
+            except TimeoutError:
+                await _write(send, HEARTBEAT)
+        await _end(send)
+
+    def _frames(self, page: Iterable[Record]) -> Iterator[tuple[bytes, bool]]:
+        """The frames of these records, a chunk at a time, and whether the chunk ends with the last event of all."""
+        view = self._view
+        frames: list[bytes] = []
+        size = 0
+        for record in page:
+            is_own = record.thread == view.thread
+            if not is_shown(record.views, is_own=is_own, is_primary=view.is_primary):
+                continue
+            event = record.event
+            if self._first is not None and event.id != self._first:
+                continue
+            self._first = None
+            if is_own:
+                frames += self._previews.before(event)
+            frames.append(frame_of(record, is_primary=view.is_primary, thread=view.thread))
+            if is_own:
+                self._previews.after(event)
+            if self._is_last(record):
+                yield b"".join(frames), True
+                return
+            size += len(frames[-1])
+            if size >= CHUNK:
+                yield b"".join(frames), False
+                frames, size = [], 0
+        yield b"".join(frames), False
+
+    def _is_last(self, record: Record) -> bool:
+        if self._view.is_primary:
+            return isinstance(record.event, SessionDeleted | SessionTerminated)
+        return isinstance(record.event, ThreadTerminated) and record.thread == self._view.thread
+
+
+async def _write(send: Send, frames: bytes) -> None:
+    """Errors: TimeoutError if the client takes nothing."""
+    if frames:
+        async with asyncio.timeout(STALLED_S):
+            await send({"type": "http.response.body", "body": frames, "more_body": True})
+
+
+async def _end(send: Send) -> None:
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _left(receive: Receive, work: "asyncio.Task[None]") -> None:
+    """End the stream when its client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    work.cancel()
+
+
+async def _woken(closing: asyncio.Event, follower: Follower) -> None:
+    """Have the stream say its last when the server is to end."""
+    await closing.wait()
+    follower.grown.set()
