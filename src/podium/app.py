@@ -241,7 +241,7 @@ class Podium:
         if receipt is not None and (made := await parts.store.made(receipt)) is not None:
             return made
         needs = needs_of(definitions.values(), self._models)
-        bound = bind(definitions.values(), needs, self._models, {}, self._providers)
+        bound = bind(definitions, needs, self._models, {}, self._providers)
         if any(tool.needs_sandbox for tool in bound.tools.values()):
             await parts.sandboxes().check()
         settings = checked_settings(None, (), limits, Concurrency())
