@@ -26,7 +26,7 @@ Deltas = Annotated[list[Previewed], Depends(many("event_deltas", Previewed))]
 LastEventId = Annotated[
     str | None, Header(alias="last-event-id", description="The `id` of the last frame that was seen.")
 ]
-_STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}, "description": "The stream"}}
+STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}, "description": "The stream"}}
 
 
 @router.post("/v1/sessions/{session_id}/events", summary="Send events")
@@ -76,7 +76,7 @@ async def events(
 
 
 @router.get(
-    "/v1/sessions/{session_id}/events/stream", summary="Stream events", response_class=Response, responses=_STREAM
+    "/v1/sessions/{session_id}/events/stream", summary="Stream events", response_class=Response, responses=STREAM
 )
 async def stream(
     session_id: str, caller: Reader, server: Here, deltas: Deltas, last_event_id: LastEventId = None

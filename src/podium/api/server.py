@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import Response
 
-from podium.api import agents, environments, events, health, models, sessions
+from podium.api import agents, environments, events, health, models, sessions, threads
 from podium.api.auth import Authenticated
 from podium.api.bodies import Bodies
 from podium.api.errors import ApiError, handled
@@ -26,7 +26,7 @@ from podium.serving import Serving
 from podium.store.catalog import SqliteCatalog
 from podium.store.keys import SqliteKeys
 
-ROUTERS = (agents.router, environments.router, events.router, health.router, models.router, sessions.router)
+ROUTERS = tuple(part.router for part in (agents, environments, sessions, events, threads, health, models))
 
 
 @asynccontextmanager
