@@ -11,6 +11,7 @@ from podium.core.events import Usage
 from podium.core.facts import Purpose
 from podium.core.json import JSON
 
+WaitsFor = Literal["person", "client", "retry"]  # for a person's answer, a result of its client, its next attempt
 Outcome = Literal["open", "ok", "error", "lost", "unknown", "interrupted"]
 
 
@@ -84,9 +85,9 @@ class Approval:
 
 
 class Wait(NamedTuple):
-    """A stretch in which a thread waited for an answer of a person, or for the time of its next attempt."""
+    """A stretch in which a thread waited for somebody's answer, or for the time of its next attempt."""
 
-    kind: Literal["person", "retry"]
+    kind: WaitsFor
     interval: Interval
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from podium.analysis.clients import ClientCall
 from podium.analysis.effects import Approval, Effect
 from podium.analysis.intervals import Interval, total
 from podium.analysis.siblings import batches
@@ -58,6 +59,17 @@ def report(trace: Trace, until: datetime) -> dict[str, JSON]:
             "waited_s": it.waited(until).total_seconds(),
         }
 
+    def client_call(it: ClientCall) -> dict[str, JSON]:
+        return {
+            "call": it.call,
+            "thread": it.thread,
+            "name": it.name,
+            "input": it.input,
+            "since": s(it.since),
+            "outcome": it.outcome,
+            "waited_s": it.waited(until).total_seconds(),
+        }
+
     def thread(it: ThreadTrace) -> dict[str, JSON]:
         return {
             "id": it.id,
@@ -72,7 +84,9 @@ def report(trace: Trace, until: datetime) -> dict[str, JSON]:
             "worked_s": total(it.worked(until)).total_seconds(),
             "worked": [stretch(interval) for interval in it.worked(until)],
             "waits_for_person": it.waits_for == "person",
+            "waits_for_client": it.waits_for == "client",
             "waited_for_person_s": total(it.waited("person", until)).total_seconds(),
+            "waited_for_client_s": total(it.waited("client", until)).total_seconds(),
             "waited_to_retry_s": total(it.waited("retry", until)).total_seconds(),
             "tasks": it.tasks,
             "turns": it.turns,
@@ -101,6 +115,8 @@ def report(trace: Trace, until: datetime) -> dict[str, JSON]:
         "cost": told_cost(trace.cost),
         "rehearsed": trace.is_rehearsed,
         "approvals": [approval(it) for it in trace.approvals],
+        "client_calls": [client_call(it) for it in trace.clients.calls],
+        "changes": [{"at": s(it.at), "fields": list(it.fields)} for it in trace.clients.changes],
         "threads": [thread(it) for it in trace.threads.values()],
         "delegations": [
             {

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Literal
 
 from podium.analysis.cost import ZERO, Cost
-from podium.analysis.effects import Effect, Notice, Outcome, Wait
+from podium.analysis.effects import Effect, Notice, Outcome, Wait, WaitsFor
 from podium.analysis.intervals import Interval
 from podium.core.events import AgentToolUse, Usage
 from podium.core.json import JSON
@@ -51,7 +51,7 @@ class ThreadTrace:
     since: datetime | None = None
     stretches: list[Interval] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
-    waits_for: Literal["", "person", "retry"] = ""
+    waits_for: Literal["", "person", "client", "retry"] = ""
     waits_since: datetime | None = None
     asks: tuple[str, ...] = ()
     calls: dict[str, AgentToolUse] = field(default_factory=dict)
@@ -81,8 +81,8 @@ class ThreadTrace:
         now = [] if self.since is None else [Interval(self.since, max(self.since, until))]
         return [*self.stretches, *now]
 
-    def waited(self, kind: Literal["person", "retry"], until: datetime) -> list[Interval]:
-        """When it waited for a person, or for its next attempt, in order."""
+    def waited(self, kind: WaitsFor, until: datetime) -> list[Interval]:
+        """When it waited so, in order."""
         past = [wait.interval for wait in self.waits if wait.kind == kind]
         if self.waits_for == kind and self.waits_since is not None:
             past.append(Interval(self.waits_since, max(self.waits_since, until)))
@@ -143,7 +143,7 @@ class ThreadTrace:
             self.stretches.append(Interval(self.since, at))
         self.since, self.status = None, status
 
-    def wait(self, kind: Literal["person", "retry"], at: datetime) -> None:
+    def wait(self, kind: WaitsFor, at: datetime) -> None:
         """It waits from here on; it rests already."""
         self.waits_for, self.waits_since = kind, at
 

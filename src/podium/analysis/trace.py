@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from podium.analysis.clients import Clients
 from podium.analysis.cost import Cost
 from podium.analysis.effects import Approval, Effect, Notice, Outcome
 from podium.analysis.intervals import Interval
@@ -21,10 +22,13 @@ from podium.core.events import (
     AgentToolUse,
     ModelRequestEnd,
     ModelRequestStart,
+    SessionDeleted,
     SessionError,
     SessionIdle,
     SessionRescheduled,
     SessionRunning,
+    SessionTerminated,
+    SessionUpdated,
     ThreadIdle,
     ThreadRescheduled,
     ThreadRunning,
@@ -81,7 +85,8 @@ class Takeover:
 class Trace:
     """What a session's records say. `apply` takes them in the order of the log.
 
-    Shape: `approvals` are all calls that ever asked a person, `asking` those that wait for an answer now.
+    Shape: `approvals` are all calls that ever asked a person, `asking` those that wait for an answer now; `clients` has
+    those that its clients run themselves.
     """
 
     def __init__(self) -> None:
@@ -101,6 +106,7 @@ class Trace:
         self.batches: dict[tuple[str, int], list[str]] = {}  # (parent, its turn): the children that reply opened
         self.approvals: list[Approval] = []
         self.asking: dict[str, Approval] = {}  # by call, the longest waiting first
+        self.clients = Clients()
         self.takeovers: list[Takeover] = []
         self.rests: list[Interval] = []  # the session was idle, until an input woke it
         self.idle_since: datetime | None = None
@@ -134,8 +140,8 @@ class Trace:
 
     @property
     def needs_nobody(self) -> bool:
-        """Whether it is idle and no call waits for a person's answer."""
-        return self.status == "idle" and self.stop_reason != ASKS and self.head > 0
+        """Whether it is over, or idle and no call waits for somebody outside."""
+        return self.status == "terminated" or (self.status == "idle" and self.stop_reason != ASKS and self.head > 0)
 
     def apply(self, record: Record) -> None:
         """Take one record in."""
@@ -153,6 +159,7 @@ class Trace:
             self._take_answer(event, at)
         elif (thread := self.threads.get(record.thread)) is not None:
             self._apply_to(thread, event, at)
+        self.clients.apply(record.thread, event, at)
         self.last_at, self.head = at, record.seq
 
     def _apply_to(self, thread: ThreadTrace, event: Event, at: datetime) -> None:
@@ -192,6 +199,10 @@ class Trace:
                 if event.stop_details is not None:
                     self.error = f"the model refused: {event.stop_details.explanation or 'it did not say why'}"
                 self._before, self.idle_since = "rest", at
+            case SessionUpdated(title=str(title)):
+                self.title = title
+            case SessionTerminated() | SessionDeleted():
+                self.status, self.stop_reason = "terminated", "" if self.stop_reason == ASKS else self.stop_reason
             case SessionError() if event.error.retry_status.type != "retrying":
                 self.error = thread.reason = event.error.message
             case UserInterrupt() if event.processed_at is not None and event.session_thread_id in (None, self.primary):
@@ -270,7 +281,9 @@ class Trace:
                 thread.wait("retry", at)
             case ThreadIdle() if event.stop_reason.type == ASKS:
                 thread.rest(at, "idle")
-                thread.wait("person", at)
+                ids = event.stop_reason.event_ids
+                is_for_client = bool(ids) and all(id in self.clients.waiting for id in ids)
+                thread.wait("client" if is_for_client else "person", at)
                 thread.asks = event.stop_reason.event_ids
             case ThreadIdle():
                 thread.rest(at, "idle")
@@ -279,6 +292,8 @@ class Trace:
                     thread.reason = thread.reason or event.stop_details.explanation or ""
             case ThreadTerminated():
                 thread.rest(at, "terminated")
+                for asked in [it for it in self._unclosed.values() if it.thread == thread.id]:
+                    self._close(asked.call, at)
                 thread.ended = thread.ended or "terminated"
 
     def _wake(self, at: datetime) -> None:

@@ -60,9 +60,17 @@ async def _waiting(name: str, data: Path) -> tuple[SessionRow, Trace, list[Appro
     async with existing(data) as podium:
         store = podium.parts.store
         row = await meant(store, name)
-        asks = {open_call.id for open_call in await store.open_calls(row.id) if open_call.state == "asks"}
+        calls = await store.open_calls(row.id)
         made = await traced(store, row.id)
+    asks = {open_call.id for open_call in calls if open_call.state == "asks"}
     waiting = [approval for approval in made.asking.values() if approval.call in asks]
+    lent = [f"{open_call.id} ({open_call.name})" for open_call in calls if open_call.state == "client"]
+    if not waiting and lent:
+        raise BadInput(
+            f"no call of session {row.id} waits for a person. For the session's client there "
+            f"{'waits' if len(lent) == 1 else 'wait'} {', '.join(lent)}: the program that has this tool runs it, and "
+            "sends a user.custom_tool_result"
+        )
     if not waiting:
         raise BadInput(f"no call of session {row.id} waits for an answer; {command('show', row.id, data)} tells more")
     return row, made, waiting

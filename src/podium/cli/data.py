@@ -61,6 +61,8 @@ async def traced(store: Store, session: str) -> Trace:
 
 def standing(row: SessionRow, owner: Owner | None) -> str:
     """How the session stands, in words."""
+    if row.about.archived_at is not None:
+        return "archived"
     if row.facts.status != "idle":
         if owner is None:
             return "unfinished"

@@ -10,7 +10,7 @@ from podium.analysis.cost import Cost
 from podium.analysis.trace import ASKS, ThreadTrace, Trace
 from podium.cli.lines import ENDED
 from podium.cli.text import age, count, one_line, printable, seconds, told_call
-from podium.cli.timeline import FAILED, GAP, MODEL, PERSON, RETRY, TOOL, WAIT, Axis, bar, legend
+from podium.cli.timeline import CLIENT, FAILED, GAP, MODEL, PERSON, RETRY, TOOL, WAIT, Axis, bar, legend
 from podium.cli.tree import branches
 
 _BAR_STYLES = {
@@ -18,6 +18,7 @@ _BAR_STYLES = {
     MODEL: "blue",
     WAIT: "dim",
     PERSON: "bold yellow",
+    CLIENT: "yellow",
     FAILED: "red",
     RETRY: "red",
     GAP: "dim",
@@ -84,6 +85,10 @@ def _standing(made: Trace) -> str:
         return "paused" if made.status == "idle" else "stopping"
     if made.asking:
         return "waits for you" if made.status == "idle" else "works, waits for you"
+    if made.status == "terminated":
+        return made.clients.ended
+    if made.status == "idle" and made.clients.waiting:
+        return "waits for its client"
     if made.status == "idle" and made.stop_reason == ASKS:
         return "was answered"
     return {"idle": ENDED.get(made.stop_reason, made.stop_reason), "rescheduling": "tries again"}.get(
@@ -140,6 +145,9 @@ def state_of(made: Trace, thread: ThreadTrace, now: datetime) -> tuple[str, str]
     own = [it for it in made.asking.values() if it.thread == thread.id]
     if own:
         return "asks you: " + ", ".join(told_call(it.name, it.input) for it in own), "bold yellow"
+    if thread.waits_for == "client":
+        lent = [told_call(it.name, it.input) for it in made.clients.waiting.values() if it.call in thread.asks]
+        return f"waits for its client: {', '.join(lent)}" if lent else "was answered", "yellow"
     if thread.waits_for == "person":
         below = {made.threads[it.thread].label for it in made.asking.values() if it.call in thread.asks}
         return f"waits for you, with {', '.join(sorted(below))}" if below else "was answered", "yellow"

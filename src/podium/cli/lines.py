@@ -7,12 +7,18 @@ from podium.analysis.trace import ThreadTrace, Trace
 from podium.cli.text import DATA, Place, command, count, one_line, printable, seconds, told_call
 from podium.core.content import plain
 from podium.core.events import (
+    AgentCustomToolUse,
     AgentMessage,
     AgentToolResult,
     AgentToolUse,
     ModelRequestStart,
+    SessionDeleted,
+    SessionTerminated,
+    SessionUpdated,
+    SystemMessage,
     ThreadIdle,
     ThreadRunning,
+    UserCustomToolResult,
     UserMessage,
     UserToolConfirmation,
 )
@@ -135,12 +141,23 @@ def told(trace: Trace, record: Record) -> list[tuple[ThreadTrace, str]]:
             return [(trace.threads[id], "goes on in the background")]
         case DelegationClosed(thread=id) if id in trace.threads:
             return [(trace.threads[id], ending(trace.threads[id], record.at))]
-        case ThreadIdle() if thread.waits_for == "person":
-            return [(thread, "waits for a person")] if thread.parent is None else []
+        case AgentCustomToolUse(name=name, input=given):
+            return [(thread, f"asks its client to run {told_call(name, given)}")]
+        case UserCustomToolResult():
+            return _client_answered(trace, record.event)
+        case ThreadIdle() if thread.waits_for in ("person", "client"):
+            whom = "a person" if thread.waits_for == "person" else "its client"
+            return [(thread, f"waits for {whom}")] if thread.parent is None else []
         case ThreadIdle() if thread.parent is None:
             return [(thread, ending(thread, record.at))]
         case DrivingStarted():
             return [(thread, taken_over(trace))]
+        case SystemMessage(processed_at=at) if at is not None:
+            return [(thread, f"is instructed: {one_line(plain(record.event.content))}")]
+        case SessionUpdated():
+            return [(thread, f"is changed: {', '.join(trace.clients.changes[-1].fields)}")]
+        case SessionTerminated() | SessionDeleted():
+            return [(thread, f"is {trace.clients.ended}")]
         case SessionPaused():
             return [(thread, "is being stopped")]
         case _:
@@ -154,6 +171,15 @@ def _answered(trace: Trace, event: UserToolConfirmation) -> list[tuple[ThreadTra
     why = f": {one_line(event.deny_message)}" if event.deny_message else ""
     said = f"was {'allowed' if event.result == 'allow' else 'refused'} {told_call(approval.name, approval.input)}{why}"
     return [(trace.threads[approval.thread], said)]
+
+
+def _client_answered(trace: Trace, event: UserCustomToolResult) -> list[tuple[ThreadTrace, str]]:
+    call = next((it for it in reversed(trace.clients.calls) if it.call == event.custom_tool_use_id), None)
+    if call is None or call.answered_at is None:
+        return []
+    took = seconds(call.waited(call.answered_at).total_seconds())
+    said = f"failed in {took}: {one_line(plain(event.content), 120)}" if event.is_error else f"is done in {took}"
+    return [(trace.threads[call.thread], f"{call.name} {said}")]
 
 
 def _failed(event: AttemptFailed, at: datetime) -> str:

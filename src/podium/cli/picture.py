@@ -13,6 +13,7 @@ from podium.cli.text import age, count, one_line, seconds, told_call
 from podium.cli.tree import NAME_WIDTH, WELL, shown, state
 
 _ANSWERS = {"allow": "was allowed", "deny": "was refused", "closed": "was closed without an answer"}
+_RESULTS = {"ok": "gave a result", "error": "gave an error", "closed": "was closed without a result"}
 _SHORT_S = 0.005  # what is shorter reads as nothing
 
 
@@ -87,13 +88,15 @@ def _columns(made: Trace, threads: Sequence[tuple[ThreadTrace, str]], until: dat
         "start": [f"+{seconds((it.opened_at - start).total_seconds())}" for it in shown_threads],
         "works": [seconds(total(it.worked(until)).total_seconds()) for it in shown_threads],
         "for a person": spent(total(it.waited("person", until)).total_seconds() for it in shown_threads),
+        "for its client": spent(total(it.waited("client", until)).total_seconds() for it in shown_threads),
         "turns": [f"{it.turns:,}" for it in shown_threads],
         "tokens": [f"{it.usage.total_tokens:,}" for it in shown_threads],
     }
     if any(it.context_window is not None for it in shown_threads):
         columns["context"] = [it.context for it in shown_threads]
-    if not any(columns["for a person"]):
-        del columns["for a person"]
+    for waits in ("for a person", "for its client"):
+        if not any(columns[waits]):
+            del columns[waits]
     if made.cost != Cost():
         below = spending(made, {}).below
         columns["cost"] = [str(it.cost) for it in shown_threads]
@@ -159,8 +162,20 @@ def _troubles(made: Trace) -> Iterator[str]:
             waited = seconds(approval.waited(approval.since).total_seconds())
             label = made.threads[approval.thread].label
             yield f"{label} asked for {call}: it {_ANSWERS[approval.answer]} after {waited}{why}"
+    yield from _of_clients(made)
     for thread in made.threads.values():
         yield from _troubles_of(thread)
+
+
+def _of_clients(made: Trace) -> Iterator[str]:
+    for call in made.clients.calls:
+        if call.outcome:
+            label, run = made.threads[call.thread].label, told_call(call.name, call.input, 100)
+            waited = seconds(call.waited(call.since).total_seconds())
+            yield f"{label} had its client run {run}: it {_RESULTS[call.outcome]} after {waited}"
+    for change in made.clients.changes:
+        at = seconds((change.at - (made.started_at or change.at)).total_seconds())
+        yield f"changed at +{at}: {', '.join(change.fields)}"
 
 
 def _troubles_of(thread: ThreadTrace) -> Iterator[str]:

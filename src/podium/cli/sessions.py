@@ -14,19 +14,21 @@ from podium.cli.text import DATA, age, one_line, tell
 
 def sessions(
     limit: Annotated[int, typer.Option(min=0, help="The newest so many; 0 for all.")] = 30,
+    all: Annotated[bool, typer.Option("--all", help="Also those that were archived.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each session.")] = False,
     data: Data = DATA,
 ) -> None:
     """List the sessions in the data folder, the newest first."""
-    asyncio.run(_sessions(limit, json, data))
+    asyncio.run(_sessions(limit, all, json, data))
 
 
-async def _sessions(limit: int, json: bool, data: Path) -> None:
+async def _sessions(limit: int, everything: bool, json: bool, data: Path) -> None:
     import msgspec
 
     async with existing(data) as podium:
         store = podium.parts.store
-        rows = await store.sessions()
+        stored = await store.sessions()
+        rows = [row for row in stored if everything or row.about.archived_at is None]
         shown = rows[: limit or None]
         stands = [standing(row, await store.owner(row.id)) for row in shown]
         threads = [len(await store.threads(row.id)) for row in shown]
@@ -45,14 +47,16 @@ async def _sessions(limit: int, json: bool, data: Path) -> None:
         )
     if json:
         return
-    if not rows:
+    if not stored:
         tell(f"no sessions in {data} yet; `podium run` makes one")
         return
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    for line in lines:
+    for line in lines if rows else []:
         cells = [
             cell.rjust(w) if i >= 4 else cell.ljust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
         ]
         print("  ".join(cells).rstrip())
     if len(rows) > len(shown):
         print(f"and {len(rows) - len(shown):,} older ones (--limit 0 lists all)")
+    if hidden := len(stored) - len(rows):
+        print(f"and {hidden:,} archived (--all lists them too)")

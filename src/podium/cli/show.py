@@ -14,7 +14,7 @@ from podium.cli.options import Data
 from podium.cli.picture import bounded, picture
 from podium.cli.text import DATA, command
 from podium.cli.tree import MOST
-from podium.cli.under_way import how_it_goes_on, under_way, waits_for_a_person
+from podium.cli.under_way import how_it_goes_on, under_way, waits_for_a_person, waits_for_its_client
 
 WIDTH = 120  # where there is no terminal
 
@@ -40,7 +40,7 @@ async def _show(name: str, everything: bool, json: bool, data: Path) -> None:
         made = await traced(podium.parts.store, row.id)
     last = made.last_at or row.created_at
     is_driven = owner is not None and row.facts.status != "idle"
-    until = datetime.now(UTC) if is_driven or made.asking else last
+    until = datetime.now(UTC) if is_driven or made.asking or made.clients.waiting else last
     if json:
         import msgspec
 
@@ -60,6 +60,10 @@ async def _show(name: str, everything: bool, json: bool, data: Path) -> None:
     if made.asking:
         print(f"\nwaits for a person, who answers with: {command('approve', made.id, data)}")
         for line in bounded(waits_for_a_person(made, until), most, for_all):
+            print(f"  {line}")
+    if made.clients.waiting:
+        print("\nwaits for its client, the program that has these tools: its user.custom_tool_result answers")
+        for line in bounded(waits_for_its_client(made, until), most, for_all):
             print(f"  {line}")
     if goes_on := how_it_goes_on(row, owner, data):
         print(f"\n{goes_on}")

@@ -10,9 +10,15 @@ from datetime import datetime
 from podium.analysis.intervals import Interval, union
 from podium.analysis.trace import ThreadTrace, Trace
 
-TOOL, MODEL, WAIT, PERSON, FAILED, RETRY, GAP = "█", "▒", "─", "?", "x", "·", "┊"
+TOOL, MODEL, WAIT, PERSON, CLIENT, FAILED, RETRY, GAP = "█", "▒", "─", "?", "c", "x", "·", "┊"
 LEGEND = f"{TOOL} tool  {MODEL} model  {WAIT} waits"
-_MORE = {PERSON: "for a person", FAILED: "failed attempt", RETRY: "tries again later", GAP: "nobody at work"}
+_MORE = {
+    PERSON: "for a person",
+    CLIENT: "for its client",
+    FAILED: "failed attempt",
+    RETRY: "tries again later",
+    GAP: "nobody at work",
+}
 
 
 class Axis:
@@ -53,7 +59,7 @@ def bar(thread: ThreadTrace, axis: Axis, until: datetime) -> str:
     """The thread's lane: in each column what took most of it."""
     if not axis.columns:
         return ""
-    worked, asked = thread.worked(until), thread.waited("person", until)
+    worked, asked, lent = thread.worked(until), thread.waited("person", until), thread.waited("client", until)
     failures = [it for it in thread.effects if it.is_model and it.outcome == "error"]
     models = [it for it in thread.effects if it.is_model and it.outcome != "error"]
     shares = {
@@ -61,6 +67,7 @@ def bar(thread: ThreadTrace, axis: Axis, until: datetime) -> str:
         MODEL: axis.shares(union(it.until(until) for it in models)),
         FAILED: axis.shares(union(it.until(until) for it in failures)),
         PERSON: axis.shares(union(asked)),
+        CLIENT: axis.shares(union(lent)),
         RETRY: axis.shares(union(thread.waited("retry", until))),
     }
     drawn = [
@@ -74,6 +81,8 @@ def bar(thread: ThreadTrace, axis: Axis, until: datetime) -> str:
             drawn[axis.cell(gap.start)] = GAP
     for effect in failures:
         drawn[axis.cell(effect.start)] = FAILED
+    for interval in lent:
+        drawn[axis.cell(interval.start)] = CLIENT
     for interval in asked:
         drawn[axis.cell(interval.start)] = PERSON
     return "".join(drawn).rstrip()

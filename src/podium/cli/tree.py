@@ -16,7 +16,7 @@ def state(thread: ThreadTrace) -> str:
     """How the thread ended, or what it is."""
     if thread.ended:
         return thread.ended
-    waits = {"person": "for a person", "retry": "tries again"}.get(thread.waits_for, "")
+    waits = {"person": "for a person", "client": "for its client", "retry": "tries again"}.get(thread.waits_for, "")
     return waits or ("works" if thread.status == "running" else thread.status)
 
 

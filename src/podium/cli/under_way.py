@@ -58,6 +58,14 @@ def waits_for_a_person(made: Trace, until: datetime) -> Iterator[str]:
         yield f"{one_line(thread.label, NAME_WIDTH)} asks to run {call}, {since}{with_it}  ({approval.call})"
 
 
+def waits_for_its_client(made: Trace, until: datetime) -> Iterator[str]:
+    """A line for each call of a tool that the session's client runs: whose, which, and since when."""
+    for call in made.clients.waiting.values():
+        name = one_line(made.threads[call.thread].label, NAME_WIDTH)
+        since = f"since {_offset(call.since, made.started_at)}, {seconds(call.waited(until).total_seconds())} ago"
+        yield f"{name} calls {told_call(call.name, call.input, CALL_WIDTH)}, {since}  ({call.call})"
+
+
 def _above(made: Trace, thread: ThreadTrace) -> Iterator[ThreadTrace]:
     while thread.parent is not None and not thread.is_background:
         thread = made.threads[thread.parent]

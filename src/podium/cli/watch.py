@@ -48,6 +48,11 @@ async def _watch(name: str, json: bool, data: Path) -> int:
     if not trace.needs_nobody:
         tell(f"left; the session goes on by itself. Look again with: {command('watch', row.id, data)}")
         return ExitCode.SUCCESS
+    if trace.clients.ended:
+        return ExitCode.SUCCESS
+    if not trace.stop_reason:
+        tell(f"it has no task yet; give it one with: {command('send', row.id, data, 'TEXT')}")
+        return ExitCode.SUCCESS
     tell(command("resume" if trace.paused else "show", row.id, data))
     return of_session(trace.stop_reason, interrupted=trace.is_interrupted)
 
