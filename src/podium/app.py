@@ -37,10 +37,11 @@ from podium.core.ports import (
 )
 from podium.core.records import Record
 from podium.core.rows import About, SessionRow
+from podium.engine.bound import Bound
 from podium.engine.clock import SortedIds, SystemClock
-from podium.engine.driver import Driver, read_state
+from podium.engine.driver import Driver, catch_up, read_state
 from podium.engine.limiter import Limiter
-from podium.engine.parts import Bound, Parts
+from podium.engine.parts import Parts
 from podium.errors import BadInput, Owned, StoreError
 from podium.given import check_kinds, checked_content, checked_settings
 from podium.needs import bind, check_models, check_prices, describe, need_of_rehearsal, needs_of, program, windows_of
@@ -294,7 +295,8 @@ class Podium:
         agents, tools = tuple(agents), dict[tuple[str, str], Tool]()
         for agent in agents:
             pin(agent, lambda tool, where: describe(tool, where, tools))
-        state, _ = await read_state(parts, session)
+        left = parts.shelf.look(session, row.epoch)
+        state = left.state if left is not None else (await read_state(parts, session))[0]
         given = {**self._models, **check_models(models or {})}
         needs, resumer, settings = row.needs, row.program, state.settings
 
@@ -303,7 +305,8 @@ class Podium:
                 agents, needs, given, tools, settings, session, resumer=resumer, changed=accept_changed
             )
 
-        bound = await bind_to(state.team())
+        is_bound = left is not None and not (agents or models or accept_changed)
+        bound = left.bound if left is not None and is_bound else await bind_to(state.team())
         schema = next((agent.output_schema for agent in agents if agent.name == row.agent_name), None)
         if row.paused and row.facts.status != "idle":
             # The process before did not live to take its interrupt: that comes first, and then it goes on.
@@ -319,13 +322,17 @@ class Podium:
         """Claim the session. While nobody drove it, its agent may have been changed: then it is bound anew."""
         epoch = await self.parts.store.claim(session)
         try:
-            state, head = await read_state(self.parts, session)
+            left = self.parts.shelf.take(session, epoch)
+            if left is None:
+                state, head = await read_state(self.parts, session)
+            else:
+                state, head = left.state, await catch_up(self.parts, left)
             if not (team := state.team()).keys() <= set(bound.agents):
                 bound = await bind_to(team)
         except BaseException:  # nobody drives it now, so it must not count as driven
             self.parts.store.dropped(session)
             raise
-        return Driver(self.parts, bound, state, epoch=epoch, head=head)
+        return Driver(self.parts, bound, state, epoch=epoch, head=head, left=left)
 
     async def unfinished(self) -> list[SessionRow]:
         """The sessions with work left and no live driver, oldest first."""

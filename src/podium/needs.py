@@ -16,7 +16,7 @@ from podium.core.facts import SessionSettings
 from podium.core.money import ModelFacts
 from podium.core.ports import Model, Tool
 from podium.core.schema import check_schema
-from podium.engine.parts import Bound
+from podium.engine.bound import Bound
 from podium.errors import BadInput, NeedsUnmet, NoPrice, UnknownName
 from podium.models.rehearsal import Generated, Rehearsal
 from podium.models.script_file import load

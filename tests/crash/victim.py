@@ -38,7 +38,7 @@ from podium import (
     tool,
 )
 from podium.core.money import ModelFacts, Price
-from podium.engine.parts import Bound
+from podium.engine.bound import Bound
 from podium.errors import ModelFailed
 from podium.models.rehearsal import Said
 

@@ -20,9 +20,10 @@ from podium.core.opening import open_session, settings_of
 from podium.core.ports import Confirm, InputRequest, Interrupt, Model, Place, Resume, Sandboxes, SendMessage, Tool
 from podium.core.rows import CallRow, SessionRow
 from podium.core.session import SessionState
+from podium.engine.bound import Bound
 from podium.engine.driver import Driver, read_state
 from podium.engine.limiter import Limiter
-from podium.engine.parts import Bound, Parts
+from podium.engine.parts import Parts
 from podium.needs import describe
 from podium.running import Run, RunResult
 from podium.store.memory import MemoryStore

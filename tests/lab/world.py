@@ -217,8 +217,8 @@ class QueuedStore:
     async def open_calls(self, session: str) -> list[CallRow]:
         return await self._cross("open_calls", lambda: self.memory.open_calls(session))
 
-    async def inputs(self, session: str) -> list[InputRow]:
-        return await self._cross("inputs", lambda: self.memory.inputs(session))
+    async def inputs(self, session: str, *, after: int = 0) -> list[InputRow]:
+        return await self._cross("inputs", lambda: self.memory.inputs(session, after=after))
 
     async def definitions(self, version: str) -> dict[str, Definition]:
         return await self._cross("definitions", lambda: self.memory.definitions(version))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from podium.core.content import plain, text
+from podium.core.content import ToolResultBlock, plain, text
 from podium.core.events import Usage
 from podium.core.facts import LimitMet, SessionSettings
 from podium.core.limits import overdue, seconds_left
@@ -203,6 +203,7 @@ def test_partial_result_of_a_limited_child_says_why() -> None:
 
     play.ask(play.main)
     [block] = play.main.transcript.sent()[-1].content
-    assert plain(block.content) == (  # type: ignore[union-attr]
+    assert isinstance(block, ToolResultBlock)
+    assert plain(block.content) == (
         "agent limit reached: 1 of 1 turns. Its last words, a partial result:\nhalf of it is fine"
     )

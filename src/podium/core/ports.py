@@ -440,8 +440,8 @@ class Store(Protocol):
         """The calls without a result that wait for somebody: not those of tools that run."""
         ...
 
-    async def inputs(self, session: str) -> list[InputRow]:
-        """Every queued input of the session, taken or not, in order. Errors: NotFound."""
+    async def inputs(self, session: str, *, after: int = 0) -> list[InputRow]:
+        """Every input of the session that came after this seq, taken or not, in order. Errors: NotFound."""
         ...
 
     async def definitions(self, version: str) -> dict[str, Definition]:

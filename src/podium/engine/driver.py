@@ -29,8 +29,10 @@ from podium.core.standing import record_idle, settle, settle_session, wake_for_m
 from podium.core.steps import Failed, Interrupted, Limited
 from podium.core.thread import ThreadState
 from podium.core.turn import record_limit
-from podium.engine.parts import Bound, Parts
+from podium.engine.bound import Bound
+from podium.engine.parts import Parts
 from podium.engine.recover import recover
+from podium.engine.shelf import Left
 from podium.engine.thread_task import ThreadTask
 from podium.errors import Refused, StoreError
 
@@ -52,10 +54,26 @@ async def read_state(parts: Parts, session: str) -> tuple[SessionState, int]:
     return state, head
 
 
-class Driver:
-    """The one driver of a session it has claimed."""
+async def catch_up(parts: Parts, left: Left) -> int:
+    """Fold what was written to an idle session since its driver left it; the seq of the last record."""
+    head, state = left.head, left.state
+    while page := await parts.store.records(state.id, after=head):
+        for record in page:
+            state.apply(record.thread, record.at, record.event)
+        head = page[-1].seq
+    state.changes()  # the projections have them already
+    return head
 
-    def __init__(self, parts: Parts, bound: Bound, state: SessionState, *, epoch: int, head: int) -> None:
+
+class Driver:
+    """The one driver of a session it has claimed.
+
+    Shape: `left` is what the driver before it left in this process: then nothing was under way when this one came.
+    """
+
+    def __init__(
+        self, parts: Parts, bound: Bound, state: SessionState, *, epoch: int, head: int, left: Left | None = None
+    ) -> None:
         self.parts = parts
         self.bound = bound
         self.state = state
@@ -65,7 +83,8 @@ class Driver:
         self._threads: dict[str, ThreadTask] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._alarms: dict[str, Callable[[], None]] = {}
-        self._sandboxes = parts.shelf.take(state.id, epoch)
+        self._sandboxes = {} if left is None else dict(left.sandboxes)
+        self._is_clean = left is not None
         self._errands: set[asyncio.Task[None]] = set()
         self._offers: dict[tuple[str, bool], tuple[ToolOffer, ...]] = {}
         self._known: set[str] = set(state.queue)  # inputs that were folded: they are not noticed again
@@ -94,10 +113,10 @@ class Driver:
                 self._noticed, self._known = self.head, set(self.state.queue)
             self._lets_go = False
             at = self.moment()
-            if takes_over:
+            if takes_over and not self._is_clean:
                 recover(self.state, self._epoch, at)
             self._take_moot(at)
-            if self.bound.sandbox_promises:
+            if self.bound.sandbox_promises and not self._is_clean:
                 promises = dict(self.bound.sandbox_promises)
                 at.private(self.state.primary, SandboxTested(backend=self.bound.sandbox_backend, promises=promises))
             await self.commit(at)
@@ -215,7 +234,7 @@ class Driver:
 
     async def notice(self) -> None:
         """Fold what others have queued. It may be folded late: nothing of ours depends on it before it is taken."""
-        for row in await self.parts.store.inputs(self.state.id):
+        for row in await self.parts.store.inputs(self.state.id, after=self._noticed):
             if row.queued_seq > self._noticed and row.id not in self._known:
                 await self._fold_input(row)
             if self._is_ending:  # what was not folded is not known: the idle append is refused for it
@@ -537,7 +556,10 @@ class Driver:
             if self._errands:
                 await asyncio.wait(self._errands)
         if self._is_released and self._error is None:
-            self.parts.shelf.keep(self.state.id, self._epoch, self._sandboxes)
+            left = Left(
+                epoch=self._epoch, head=self.head, state=self.state, bound=self.bound, sandboxes=self._sandboxes
+            )
+            self.parts.shelf.keep(left)
             self._sandboxes = {}
         for id in list(self._sandboxes):
             await self._close_sandbox(id)

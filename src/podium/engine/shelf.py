@@ -1,39 +1,68 @@
-"""Keeps the sandboxes of sessions that wait for a person, so that a shell is still there when they go on."""
+"""Keeps what sessions that have gone idle need to go on at once: their folded state, and their sandboxes with a shell.
+
+All of it can be had again from the log, but for the shells; so it may be thrown away at any time.
+"""
 
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from podium.core.ports import Sandbox
+from podium.core.session import SessionState
+from podium.engine.bound import Bound
 
 logger = logging.getLogger(__name__)
 KEPT_S = 600.0
+MOST = 128  # sessions: a state holds all that its threads' models are sent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """What a driver left behind when its session went idle.
+
+    Shape: `state` is folded up to `head`. `epoch` is that driver's; `sandboxes` are by thread.
+    """
+
+    epoch: int
+    head: int
+    state: SessionState
+    bound: Bound
+    sandboxes: Mapping[str, Sandbox]
 
 
 class Shelf:
-    """One for the process, on one event loop. What is kept too long, or was overtaken by another driver, is closed."""
+    """One for the process, on one event loop. What is kept too long, or was overtaken by another driver, is let go."""
 
-    def __init__(self, kept_s: float = KEPT_S) -> None:
+    def __init__(self, kept_s: float = KEPT_S, most: int = MOST) -> None:
         self._kept_s = kept_s
-        self._kept: dict[str, tuple[int, dict[str, Sandbox], asyncio.TimerHandle]] = {}
+        self._most = most
+        self._kept: dict[str, tuple[Left, asyncio.TimerHandle]] = {}  # the one kept longest is first
         self._closing: set[asyncio.Task[None]] = set()
 
-    def keep(self, session: str, epoch: int, sandboxes: Mapping[str, Sandbox]) -> None:
-        """Keep the sandboxes, by thread, of the driver with this epoch."""
-        if sandboxes:
-            timer = asyncio.get_running_loop().call_later(self._kept_s, lambda: self._drop(session))
-            self._kept[session] = (epoch, dict(sandboxes), timer)
+    def keep(self, left: Left) -> None:
+        """Keep what the driver left of its session."""
+        session = left.state.id
+        timer = asyncio.get_running_loop().call_later(self._kept_s, lambda: self._drop(session))
+        self._kept[session] = left, timer
+        if len(self._kept) > self._most:
+            self._drop(next(iter(self._kept)))
 
-    def take(self, session: str, epoch: int) -> dict[str, Sandbox]:
-        """The sandboxes for the driver with this epoch: none, if another one drove the session in between."""
+    def look(self, session: str, epoch: int) -> Left | None:
+        """What the driver with this epoch left, if it is here. It stays; its state is not to be changed."""
+        left, _ = self._kept.get(session, (None, None))
+        return left if left is not None and left.epoch == epoch else None
+
+    def take(self, session: str, epoch: int) -> Left | None:
+        """What was left, for the driver with this epoch: nothing, if another one drove the session in between."""
         if session not in self._kept:
-            return {}
-        if self._kept[session][0] != epoch - 1:
+            return None
+        if self._kept[session][0].epoch != epoch - 1:
             self._drop(session)
-            return {}
-        _, sandboxes, timer = self._kept.pop(session)
+            return None
+        left, timer = self._kept.pop(session)
         timer.cancel()
-        return sandboxes
+        return left
 
     async def close(self) -> None:
         """Close everything that is kept."""
@@ -43,11 +72,12 @@ class Shelf:
             await asyncio.wait(self._closing)
 
     def _drop(self, session: str) -> None:
-        _, sandboxes, timer = self._kept.pop(session)
+        left, timer = self._kept.pop(session)
         timer.cancel()
-        task = asyncio.get_running_loop().create_task(_close(session, sandboxes))
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        if left.sandboxes:
+            task = asyncio.get_running_loop().create_task(_close(session, left.sandboxes))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
 
 async def _close(session: str, sandboxes: Mapping[str, Sandbox]) -> None:

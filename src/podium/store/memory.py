@@ -223,8 +223,8 @@ class MemoryStore:
     async def open_calls(self, session: str) -> list[CallRow]:
         return list(_in_order(self._find(session).calls))
 
-    async def inputs(self, session: str) -> list[InputRow]:
-        return list(self._find(session).inputs.values())
+    async def inputs(self, session: str, *, after: int = 0) -> list[InputRow]:
+        return [row for row in self._find(session).inputs.values() if row.queued_seq > after]
 
     async def definitions(self, version: str) -> dict[str, Definition]:
         return collect(version, self.log.definitions.get)

@@ -235,9 +235,9 @@ class SqliteStore:
     async def open_calls(self, session: str) -> list[CallRow]:
         return await self._read(lambda db: _open_calls(db, session) or _none_of(db, session))
 
-    async def inputs(self, session: str) -> list[InputRow]:
+    async def inputs(self, session: str, *, after: int = 0) -> list[InputRow]:
         def read(db: sqlite3.Connection) -> list[InputRow]:
-            return [InputRow(*row) for row in db.execute(SQL["inputs"], (session,))] or _none_of(db, session)
+            return [InputRow(*row) for row in db.execute(SQL["inputs"], (session, after))] or _none_of(db, session)
 
         return await self._read(read)
 

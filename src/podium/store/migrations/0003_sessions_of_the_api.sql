@@ -22,3 +22,6 @@ ALTER TABLE thread ADD COLUMN usd TEXT;                                 -- as of
 ALTER TABLE thread ADD COLUMN active_s REAL NOT NULL DEFAULT 0;
 ALTER TABLE thread ADD COLUMN running_since INTEGER;
 UPDATE thread SET updated_at = created_at;
+
+-- A driver asks for what came since it looked last.
+CREATE INDEX input_queued ON input (session, queued_seq);

@@ -110,7 +110,7 @@ SELECT 1 FROM input WHERE session = ? AND queued_seq > ? AND (taken_seq IS NULL 
 
 -- name: inputs: all of a session
 SELECT input.id, thread, queued_seq, taken_seq
-FROM input JOIN session ON session.no = input.session WHERE session.id = ? ORDER BY queued_seq;
+FROM input JOIN session ON session.no = input.session WHERE session.id = ? AND queued_seq > ? ORDER BY queued_seq;
 
 -- name: insert_definition: the same content is the same version
 INSERT OR IGNORE INTO definition (version, body) VALUES (?, ?);
