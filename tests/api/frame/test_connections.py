@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+from podium.api.listening import open_socket
 from podium.api.state import Settings
 from tests.api.server import Serve, Served
 
@@ -71,6 +73,20 @@ async def test_head_that_is_too_large_is_refused(served: Serve) -> None:
         status, said = await refusal(server, b"GET /health HTTP/1.1\r\nhost: localhost\r\nx: " + b"a" * 65_536)
 
         assert (status, said) == (431, "headers: are larger than 65,536 bytes")
+
+
+async def test_small_answers_are_sent_at_once() -> None:
+    listening = open_socket("127.0.0.1", 0)
+    took = asyncio.get_running_loop().create_future()
+    server = await asyncio.start_server(lambda _, writer: took.set_result(writer), sock=listening)
+    _, client = await asyncio.open_connection(*listening.getsockname())
+    writer = await took
+    accepted = writer.get_extra_info("socket")
+
+    assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    client.close()
+    writer.close()
+    server.close()
 
 
 async def test_more_at_once_than_allowed_are_told_to_come_again(served: Serve) -> None:
