@@ -72,7 +72,8 @@ def threads_are_retrieved_and_listed(world: World) -> None:
     listed = list(world.beta.sessions.threads.list(session.id, limit=1))
     assert {one.agent.name for one in listed} == {"lead", "reader"}
     child = world.child(session.id)
-    assert world.beta.sessions.threads.retrieve(child.id, session_id=session.id) == child
+    shown = world.beta.sessions.threads.retrieve(child.id, session_id=session.id)
+    assert (shown.id, shown.agent, shown.status, shown.usage) == (child.id, child.agent, child.status, child.usage)
     other = world.session(world.agent())
     with raises(anthropic.NotFoundError):
         world.beta.sessions.threads.retrieve(child.id, session_id=other.id)
@@ -104,7 +105,7 @@ def a_child_is_archived(world: World) -> None:
     assert told.session_thread_id == child.id
     statuses = {one.id: one.status for one in world.beta.sessions.threads.list(session.id)}
     assert statuses == {child.id: "terminated", world.primary(session.id).id: "idle"}
-    filtered = world.beta.sessions.threads.list(session.id, extra_query={"statuses[]": ["terminated"]})
+    filtered = world.beta.sessions.threads.list(session.id, extra_query={"statuses": ["terminated"]})
     assert [one.id for one in filtered] == [child.id]
 
 
