@@ -83,7 +83,7 @@ async def test_what_another_workspace_has_is_as_if_it_never_was(served: Serve) -
             unknown = await server.ask(route.method, route.at(nobody), body, key=stranger)
             assert (foreign.status, foreign.error_type) == (404, "not_found_error"), route
             assert without(foreign.error, ids) == without(unknown.error, nobody), route
-            if "thread" in route.path:  # a thread of another session of one's own is no more to be had
+            if "{thread" in route.path:  # a thread of another session of one's own is no more to be had
                 mixed = await server.ask(route.method, route.at(own | {"thread": ids["thread"]}), body, key=stranger)
                 assert mixed.status == 404, route
 

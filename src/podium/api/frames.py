@@ -10,6 +10,7 @@ from podium.core.json import JSON
 from podium.core.records import Record
 
 HEARTBEAT = b": still here\n\n"
+END = b"\n\n"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -20,10 +21,12 @@ def body_of(record: Record, *, is_primary: bool, thread: str) -> bytes:
     return record.body
 
 
-def frame_of(record: Record, *, is_primary: bool, thread: str) -> bytes:
-    """The event as a frame of a stream. Its id is the record's seq: behind it a stream can be resumed."""
-    body = body_of(record, is_primary=is_primary, thread=thread)
-    return b"event: message\nid: %d\ndata: %b\n\n" % (record.seq, body)
+def frame_of(record: Record, *, is_primary: bool, thread: str) -> tuple[bytes, bytes, bytes]:
+    """The event as a frame of a stream, in parts: a large body is not copied for each stream that holds it.
+
+    Its id is the record's seq: behind it a stream can be resumed.
+    """
+    return b"event: message\nid: %d\ndata: " % record.seq, body_of(record, is_primary=is_primary, thread=thread), END
 
 
 def begun(kind: str, event: str) -> bytes:

@@ -9,7 +9,7 @@ Source: the Managed Agents API, sections A.7 and C.7.
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ from podium.engine.hub import Follower, Preview
 logger = logging.getLogger(__name__)
 HEARTBEAT_S = 15.0
 STALLED_S = 60.0  # so long a client may take nothing
-CHUNK = 64 * 1024  # bytes that are written at once, as far as single events allow
+PIECE = 16 * 1024  # bytes that are written at once: a client that takes nothing leaves that much more lying about
 _HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
@@ -45,6 +45,42 @@ class View:
     resumes: bool = False
     is_over: bool = False
     deltas: Collection[str] = ()
+
+
+class Outlet:
+    """Where a stream writes to: small parts together, large ones piece by piece, never ahead of the client."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    async def write(self, part: bytes) -> None:
+        """Errors: TimeoutError if the client takes nothing."""
+        if len(part) < PIECE:
+            self._parts.append(part)
+            self._size += len(part)
+            if self._size >= PIECE:
+                await self.flush()
+            return
+        await self.flush()
+        for start in range(0, len(part), PIECE):
+            await self._put(part[start : start + PIECE])
+
+    async def flush(self) -> None:
+        """Errors: as `write`."""
+        if self._parts:
+            parts, self._parts, self._size = self._parts, [], 0
+            await self._put(b"".join(parts))
+
+    async def close(self) -> None:
+        """Nothing more is written. Errors: as `write`."""
+        await self.flush()
+        await self._put(b"", is_last=True)
+
+    async def _put(self, piece: bytes, *, is_last: bool = False) -> None:
+        async with asyncio.timeout(STALLED_S):
+            await self._send({"type": "http.response.body", "body": piece, "more_body": not is_last})
 
 
 class EventStream(Response):
@@ -70,7 +106,7 @@ class EventStream(Response):
             if view.deltas:
                 stack.enter_context(parts.hub.listening(view.session, lambda preview: self._hear(preview, follower)))
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            work = asyncio.create_task(self._stream(follower, send), name=f"stream of {view.session}")
+            work = asyncio.create_task(self._stream(follower, Outlet(send)), name=f"stream of {view.session}")
             watching = [
                 asyncio.create_task(_left(receive, work)),
                 asyncio.create_task(_woken(self._server.closing, follower)),
@@ -89,33 +125,30 @@ class EventStream(Response):
         if self._previews.hear(preview):
             follower.grown.set()
 
-    async def _stream(self, follower: Follower, send: Send) -> None:
+    async def _stream(self, follower: Follower, out: Outlet) -> None:
         """Write what is committed, and what is coming, until there can be no more."""
-        is_over = False
-        while not is_over:
+        while True:
             is_over = self._view.is_over or self._server.closing.is_set()
             follower.grown.clear()
             while page := await follower.page():
-                for frames, is_last in self._frames(page):
-                    await _write(send, frames)
-                    if is_last:
-                        await _end(send)
-                        return
-            await _write(send, b"".join(self._previews.now()))
+                if await self._write(page, out):
+                    await out.close()
+                    return
+            for frame in self._previews.now():
+                await out.write(frame)
             if is_over:
-                break
+                await out.close()
+                return
+            await out.flush()
             try:
                 async with asyncio.timeout(HEARTBEAT_S):
                     await follower.grown.wait()
             except TimeoutError:
-                await _write(send, HEARTBEAT)
-        await _end(send)
+                await out.write(HEARTBEAT)
 
-    def _frames(self, page: Iterable[Record]) -> Iterator[tuple[bytes, bool]]:
-        """The frames of these records, a chunk at a time, and whether the chunk ends with the last event of all."""
+    async def _write(self, page: Iterable[Record], out: Outlet) -> bool:
+        """Write the frames of these records; whether the last one was the last of all."""
         view = self._view
-        frames: list[bytes] = []
-        size = 0
         for record in page:
             is_own = record.thread == view.thread
             if not is_shown(record.views, is_own=is_own, is_primary=view.is_primary):
@@ -125,34 +158,20 @@ class EventStream(Response):
                 continue
             self._first = None
             if is_own:
-                frames += self._previews.before(event)
-            frames.append(frame_of(record, is_primary=view.is_primary, thread=view.thread))
+                for frame in self._previews.before(event):
+                    await out.write(frame)
+            for part in frame_of(record, is_primary=view.is_primary, thread=view.thread):
+                await out.write(part)
             if is_own:
                 self._previews.after(event)
             if self._is_last(record):
-                yield b"".join(frames), True
-                return
-            size += len(frames[-1])
-            if size >= CHUNK:
-                yield b"".join(frames), False
-                frames, size = [], 0
-        yield b"".join(frames), False
+                return True
+        return False
 
     def _is_last(self, record: Record) -> bool:
         if self._view.is_primary:
             return isinstance(record.event, SessionDeleted | SessionTerminated)
         return isinstance(record.event, ThreadTerminated) and record.thread == self._view.thread
-
-
-async def _write(send: Send, frames: bytes) -> None:
-    """Errors: TimeoutError if the client takes nothing."""
-    if frames:
-        async with asyncio.timeout(STALLED_S):
-            await send({"type": "http.response.body", "body": frames, "more_body": True})
-
-
-async def _end(send: Send) -> None:
-    await send({"type": "http.response.body", "body": b""})
 
 
 async def _left(receive: Receive, work: "asyncio.Task[None]") -> None:

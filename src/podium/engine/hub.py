@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from podium.core.ports import Delta, Store
 from podium.core.records import Record
 
-PAGE = 500  # records that are read at once
+PAGE = 500  # records that are read at once, for all
+OWN_PAGE = 100  # for one alone
 KEPT_RECORDS, KEPT_BYTES = 2_000, 4 * 1024 * 1024  # the newest records of one session
 
 
@@ -59,7 +60,7 @@ class Tail:
             if self._base is None or seq > self._head:
                 self._records, self._base, self._bytes = [], seq, 0
             if seq < self._base:  # too far behind for what is kept
-                return await self._store.records(self._session, after=seq, limit=PAGE)
+                return await self._store.records(self._session, after=seq, limit=OWN_PAGE)
             start = seq - self._base
             if page := self._records[start : start + PAGE]:
                 return page

@@ -129,7 +129,9 @@ class MemoryStore:
         if done is None or receipt is None:
             return None
         if done[0] != receipt.fingerprint:
-            raise KeyReused(f"Idempotency-Key {receipt.key!r} was used for another request; use a new key for each")
+            raise KeyReused(
+                f"Idempotency-Key: {receipt.key!r:.80} was used for another request; use a new key for each"
+            )
         return done[1]
 
     async def claim(self, session: str) -> int:

@@ -19,7 +19,7 @@ def known(db: sqlite3.Connection, receipt: Receipt | None) -> bytes | None:
     if row is None:
         return None
     if row[0] != receipt.fingerprint:
-        raise KeyReused(f"Idempotency-Key {receipt.key!r:.80} was used for another request; use a new key for each")
+        raise KeyReused(f"Idempotency-Key: {receipt.key!r:.80} was used for another request; use a new key for each")
     return bytes(row[1])
 
 
