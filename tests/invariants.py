@@ -32,16 +32,21 @@ from typing import Any
 from podium.core.content import Message, ToolResultBlock, ToolUseBlock
 from podium.core.definitions import WAIT, Definition
 from podium.core.events import (
+    AgentCustomToolUse,
     AgentToolResult,
     AgentToolUse,
     MessageReceived,
     ModelRequestEnd,
     ModelRequestStart,
+    SessionDeleted,
     SessionIdle,
     SessionRunning,
+    SessionTerminated,
+    SessionUpdated,
     SessionUsage,
     StopReason,
     ThreadIdle,
+    ThreadTerminated,
     Usage,
     UsageSnapshot,
     UserCustomToolResult,
@@ -49,6 +54,7 @@ from podium.core.events import (
     UserToolConfirmation,
 )
 from podium.core.facts import (
+    AgentReplaced,
     BudgetReserved,
     BudgetSettled,
     CallRef,
@@ -56,6 +62,7 @@ from podium.core.facts import (
     DelegationDetached,
     DelegationOpened,
     HarnessCall,
+    LimitLifted,
     LimitReached,
     ModelReplied,
     SessionPaused,
@@ -63,15 +70,19 @@ from podium.core.facts import (
     ToolStarted,
 )
 from podium.core.ports import Store
-from podium.core.records import INPUTS, Record, Unknown, answers, decode, is_queued, listed_id
+from podium.core.records import INPUTS, Record, Unknown, answers, decode, is_queued, listed_id, received_id
 from podium.core.rows import ZERO, CallRow, InputRow, SessionRow, ThreadRow
 from podium.core.session import SessionState, fold
 from podium.core.steps import RunTools, Step, Wait, next_step
 from podium.core.thread import OpenCall, ThreadState
 from tests.lab.world import Effect
 
-# Inputs, and what those are told who still wait after an answer after which nothing can run.
-MAY_STAND_WHILE_IDLE = (*INPUTS, SessionResumed, SessionPaused, ThreadIdle, SessionUsage)
+# Inputs and what they change at once; what those are told who still wait after an answer after which nothing can run.
+MAY_STAND_WHILE_IDLE = (
+    *(*INPUTS, UserCustomToolResult, SessionResumed, SessionPaused, ThreadIdle, SessionUsage),
+    *(SessionUpdated, AgentReplaced, LimitLifted, ThreadTerminated, DelegationClosed),
+    *(SessionTerminated, SessionDeleted),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +177,7 @@ def snapshot(state: SessionState) -> dict[str, Any]:
         values["awaits_reply"] = thread.transcript.awaits_reply
         threads[thread.id] = values
     names = ("settings", "needs", "program", "about", "created_at", "primary", "status", "stop_reason", "paused")
-    sums = ("usage", "usd", "reserved_usd", "turns", "is_capped", "queue", "archiving")
+    sums = ("usage", "usd", "reserved_usd", "turns", "cap", "queue", "archiving")
     times = ("active_s", "threads_s", "running_since")
     whole = {name: getattr(state, name) for name in (*names, *sums, *times)}
     return {**whole, "threads": threads}
@@ -200,6 +211,8 @@ def projection_violations(kept: Kept, state: SessionState) -> list[str]:
 
 def _calls(kept: Kept, state: SessionState) -> list[str]:
     asked: dict[str, int] = {}
+    over: set[str] = set()  # calls of threads that ended for good, which nobody answers any more
+    by_thread: dict[str, set[str]] = {}
     tools: set[str] = set()
     started: dict[str, list[int]] = {}
     answered: dict[str, int] = {}
@@ -211,10 +224,16 @@ def _calls(kept: Kept, state: SessionState) -> list[str]:
             tools.add(event.id)
             if event.evaluated_permission == "ask":
                 opened.add(event.id)
+        if isinstance(event, AgentCustomToolUse):
+            opened.add(event.id)
+        if isinstance(event, ThreadTerminated):
+            over |= by_thread.get(record.thread, set())
         if isinstance(event, ModelReplied):
             for part in event.parts:
                 if isinstance(part, CallRef | HarnessCall):
-                    asked[part.event if isinstance(part, CallRef) else part.id] = record.seq
+                    made = part.event if isinstance(part, CallRef) else part.id
+                    asked[made] = record.seq
+                    by_thread.setdefault(record.thread, set()).add(made)
                 if isinstance(part, HarnessCall) and part.name == WAIT:
                     opened.add(part.id)
         if isinstance(event, DelegationOpened):
@@ -239,8 +258,8 @@ def _calls(kept: Kept, state: SessionState) -> list[str]:
         if call not in tools:
             wrong.append(f"call {call} was started, and no agent.tool_use shows it")
     open_now = {call for thread in state.threads.values() for call in thread.calls}
-    if open_now != set(asked) - set(answered):
-        wrong.append(f"open are {open_now}, asked and not answered {set(asked) - set(answered)}")
+    if open_now != (unanswered := set(asked) - set(answered) - over):
+        wrong.append(f"open are {open_now}, asked and not answered {unanswered}")
     if missing := open_now - set(started) - opened:
         wrong.append(f"calls {missing} are open, and nothing was started or opened for them")
     return wrong
@@ -252,8 +271,16 @@ def _approvals(kept: Kept) -> list[str]:
     asks = _asks(kept.records)
     answered: Counter[str] = Counter()
     taken: Counter[str] = Counter()
+    customs = {
+        record.event.id: record.thread for record in kept.records if isinstance(record.event, AgentCustomToolUse)
+    }
+    given: Counter[str] = Counter()
     for earlier, record in pairwise([kept.records[0], *kept.records]):
         event, before = record.event, earlier.event
+        if isinstance(event, UserCustomToolResult):
+            given[event.custom_tool_use_id] += 1
+            if customs.get(event.custom_tool_use_id) != record.thread:
+                wrong.append(f"record {record.seq} gives a result of {event.custom_tool_use_id}, no call of its thread")
         if isinstance(event, UserToolConfirmation):
             (answered if is_queued(event) else taken)[event.tool_use_id] += 1
             if event.tool_use_id not in asks:
@@ -269,6 +296,7 @@ def _approvals(kept: Kept) -> list[str]:
             if not is_allowed:
                 wrong.append(f"record {record.seq} starts call {event.call}, and no approval is taken with it")
     wrong += [f"call {call} was answered {count} times" for call, count in answered.items() if count > 1]
+    wrong += [f"call {call} was given {count} results" for call, count in given.items() if count > 1]
     return wrong + [f"the answer to call {call} was taken {count} times" for call, count in taken.items() if count > 1]
 
 
@@ -397,7 +425,7 @@ def _family(kept: Kept, state: SessionState) -> list[str]:
             continue
         if thread.background != (thread.id in background):
             wrong.append(f"thread {thread.id} is in the background: {thread.background}, by the log the contrary")
-        if not thread.is_open and thread.id not in closed:
+        if not thread.is_open and thread.id not in closed and parent.status != "terminated":
             wrong.append(f"the turn of thread {thread.id} is over, and nobody was told")
         if thread.id not in background and thread.is_open != (thread.call in parent.calls):
             wrong.append(f"the turn of thread {thread.id} is open: {thread.is_open}, its call the contrary")
@@ -413,6 +441,8 @@ def _inputs(kept: Kept, state: SessionState) -> list[str]:
             elif record.event.id in rows:
                 queued = rows[record.event.id]
                 rows[queued.id] = InputRow(queued.id, queued.thread, queued.queued_seq, record.seq)
+        elif (received := received_id(record.event)) is not None:
+            rows[received] = InputRow(received, record.thread, record.seq, record.seq)
     wrong = [] if list(kept.inputs) == list(rows.values()) else [f"inputs are {kept.inputs}, the log says {rows}"]
     waiting = {row.id for row in rows.values() if row.taken_seq is None}
     return wrong if waiting == set(state.queue) else [*wrong, f"waiting are {waiting}, by the fold {set(state.queue)}"]
@@ -422,7 +452,9 @@ def _statuses(kept: Kept, state: SessionState) -> list[str]:
     """The statuses are what the threads can do, found out anew. An input that was not seen to yet may change them."""
     wrong = []
     now = kept.records[-1].at
-    if not state.queue or state.status == "idle":
+    calls = [call for thread in state.threads.values() for call in thread.calls.values()]
+    is_answered = any(isinstance(call.answer, UserCustomToolResult) for call in calls)
+    if not (state.queue or state.archiving or is_answered) or state.status == "idle":
         for thread in state.threads.values():
             derived = _stands(state, thread, now)
             said = thread.status, frozenset(thread.stop_reason.event_ids if thread.stop_reason else ())
@@ -430,6 +462,7 @@ def _statuses(kept: Kept, state: SessionState) -> list[str]:
                 wrong.append(f"thread {thread.id} is {said}; what it and its children can do makes it {derived}")
     statuses = [thread.status for thread in state.threads.values()]
     stands = next((status for status in ("running", "rescheduling") if status in statuses), "idle")
+    stands = "terminated" if state.main.status == "terminated" else stands
     if state.status != stands and (stands, state.status) != ("idle", "running"):  # it goes idle in an append of its own
         wrong.append(f"the session is {state.status}, its threads are {statuses}")
     times = [t.retry_at for t in state.threads.values() if t.status == "rescheduling" and t.retry_at is not None]
@@ -482,7 +515,8 @@ def _idle_reason(records: Sequence[Record], state: SessionState) -> StopReason:
         return StopReason("requires_action", tuple(asked))
     is_capped = False
     for record in records:
-        if isinstance(record.event, UserMessage) and not is_queued(record.event):
+        is_message = isinstance(record.event, UserMessage) and not is_queued(record.event)
+        if is_message or isinstance(record.event, LimitLifted):
             is_capped = False
         elif isinstance(record.event, LimitReached):
             is_capped = is_capped or record.event.met.of == "session"
@@ -517,8 +551,11 @@ def _can_move(thread: ThreadState, step: Step) -> bool:
 
 def _idle(kept: Kept, state: SessionState) -> list[str]:
     wrong = []
-    is_idle = False
+    is_idle = is_over = False
     for record in kept.records:
+        if is_over and not isinstance(record.event, SessionDeleted):
+            wrong.append(f"record {record.seq}, {record.type}, stands behind the session's end")
+        is_over = is_over or isinstance(record.event, SessionTerminated | SessionDeleted)
         if isinstance(record.event, SessionIdle):
             is_idle = True
         elif isinstance(record.event, SessionRunning):
@@ -534,6 +571,8 @@ def _idle(kept: Kept, state: SessionState) -> list[str]:
             wrong.append(f"the session is idle, and thread {thread.id} is {thread.status}, next is {step}")
         if thread.span or (thread.calls and not thread.is_open):
             wrong.append(f"the session is idle, and thread {thread.id} has open {thread.calls} {thread.span}")
+    if state.archiving:
+        wrong.append(f"the session is idle, and {state.archiving} are to be archived")
     if kept.row.owner is not None:
         wrong.append(f"the session is idle, and {kept.row.owner} owns it")
     main_waits = any(_still_asks(call) for call in state.main.calls.values())

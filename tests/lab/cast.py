@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from podium import ModelRequest, Rehearsal, Reply
 from podium.core.content import text
+from podium.core.definitions import ToolSpec
 from podium.core.json import JSON
 from podium.core.ports import Sandbox, ToolCall, ToolOutcome
 from podium.models.rehearsal import Said
@@ -91,6 +92,18 @@ class Script:
     async def _say(self, request: ModelRequest) -> Said:
         lines = self._lines[request.agent]
         return await speak(lines[min(turn_of(request), len(lines) - 1)], request)
+
+
+class ClientTool:
+    """A tool whose calls the client answers."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    def spec(self) -> ToolSpec:
+        """The tool as a session pins it."""
+        return ToolSpec(self.name, f"does {self.name}", PlainTool.input_schema, source="custom")
 
 
 class PlainTool:

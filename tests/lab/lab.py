@@ -17,7 +17,19 @@ from podium.core.facts import SessionSettings
 from podium.core.moment import Moment
 from podium.core.money import ModelFacts
 from podium.core.opening import open_session, settings_of
-from podium.core.ports import Confirm, InputRequest, Interrupt, Model, Place, Resume, Sandboxes, SendMessage, Tool
+from podium.core.ports import (
+    Archive,
+    Confirm,
+    GiveResult,
+    InputRequest,
+    Interrupt,
+    Model,
+    Place,
+    Resume,
+    Sandboxes,
+    SendMessage,
+    Tool,
+)
 from podium.core.rows import CallRow, SessionRow
 from podium.core.session import SessionState
 from podium.engine.bound import Bound
@@ -28,7 +40,7 @@ from podium.needs import describe
 from podium.running import Run, RunResult
 from podium.store.memory import MemoryStore
 from tests.invariants import check
-from tests.lab.cast import PlainTool, Script
+from tests.lab.cast import ClientTool, PlainTool, Script
 from tests.lab.log import Played
 from tests.lab.time import SimulatedClock, Stuck, VirtualLoop
 from tests.lab.watch import Watch
@@ -110,6 +122,21 @@ def denied(tool: str, reason: str = "", nth: int = 0) -> Happening:
     return lambda live: live.accept(Confirm(call=live.process.world.asking(tool, nth).id, allow=False, reason=reason))
 
 
+def given(tool: str, words: str = "", nth: int = 0, *, is_error: bool = False) -> Happening:
+    """An act: the client gives the result of the nth of this tool's calls that wait for it."""
+
+    async def act(live: Live) -> None:
+        call = live.process.world.waiting(tool, nth)
+        await live.accept(GiveResult(call=call.id, content=text(words), is_error=is_error))
+
+    return act
+
+
+def archived(agent: str, nth: int = 0) -> Happening:
+    """An act: a person archives the agent's nth thread."""
+    return lambda live: live.accept(Archive(thread=live.thread(agent, nth)))
+
+
 class Process:
     """One process on the world: an event loop of its own, a store, and the drivers it runs."""
 
@@ -172,7 +199,9 @@ class Process:
 
     async def start(self, agent: Agent, task: str, settings: SessionSettings) -> Live:
         tools: dict[tuple[str, str], Tool] = {}
-        definition, definitions = pin(agent, lambda tool, where: describe(tool, where, tools))
+        definition, definitions = pin(
+            agent, lambda tool, where: tool.spec if isinstance(tool, ClientTool) else describe(tool, where, tools)
+        )
         at = Moment(self.clock.now(), self.world.new_id)
         state, new = open_session(
             SESSION, definition, definitions, task, settings=settings, needs=(), program="", at=at
@@ -274,6 +303,10 @@ class Lab:
     def answer(self, tool: str, *, allow: bool, reason: str = "", nth: int = 0) -> None:
         """A person's answer while no process drives the session."""
         self.tell(Confirm(call=self.asking(tool, nth).id, allow=allow, reason=reason))
+
+    def give(self, tool: str, words: str = "", nth: int = 0, *, is_error: bool = False) -> None:
+        """The client's result while no process drives the session."""
+        self.tell(GiveResult(call=self.world.waiting(tool, nth).id, content=text(words), is_error=is_error))
 
     def say(self, words: str) -> Played:
         """A person's message while no process drives the session, and a process that takes it up."""

@@ -102,8 +102,15 @@ class World:
 
     def asking(self, tool: str, nth: int = 0) -> CallRow:
         """The nth of this tool's calls that wait for a person."""
+        return self._calls(tool, "asks")[nth]
+
+    def waiting(self, tool: str, nth: int = 0) -> CallRow:
+        """The nth of this tool's calls that wait for the client."""
+        return self._calls(tool, "client")[nth]
+
+    def _calls(self, tool: str, state: str) -> list[CallRow]:
         calls = [call for kept in self.log.sessions.values() for call in kept.calls.values()]
-        return [call for call in calls if call.name == tool and call.state == "asks"][nth]
+        return [call for call in calls if (call.name, call.state) == (tool, state)]
 
     def head(self) -> int:
         """How many records all sessions have."""

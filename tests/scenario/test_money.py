@@ -110,7 +110,7 @@ def test_session_limit_stops_all_and_is_the_sessions_reason() -> None:
     assert (log.stop_reason, log.closings()) == ("budget_reached", [("worker", "limit")])
     assert log.said_to("worker").startswith("session limit reached: $8.5000 of $10.0000")
     assert [request.purpose for request in log.requests("lead")] == ["turn", "hand_over"]
-    assert log.state.is_capped
+    assert log.state.cap is not None
 
 
 def test_agents_dollars_count_those_below_it() -> None:

@@ -176,5 +176,5 @@ def _answered(view: View, call: CallRow, at: Moment, *, runs: bool) -> Changes:
     # primary may have a message behind it, which it takes while others wait.
     is_last = all(each.state not in ("asks", "client") for each in others)
     goes_on = runs or not others or (thread.parent is None and is_last)
-    changes = wake(view, [thread], at) if goes_on else still_idle(view, call, at)
+    changes = wake(view, [thread], at) if goes_on else still_idle(view, thread, (call.id,), at)
     return replace(changes, answered=(call.id,))

@@ -7,10 +7,11 @@ How the parent's call is closed, by what happened to the child:
     failed        error result with the reason; child terminated     delegation.closed alone
     declined      error result with the model's explanation          delegation.closed alone
     interrupted   error result "interrupted by a person"             delegation.closed alone
+    archived      error result that says so; child terminated        delegation.closed alone
     stopped       the parent itself has ended: nobody to tell        delegation.closed alone
 
-A child in the background answers no call: its report, partial result or failure is told to the parent with its next
-message, and wakes a parent whose turn is over. One that a person interrupted tells nothing.
+A child in the background answers no call: its report, partial result, failure or archiving is told to the parent with
+its next message, and wakes a parent whose turn is over. One that a person interrupted tells nothing.
 """
 
 from typing import assert_never
@@ -24,16 +25,18 @@ from podium.core.events import (
     RetryStatus,
     SessionError,
     StopReason,
+    UserCustomToolResult,
     UserToolConfirmation,
 )
-from podium.core.facts import BudgetSettled, DelegationClosed, LimitReached, Outcome
+from podium.core.facts import BudgetSettled, CallAnswered, DelegationClosed, LimitReached, Outcome
 from podium.core.moment import Moment
 from podium.core.session import SessionState
 from podium.core.standing import END_TURN, idle, terminate
-from podium.core.steps import Declined, Ending, Failed, Interrupted, Limited, Reported, Stopped
+from podium.core.steps import Archived, Declined, Ending, Failed, Interrupted, Limited, Reported, Stopped
 from podium.core.thread import ThreadState
 
 CUT_TOOL = "stopped, its outcome is unknown"
+ARCHIVED = "its thread was archived by a person"
 # Source: the wire's fixed text for calls that a person's interrupt closes (contract D.4).
 INTERRUPTED_TOOL = "Tool execution was interrupted before completion. Please retry."
 
@@ -64,6 +67,8 @@ def finish(session: SessionState, thread: ThreadState, ending: Ending, at: Momen
             _close(parent, thread, "failed", text(f"the model of agent '{name}' refused{why}"), at)
         case Interrupted():
             _close(parent, thread, "interrupted", text("interrupted by a person"), at)
+        case Archived():
+            _close(parent, thread, "failed", text(ARCHIVED), at)
         case Stopped(reason):
             _close(parent, thread, "stopped", text(reason), at)
         case _:
@@ -72,6 +77,8 @@ def finish(session: SessionState, thread: ThreadState, ending: Ending, at: Momen
         for child in taken_along(session, thread, ending):
             finish(session, child, Stopped(f"'{name}' failed"), at)
         terminate(session, thread, at)
+    elif isinstance(ending, Archived):
+        _archive(session, thread, at)
     else:
         _idle(session, thread, ending, at)
     _wake(session, parent, thread, ending, at)
@@ -85,6 +92,26 @@ def taken_along(session: SessionState, thread: ThreadState, ending: Ending) -> l
     if thread.parent is None or not isinstance(ending, Failed):
         return []
     return [child for child in session.children(thread) if child.is_open and child.background]
+
+
+def archive(session: SessionState, thread: ThreadState, at: Moment) -> None:
+    """Record that a thread is over for good, and all below it; whoever waits for it is told.
+
+    Shape: nothing of them may be under way. What is recorded before is folded.
+    """
+    if thread.is_open:
+        finish(session, thread, Archived(), at)
+    else:
+        _archive(session, thread, at)
+
+
+def _archive(session: SessionState, thread: ThreadState, at: Moment) -> None:
+    for child in session.children(thread):
+        if child.is_open and child.background:
+            finish(session, child, Stopped(f"'{thread.definition.name}' was archived"), at)
+        if child.status != "terminated":
+            _archive(session, child, at)
+    terminate(session, thread, at)
 
 
 def close_open(session: SessionState, thread: ThreadState, ending: Ending, at: Moment) -> None:
@@ -102,6 +129,8 @@ def close_open(session: SessionState, thread: ThreadState, ending: Ending, at: M
             finish(session, session.threads[call.child], below, at)
         elif call.is_delegation:
             at.answer(thread.id, call.id, _cut(ending), is_error=True)
+        elif isinstance(given := call.answer, UserCustomToolResult):  # it came before, and stands
+            at.private(thread.id, CallAnswered(call=call.id, content=given.content, is_error=given.is_error))
         else:
             at.tool_result(thread.id, call.id, text(_cut(ending)), is_error=True)
 

@@ -150,6 +150,19 @@ class ArchiveAsked(Private, frozen=True, kw_only=True, tag="archive.asked"):
     thread: str
 
 
+class ArchiveTaken(Private, frozen=True, kw_only=True, tag="archive.taken"):
+    """The driver has seen to a wish to have a thread archived. One that worked, or was over, was left as it was.
+
+    Shape: `input` is that of the wish.
+    """
+
+    input: str
+
+
+class LimitLifted(Private, frozen=True, kw_only=True, tag="limit.lifted"):
+    """The session's limit that had stopped it is another now: whoever stopped at it may go on."""
+
+
 class SandboxTested(Private, frozen=True, kw_only=True, tag="sandbox.tested"):
     """What the sandbox's self-test found when a driver got this session: each promise, and whether it holds."""
 
@@ -344,6 +357,8 @@ PrivateFact = (
     SessionCreated
     | AgentReplaced
     | ArchiveAsked
+    | ArchiveTaken
+    | LimitLifted
     | DrivingStarted
     | DrivingStopped
     | SessionPaused

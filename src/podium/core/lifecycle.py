@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from podium.core.content import text
+from podium.core.ending import ARCHIVED
 from podium.core.events import (
     PublicEvent,
     SessionDeleted,
@@ -10,15 +11,13 @@ from podium.core.events import (
     SessionUpdated,
     ThreadTerminated,
 )
-from podium.core.facts import AgentReplaced, ArchiveAsked, DelegationClosed
+from podium.core.facts import AgentReplaced, ArchiveAsked, DelegationClosed, LimitLifted
 from podium.core.moment import Moment
 from podium.core.money import budget_of
 from podium.core.ports import Archive, Update
 from podium.core.rows import Changes, ThreadRow, View
-from podium.core.waking import thread_of, wake
+from podium.core.waking import still_idle, thread_of, waits, wake
 from podium.errors import Refused
-
-ARCHIVED = "its thread was archived"
 
 
 def update(view: View, request: Update, at: Moment) -> tuple[PublicEvent | None, Changes]:
@@ -48,10 +47,13 @@ def update(view: View, request: Update, at: Moment) -> tuple[PublicEvent | None,
         primary = replace(primary, agent=request.definition.version)
     if not changed:
         return None, Changes(row.facts)
+    reasons = [reason.type for reason in (row.facts.stop_reason, primary.stop_reason) if reason is not None]
+    has_new_budget = "budget" in changed and row.facts.status == "idle"
     event = SessionUpdated(id=at.event_id(), processed_at=at.now, **changed)  # type: ignore[arg-type]
     at.own(primary.id, event)
-    reason = row.facts.stop_reason
-    goes_on = "budget" in changed and reason is not None and reason.type == "budget_reached"
+    if has_new_budget:  # else its driver records it
+        at.private(primary.id, LimitLifted())
+    goes_on = has_new_budget and "budget_reached" in reasons
     changes = wake(view, [primary], at) if goes_on else Changes(row.facts)
     threads = changes.threads or ((primary,) if definitions else ())
     return event, replace(changes, about=about, threads=threads, definitions=definitions)
@@ -103,27 +105,30 @@ def _archive_thread(view: View, thread: ThreadRow, at: Moment) -> tuple[PublicEv
     if row.facts.status != "idle":  # its driver writes statuses
         at.private(thread.id, ArchiveAsked(input=at.event_id(), thread=thread.id))
         return None, Changes(row.facts)
-    family = [*_waited_for(view, thread), thread]
-    changes = _terminate(view, family, at)
-    calls = [call for call in view.calls if call.child == thread.id and call.state == "delegated"]
-    if not calls:
+    changes = _terminate(view, [*_below(view, thread), thread], at)
+    parent = thread_of(view, thread.parent)
+    calls = [call.id for call in view.calls if call.child == thread.id and call.state == "delegated"]
+    if not waits(thread) or parent.status == "terminated":
         return None, changes
-    closed = DelegationClosed(
-        call=calls[0].id, thread=thread.id, outcome="stopped", content=text(ARCHIVED), is_error=True
-    )
-    parent = thread_of(view, calls[0].thread)
+    call = calls[0] if calls else ""  # in the background no call waits for it
+    closed = DelegationClosed(call=call, thread=thread.id, outcome="failed", content=text(ARCHIVED), is_error=True)
     at.private(parent.id, closed)
-    # The call has its answer, so the parent's turn goes on: what it still waits for, it says itself.
-    woken = wake(view, [parent], at)
-    ended = {row.id for row in woken.threads}
-    threads = (*(row for row in changes.threads if row.id not in ended), *woken.threads)
-    return None, replace(woken, threads=threads, closed=(*changes.closed, calls[0].id))
+    others = [each.state for each in view.calls if each.thread == parent.id and each.id != call]
+    # It answers the last call that the parent waits for, or is news to a parent that waits for news or for nothing.
+    goes_on = ("waits" in others or not waits(parent)) if not call else all(state == "answered" for state in others)
+    woken = wake(view, [parent], at) if goes_on else still_idle(view, parent, changes.closed, at)
+    threads = {row.id: row for row in (*changes.threads, *woken.threads)}
+    return None, replace(woken, threads=tuple(threads.values()), closed=(*changes.closed, *calls))
 
 
-def _waited_for(view: View, thread: ThreadRow) -> list[ThreadRow]:
-    """The threads below that this one waits for; they end with it."""
-    children = [thread_of(view, call.child) for call in view.calls if call.thread == thread.id and call.child]
-    return [each for child in children for each in (*_waited_for(view, child), child)]
+def _below(view: View, thread: ThreadRow) -> list[ThreadRow]:
+    """The threads below this one that are not over for good, the lowest first: nobody could hear them any more."""
+    children = [each for each in view.threads if each.parent == thread.id]
+    return [
+        each
+        for child in children
+        for each in (*_below(view, child), *([child] if child.status != "terminated" else []))
+    ]
 
 
 def _terminate(view: View, threads: list[ThreadRow], at: Moment) -> Changes:

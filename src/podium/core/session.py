@@ -45,6 +45,7 @@ from podium.core.events import (
 from podium.core.facts import (
     AgentReplaced,
     ArchiveAsked,
+    ArchiveTaken,
     AttemptFailed,
     BudgetReserved,
     BudgetSettled,
@@ -57,6 +58,8 @@ from podium.core.facts import (
     DrivingStarted,
     DrivingStopped,
     FilesSeen,
+    LimitLifted,
+    LimitMet,
     LimitReached,
     ModelCalled,
     ModelReplied,
@@ -110,9 +113,9 @@ class SessionState:
         self.reserved_usd = ZERO
         self.settlements = 0  # how often a call turned out to cost what it cost
         self.turns = 0
-        self.is_capped = False  # a limit of the session itself was met
+        self.cap: LimitMet | None = None  # a limit of the session itself that was met
         self.queue: dict[str, Input] = {}
-        self.archiving: dict[str, None] = {}  # threads that somebody wants archived
+        self.archiving: dict[str, str] = {}  # threads that somebody wants archived, by the wish's id
         self._moot: set[str] = set()  # inputs that waited when the session went idle: such an interrupt stops nothing
         self._last_at: datetime | None = None  # of the last record of a driver, or of what woke the session
         self._changed: dict[str, None] = {}
@@ -148,6 +151,12 @@ class SessionState:
     def standing(self) -> Status:
         """What the threads' statuses make of the session's."""
         return "running" if self._moving else "rescheduling" if self._rescheduled else "idle"
+
+    @property
+    def is_lifted(self) -> bool:
+        """Whether the session was stopped by a limit in dollars that is another now."""
+        cap, usd = self.cap, self.settings.usd
+        return cap is not None and cap.kind == "usd" and (usd is None or float(usd) > cap.limit)
 
     def waiting_calls(self) -> Iterator[tuple[ThreadState, OpenCall]]:
         """The calls that ask a person and have no answer yet, with their threads."""
@@ -314,7 +323,10 @@ class SessionState:
                 thread.transcript.tell((*text(event.text), *thread.received.pop(event.message, ())))
             case LimitReached():
                 thread.limited = event.met
-                self.is_capped = self.is_capped or event.met.of == "session"
+                if event.met.of == "session":
+                    self.cap = event.met
+            case LimitLifted():
+                self._go_on()
             case ThreadRunning():
                 self._set_status(thread, "running", at, None)
             case ThreadRescheduled():
@@ -344,7 +356,9 @@ class SessionState:
                 thread.agent, thread.definition = event.definition.version, event.definition
                 self._changed[thread.id] = None
             case ArchiveAsked():
-                self.archiving[event.thread] = None
+                self.archiving[event.input] = event.thread
+            case ArchiveTaken():
+                self.archiving.pop(event.input, None)
             case SessionPaused():
                 self.paused = self._set_paused = True
             case UserMessage() | SystemMessage() | UserInterrupt() | UserToolConfirmation():
@@ -472,7 +486,6 @@ class SessionState:
 
     def _end(self, thread: ThreadState) -> None:
         """Nothing of the thread goes on: what it has open is never answered."""
-        self.archiving.pop(thread.id, None)
         for call in thread.calls.values():
             if call.attempt == 0:
                 self._stops_waiting(call.id)
@@ -503,12 +516,11 @@ class SessionState:
         if event.budget is not UNSET:
             usd = None if event.budget is None else dollars_of(event.budget)
             self.about, self.settings = replace(self.about, budget=usd), replace(self.settings, usd=usd)
-            self._go_on()
 
     def _go_on(self) -> None:
         """The session's budget is another: who stopped at it has more to do."""
         main = self.main
-        self.is_capped = False
+        self.cap = None
         if main.limited is not None and main.limited.of == "session" and main.limited.kind == "usd":
             main.woken()
             main.limited, main.handed_over = None, False
@@ -524,7 +536,7 @@ class SessionState:
         self.queue.pop(event.id, None)
         if isinstance(event, UserMessage):
             thread.asked()  # a new task, and a new answer
-            self.is_capped = False
+            self.cap = None
             thread.transcript.tell(event.content)
         elif isinstance(event, SystemMessage):
             thread.transcript.tell((*text(INSTRUCTED), *event.content))

@@ -17,6 +17,7 @@ from podium.core.events import (
     ThreadRescheduled,
     ThreadTerminated,
 )
+from podium.core.facts import LimitLifted
 from podium.core.moment import Moment
 from podium.core.money import budget_of, snapshot
 from podium.core.rows import Status
@@ -120,6 +121,21 @@ def wake_for_message(session: SessionState, at: Moment) -> None:
         session.fold(at)
 
 
+def lift(session: SessionState, at: Moment) -> None:
+    """Record that the session's budget stops nobody any more, if it was changed; a primary that it ended goes on.
+
+    Shape: only where the primary's turn is over; else it records that itself.
+    """
+    main = session.main
+    if main.is_open or not session.is_lifted or session.paused:
+        return
+    was_stopped = main.limited is not None and main.limited.of == "session"
+    at.private(main.id, LimitLifted())
+    if was_stopped:
+        at.thread_running(main.id, main.id, main.definition.name)
+    session.fold(at)
+
+
 def _say(session: SessionState, thread: ThreadState, status: Status, reason: StopReason | None, at: Moment) -> None:
     if status == "running":
         at.thread_running(thread.id, session.primary, thread.definition.name)
@@ -178,6 +194,6 @@ def idle_reason(session: SessionState) -> StopReason:
     asked = [call.id for _, call in session.waiting_calls()]
     if asked:
         return StopReason("requires_action", tuple(asked))
-    if session.is_capped:
+    if session.cap is not None:
         return StopReason("budget_reached")
     return session.main.stop_reason or END_TURN

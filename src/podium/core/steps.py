@@ -60,6 +60,11 @@ class Warn:
 
 
 @dataclass(frozen=True, slots=True)
+class Lift:
+    """Record that the session's budget was changed, and stops nobody any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Record that a limit was met. One more short turn may follow, to hand over."""
 
@@ -107,13 +112,18 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
+class Archived:
+    """A person has ended it for good."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """The thread above ended it, or has ended and this one with it."""
 
     reason: str
 
 
-Ending = Reported | Limited | Failed | Declined | Interrupted | Stopped
+Ending = Reported | Limited | Failed | Declined | Interrupted | Archived | Stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +133,7 @@ class Finish:
     ending: Reported | Limited | Failed | Declined
 
 
-Step = CallModel | RunTools | EndWaits | Detach | Correct | Warn | Stop | Wait | Finish
+Step = CallModel | RunTools | EndWaits | Detach | Correct | Warn | Lift | Stop | Wait | Finish
 
 
 def next_step(session: SessionState, thread: ThreadState, now: datetime, window: int | None = None) -> Step:
@@ -135,6 +145,8 @@ def next_step(session: SessionState, thread: ThreadState, now: datetime, window:
     """
     if not thread.is_open:
         return Wait()
+    if thread.parent is None and session.is_lifted:
+        return Lift()
     is_told = thread.parent is None and session.has_message  # then the turn goes on: the next model call takes it
     if thread.calls:
         return _with_open_calls(session, thread)

@@ -12,6 +12,7 @@ from podium.core.facts import (
     CallAnswered,
     CorrectionSent,
     DelegationDetached,
+    LimitLifted,
     LimitMet,
     LimitReached,
     ModelCalled,
@@ -22,7 +23,7 @@ from podium.core.facts import (
 from podium.core.harness import end_wait
 from podium.core.moment import Moment
 from podium.core.session import SessionState
-from podium.core.steps import Correct, Detach, EndWaits, Limited, Stop, Warn, hands_over
+from podium.core.steps import Correct, Detach, EndWaits, Lift, Limited, Stop, Warn, hands_over
 from podium.core.thread import OpenCall, ThreadState
 
 MOST_ATTEMPTS = 8
@@ -34,7 +35,7 @@ DENIED = "Permission to use {tool} has been denied"  # Source: the wire's fixed 
 
 
 def record_step(
-    session: SessionState, thread: ThreadState, step: EndWaits | Detach | Correct | Warn | Stop, at: Moment
+    session: SessionState, thread: ThreadState, step: EndWaits | Detach | Correct | Warn | Lift | Stop, at: Moment
 ) -> None:
     """Record the step. Nothing outside happens."""
     match step:
@@ -51,6 +52,8 @@ def record_step(
                 at.private(thread.id, NoticeSent(kind="loop", text=_loop_text(*loop)))
             if near is not None:
                 at.private(thread.id, NoticeSent(kind="limit", text=_near_text(near)))
+        case Lift():
+            at.private(thread.id, LimitLifted())
         case Stop(met):
             record_limit(session, thread, met, at)
 

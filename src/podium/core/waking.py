@@ -3,14 +3,14 @@
 Pure, over the projections, like `podium.core.admission`, which these are for.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from msgspec.structs import replace
 
 from podium.core.events import SessionIdle, SessionRunning, SessionUsage, StopReason, ThreadIdle
 from podium.core.moment import Moment
 from podium.core.money import budget_of, snapshot
-from podium.core.rows import CallRow, Changes, SessionRow, ThreadRow, View
+from podium.core.rows import Changes, SessionRow, ThreadRow, View
 from podium.errors import NotFound
 
 
@@ -31,13 +31,14 @@ def wake(view: View, moved: Iterable[ThreadRow], at: Moment) -> Changes:
     return Changes(facts, False, tuple(running.values()))
 
 
-def still_idle(view: View, call: CallRow, at: Moment) -> Changes:
-    """Record that everybody who waited for the call waits for the rest."""
+def still_idle(view: View, thread: ThreadRow, over: Collection[str], at: Moment) -> Changes:
+    """Record that the thread and those that are blocked on it wait for the rest, since these calls are over."""
     row, primary = view.row, view.threads[0]
-    thread = thread_of(view, call.thread)
     changed = []
     for each in (thread, *blocked_on(view, thread)):
-        reason = _without(each.stop_reason, call.id)
+        reason = _without(each.stop_reason, over)
+        if reason == each.stop_reason:
+            continue
         event = ThreadIdle(
             id=at.event_id(),
             processed_at=at.now,
@@ -47,7 +48,7 @@ def still_idle(view: View, call: CallRow, at: Moment) -> Changes:
         )
         at.cross(each.id, primary.id, event)
         changed.append(replace(each, stop_reason=reason, updated_at=at.now))
-    reason = _without(row.facts.stop_reason, call.id)
+    reason = _without(row.facts.stop_reason, over)
     at.own(primary.id, usage_of(row, at))
     at.own(primary.id, SessionIdle(id=at.event_id(), processed_at=at.now, stop_reason=reason))
     return Changes(replace(row.facts, stop_reason=reason), None, tuple(changed))
@@ -59,8 +60,8 @@ def usage_of(row: SessionRow, at: Moment) -> SessionUsage:
     return SessionUsage(id=at.event_id(), processed_at=at.now, usage=used, budget=budget_of(row.about.budget))
 
 
-def _without(reason: StopReason | None, call: str) -> StopReason:
-    ids = () if reason is None else tuple(id for id in reason.event_ids if id != call)
+def _without(reason: StopReason | None, over: Collection[str]) -> StopReason:
+    ids = () if reason is None else tuple(id for id in reason.event_ids if id not in over)
     return StopReason("requires_action", ids)
 
 

@@ -24,9 +24,9 @@ class Bound:
     sandbox_backend: str = ""
     facts: Mapping[str, ModelFacts] = field(default_factory=dict)
 
-    def tool(self, definition: Definition, name: str) -> Tool:
-        """The agent's tool of this name. One that another agent defined has that agent's."""
-        return self.tools[definition.tools_from or definition.name, name]
+    def tool(self, definition: Definition, name: str) -> Tool | None:
+        """The agent's tool of this name, if it has one. An agent that another one defined has that one's."""
+        return self.tools.get((definition.tools_from or definition.name, name))
 
     def facts_of(self, model: str) -> ModelFacts:
         """What is known of the model: nothing, if it was not told."""

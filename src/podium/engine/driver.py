@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 
-from podium.core.ending import finish, taken_along
+from podium.core.ending import archive, finish, taken_along
 from podium.core.events import (
     MessageReceived,
     SystemMessage,
@@ -17,7 +17,7 @@ from podium.core.events import (
     UserMessage,
     UserToolConfirmation,
 )
-from podium.core.facts import DelegationClosed, DrivingStopped, SandboxTested, SessionPaused
+from podium.core.facts import ArchiveTaken, DelegationClosed, DrivingStopped, SandboxTested, SessionPaused
 from podium.core.limits import overdue, seconds_left
 from podium.core.moment import Moment
 from podium.core.ports import Append, Sandbox, ToolOffer
@@ -25,7 +25,7 @@ from podium.core.records import Draft, Input
 from podium.core.reply import offers
 from podium.core.rows import Changes, InputRow
 from podium.core.session import SessionState
-from podium.core.standing import record_idle, settle, settle_session, wake_for_message
+from podium.core.standing import lift, record_idle, settle, settle_session, standing, wake_for_message
 from podium.core.steps import Failed, Interrupted, Limited
 from podium.core.thread import ThreadState
 from podium.core.turn import record_limit
@@ -146,6 +146,8 @@ class Driver:
             raise self._error
         for interrupt in list(self.state.interrupts()):
             await self._interrupt(interrupt)
+        for wish, thread in list(self.state.archiving.items()):
+            await self._archive(wish, thread)
         if self.state.is_quiet:
             await self._rest(self.moment())
 
@@ -262,10 +264,11 @@ class Driver:
             at = self.moment()
             self._take_moot(at)
             wake_for_message(self.state, at)
+            lift(self.state, at)
             if at.drafts:
                 settle_session(self.state, at)
                 await self.commit(at)
-        if any(self.state.interrupts()) or self.state.is_quiet:
+        if self._is_stopping or self.state.is_quiet:
             self._turn.set()
 
     def take_messages(self, thread: ThreadState, at: Moment) -> None:
@@ -316,6 +319,35 @@ class Driver:
             if thread.parent is not None:
                 self.wake(thread.parent)
 
+    async def _archive(self, wish: str, id: str) -> None:
+        """End a thread for good, with all below it, as somebody wishes; one that works is left as it is."""
+        thread = self.state.threads[id]
+        family = [each for each in self.state.threads.values() if thread in self.state.above(each)]
+        if self._is_at_rest(thread):
+            await self.halt(*family)
+        at = self.moment()
+        at.private(id, ArchiveTaken(input=wish))
+        if self._is_at_rest(thread):  # nobody has woken it meanwhile
+            archive(self.state, thread, at)
+        self.fold(at)
+        settle(self.state, thread, at)
+        if self.state.is_quiet:
+            await self._rest(at)
+            return
+        await self.commit(at)
+        self._start_threads()
+        if thread.parent is not None:
+            self.wake(thread.parent)
+
+    def _is_at_rest(self, thread: ThreadState) -> bool:
+        status = standing(self.state, thread, self.parts.clock.now())[0] if thread.is_open else thread.status
+        return status == "idle"
+
+    @property
+    def _is_stopping(self) -> bool:
+        """Whether somebody wants something stopped, which comes first."""
+        return any(self.state.interrupts()) or bool(self.state.archiving)
+
     @property
     def _is_ending(self) -> bool:
         """Whether it lets go, or is about to: what others write now is refused room, or another driver's."""
@@ -325,7 +357,7 @@ class Driver:
         """Commit; if nothing moves any more, then with it that the session is idle."""
         if self.state.is_quiet and not self._is_ending:
             self._look_at_inputs(at)
-        if any(self.state.interrupts()):  # taken first
+        if self._is_stopping:  # taken first
             self._turn.set()
             await self.commit(at)
         elif self.state.is_quiet and not self._is_ending:
@@ -336,6 +368,7 @@ class Driver:
     def _look_at_inputs(self, at: Moment) -> None:
         """Record what inputs that are known have set going: what waits for them may not have seen them yet."""
         state = self.state
+        lift(state, at)
         if not state.queue:
             return
         if not state.main.is_open and not state.paused and state.main.stop_reason is not None:
@@ -423,7 +456,7 @@ class Driver:
             self._threads[thread].wake()
 
     def _start_threads(self) -> None:
-        if any(self.state.interrupts()) or self.state.is_quiet:  # taken first: nothing is to begin
+        if self._is_stopping or self.state.is_quiet:  # taken first: nothing is to begin
             self._turn.set()
             return
         for thread in list(self.state.threads.values()):

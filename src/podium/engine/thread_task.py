@@ -17,6 +17,7 @@ from podium.core.steps import (
     Detach,
     EndWaits,
     Finish,
+    Lift,
     RunTools,
     Stop,
     Wait,
@@ -70,7 +71,7 @@ class ThreadTask:
                     at = await ModelCall(driver, thread, self._facts, purpose).make(at)
                 case RunTools(calls):
                     at = await self._run_tools(calls, at)
-                case EndWaits() | Detach() | Correct() | Warn() | Stop():
+                case EndWaits() | Detach() | Correct() | Warn() | Lift() | Stop():
                     record_step(driver.state, thread, step, at)
                 case Wait():
                     at = await self._wait(step, at)

@@ -17,9 +17,14 @@ LAST_CHARACTERS = 10_000  # of these, kept from its end
 
 
 async def run_tool(
-    tool: Tool, call: OpenCall, thread: ThreadState, sandbox_of: Callable[[ThreadState], Sandbox]
+    tool: Tool | None, call: OpenCall, thread: ThreadState, sandbox_of: Callable[[ThreadState], Sandbox]
 ) -> ToolOutcome:
-    """What the call gave back; whatever goes wrong in a tool is an error result for the model."""
+    """What the call gave back; whatever goes wrong in a tool is an error result for the model.
+
+    Shape: without a `tool` it was taken from the agent while the call waited for a person.
+    """
+    if tool is None:
+        return _failed(f"not run: the tool '{call.name}' was taken from agent '{thread.definition.name}'")
     try:
         sandbox = sandbox_of(thread) if tool.needs_sandbox else None
         outcome = await tool.run(ToolCall(id=call.id, name=call.name, input=call.input, seen=thread.seen), sandbox)
