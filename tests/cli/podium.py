@@ -79,12 +79,12 @@ class Folder:
         )
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def start(self, *arguments: str) -> "Started":
+    def start(self, *arguments: str, env: dict[str, str] | None = None) -> "Started":
         with (self.path / "stderr").open("wb") as err:
             process = subprocess.Popen(
                 [sys.executable, "-m", "podium.cli", *arguments],
                 cwd=self.path,
-                env=_env(None),
+                env=_env(env),
                 stdout=subprocess.PIPE,
                 stderr=err,
             )
