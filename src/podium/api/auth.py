@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import Depends, Request
-from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
+from fastapi import Request
+from fastapi.security import SecurityScopes
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from podium.api.errors import ApiError
@@ -75,19 +74,8 @@ def _tokens(scope: Scope) -> list[str]:
     return tokens[:2]
 
 
-_api_key = APIKeyHeader(
-    name="x-api-key", scheme_name="ApiKey", auto_error=False, description="A key of `podium key create`."
-)
-_bearer = HTTPBearer(scheme_name="Bearer", auto_error=False, description="The same key, as a bearer token.")
-
-
-async def allowed(
-    needed: SecurityScopes,
-    request: Request,
-    api_key: Annotated[str | None, Depends(_api_key)],
-    bearer: Annotated[object, Depends(_bearer)],
-) -> Caller:
-    """The caller, if his key has these scopes.
+async def allowed(needed: SecurityScopes, request: Request) -> Caller:
+    """A dependency: the caller, if his key has these scopes.
 
     Errors: ApiError 403, naming what is missing.
     """

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from podium.api.auth import OPEN
 from podium.api.errors import TYPES
 
 
@@ -32,3 +33,19 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     "5XX": {"model": ErrorAnswer, "description": "The server cannot do it now"},
 }
 DESCRIPTION = "The Managed Agents API, served by Podium. The official SDKs work against it unchanged."
+
+
+def describe_keys(document: dict[str, Any]) -> None:
+    """Say in the document how a key is sent, and what needs none.
+
+    It is said once here, and not by each route: FastAPI would read the headers again for each request.
+    """
+    what = "A key of `podium key create`"
+    document.setdefault("components", {})["securitySchemes"] = {
+        "ApiKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": f"{what}."},
+        "Bearer": {"type": "http", "scheme": "bearer", "description": f"{what}, as a bearer token."},
+    }
+    document["security"] = [{"ApiKey": []}, {"Bearer": []}]
+    for path in OPEN & document["paths"].keys():
+        for operation in document["paths"][path].values():
+            operation["security"] = [{}, *document["security"]]

@@ -18,7 +18,7 @@ from podium.api.auth import Authenticated
 from podium.api.bodies import Bodies
 from podium.api.errors import ApiError, handled
 from podium.api.middleware import VERSION, Answered, Crowded, OwnNames
-from podium.api.openapi import DESCRIPTION, RESPONSES
+from podium.api.openapi import DESCRIPTION, RESPONSES, describe_keys
 from podium.api.state import Server, Settings
 from podium.app import Podium
 from podium.errors import PodiumError, UnknownName
@@ -26,7 +26,8 @@ from podium.serving import Serving
 from podium.store.catalog import SqliteCatalog
 from podium.store.keys import SqliteKeys
 
-ROUTERS = tuple(part.router for part in (agents, environments, sessions, events, threads, health, models))
+# Those that are asked most stand first: they are looked through in this order.
+ROUTERS = tuple(part.router for part in (events, sessions, threads, agents, environments, models, health))
 
 
 @asynccontextmanager
@@ -68,6 +69,7 @@ def make_app(server: Server) -> FastAPI:
     app.state.server = server
     for router in ROUTERS:
         app.include_router(router)
+    describe_keys(app.openapi())
     return app
 
 
@@ -114,7 +116,7 @@ async def known_query(request: Request) -> None:
 
     Errors: ApiError 400, naming it and the nearest right one.
     """
-    if not request.url.query:
+    if not request.scope["query_string"]:
         return
     route: APIRoute = request.scope["route"]
     operation = request.app.openapi()["paths"][route.path_format][request.method.lower()]
