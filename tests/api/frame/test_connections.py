@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from podium.api.listening import open_socket
 from podium.api.state import Settings
-from tests.api.server import Serve, Served
+from podium.core.ports import ModelRequest
+from tests.api.server import MODEL, Serve, Served
 
 
 @asynccontextmanager
@@ -117,3 +118,48 @@ async def test_request_under_way_is_answered_before_the_end(served: Serve) -> No
     answered = await reader.read()
     writer.close()
     assert answered.startswith(b"HTTP/1.1 405 ")
+
+
+async def test_stream_ends_in_good_order_with_the_server(served: Serve) -> None:
+    async with served() as server:
+        agent = (await server.post("/v1/agents", {"name": "a", "model": MODEL})).json["id"]
+        environment = (await server.post("/v1/environments", {"name": "e"})).json["id"]
+        session = (await server.post("/v1/sessions", {"agent": agent, "environment_id": environment})).json["id"]
+        reader, writer = await asyncio.open_connection(*server.url.removeprefix("http://").split(":"))
+        path = f"/v1/sessions/{session}/events/stream"
+        writer.write(f"GET {path} HTTP/1.1\r\nhost: localhost\r\nx-api-key: {server.key}\r\n\r\n".encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        began = asyncio.get_running_loop().time()
+    took_s = asyncio.get_running_loop().time() - began
+    rest = await reader.read()
+    writer.close()
+
+    assert b"text/event-stream" in head
+    assert rest.endswith(b"0\r\n\r\n")
+    assert took_s < 3
+
+
+async def test_session_under_way_at_the_end_goes_on_with_the_next_start(served: Serve) -> None:
+    gate, called = asyncio.Event(), asyncio.Event()
+
+    async def script(request: ModelRequest) -> str:
+        called.set()
+        await gate.wait()
+        return "done"
+
+    async with served(script) as server:
+        agent = (await server.post("/v1/agents", {"name": "a", "model": MODEL})).json["id"]
+        environment = (await server.post("/v1/environments", {"name": "e"})).json["id"]
+        first = {"type": "user.message", "content": [{"type": "text", "text": "go"}]}
+        body = {"agent": agent, "environment_id": environment, "initial_events": [first]}
+        session = (await server.post("/v1/sessions", body)).json["id"]
+        await asyncio.wait_for(called.wait(), 20)
+    gate.set()
+    async with served(script) as server:
+        async with asyncio.timeout(20):
+            async for record in server.podium.watch(session):
+                if record.type == "session.status_idle":
+                    break
+        events = (await server.get(f"/v1/sessions/{session}/events")).json["data"]
+
+    assert [it["content"][0]["text"] for it in events if it["type"] == "agent.message"] == ["done"]
