@@ -98,7 +98,7 @@ async def test_update_without_a_change_writes_nothing(disk: Disk) -> None:
     async with disk.process() as store:
         await store.create(new_session(title="same"))
 
-        assert await store.admit("sesn_1", Update(title="same", metadata={})) == ()
+        assert await store.admit("sesn_1", Update(title="same", metadata={"no": None})) == ()
 
         assert await types(store, 2) == []
 

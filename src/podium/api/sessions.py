@@ -20,7 +20,6 @@ from podium.core.definitions import Definition, SessionLimits
 from podium.core.json import JSON
 from podium.core.lists import ListedSession, Place, SessionsWanted
 from podium.core.ports import Archive, Delete, Update
-from podium.core.revisions import merged_metadata
 from podium.core.rows import About, SessionRow
 from podium.errors import BadInput, NoPrice, NotFound
 
@@ -61,7 +60,7 @@ async def _team(body: SessionCreate, caller: Caller, server: Server) -> Resolved
     try:
         environment = await server.catalog.environment(caller.workspace, body.environment_id)
     except NotFound as error:
-        raise NotFound(f"environment_id: {error}") from None
+        raise ApiError(404, f"environment_id: {error}", details={"error_code": "environment_not_found"}) from None
     if environment.archived_at is not None:
         said = f"environment {environment.id} is archived, and takes no new sessions"
         raise invalid("environment_id", said, code="environment_archived")
@@ -162,20 +161,20 @@ async def retrieve(session_id: str, caller: Reader, server: Here) -> Response:
 
 
 @router.post("/v1/sessions/{session_id}", summary="Update a session")
-async def update(session_id: str, body: SessionUpdate, caller: Writer, server: Here) -> Response:
+async def update(session_id: str, body: SessionUpdate, caller: Writer, server: Here, receipt: Once) -> Response:
     """The session with what was changed, which its stream tells too. Nothing happens where nothing changes."""
-    row = await own(server, caller, session_id)
+    await own(server, caller, session_id)
     given = body.model_fields_set
     definition, snapshot = await _other_tools(body, session_id, server)
     request = Update(
         title=None if "title" not in given else body.title or "",
-        metadata=None if body.metadata is None else merged_metadata(row.about.metadata, body.metadata),
+        metadata=body.metadata,
         budget=None if body.budget is None else body.budget.usd,
         has_budget=not ("budget" in given and body.budget is None),
         definition=definition,
         snapshot=snapshot,
     )
-    await server.podium.admit(session_id, request)
+    await server.podium.admit(session_id, request, receipt=receipt)
     return await _answer(server, session_id)
 
 
@@ -194,10 +193,10 @@ async def _other_tools(
 
 
 @router.post("/v1/sessions/{session_id}/archive", summary="Archive a session")
-async def archive(session_id: str, caller: Writer, server: Here) -> Response:
+async def archive(session_id: str, caller: Writer, server: Here, receipt: Once) -> Response:
     """The session is over for good; what it did can still be read. It must not be running."""
     await own(server, caller, session_id)
-    await server.podium.admit(session_id, Archive())
+    await server.podium.admit(session_id, Archive(), receipt=receipt)
     return await _answer(server, session_id)
 
 

@@ -150,11 +150,13 @@ class EventStream(Response):
         """Write the frames of these records; whether the last one was the last of all."""
         view = self._view
         for record in page:
-            is_own = record.thread == view.thread
+            event, is_own = record.event, record.thread == view.thread
+            is_last = self._is_last(record)
             if not is_shown(record.views, is_own=is_own, is_primary=view.is_primary):
+                if is_last:
+                    return True
                 continue
-            event = record.event
-            if self._first is not None and event.id != self._first:
+            if self._first is not None and (event.id is None or event.id < self._first):  # later ids sort after
                 continue
             self._first = None
             if is_own:
@@ -164,14 +166,16 @@ class EventStream(Response):
                 await out.write(part)
             if is_own:
                 self._previews.after(event)
-            if self._is_last(record):
+            if is_last:
                 return True
         return False
 
     def _is_last(self, record: Record) -> bool:
-        if self._view.is_primary:
-            return isinstance(record.event, SessionDeleted | SessionTerminated)
-        return isinstance(record.event, ThreadTerminated) and record.thread == self._view.thread
+        """Whether nothing of this stream comes behind the record."""
+        if isinstance(record.event, SessionDeleted | SessionTerminated):
+            return True
+        view, event = self._view, record.event
+        return not view.is_primary and isinstance(event, ThreadTerminated) and event.session_thread_id == view.thread
 
 
 async def _left(receive: Receive, work: "asyncio.Task[None]") -> None:

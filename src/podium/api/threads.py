@@ -7,7 +7,7 @@ import msgspec
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from podium.api.answers import answered
+from podium.api.answers import Once, answered
 from podium.api.errors import JSON_TYPE, ApiError
 from podium.api.event_lists import list_events
 from podium.api.events import STREAM, Deltas, LastEventId, resumed
@@ -63,14 +63,14 @@ async def retrieve(session_id: str, thread_id: str, caller: Reader, server: Here
 
 
 @router.post("/v1/sessions/{session_id}/threads/{thread_id}/archive", summary="Archive a thread")
-async def archive(session_id: str, thread_id: str, caller: Writer, server: Here) -> Response:
+async def archive(session_id: str, thread_id: str, caller: Writer, server: Here, receipt: Once) -> Response:
     """The thread is over for good, and makes room for another. It must not be running.
 
     While other threads of the session run, its driver archives it; this waits until it has.
     """
     row = await own(server, caller, session_id)
     await _thread(server, row, thread_id)
-    await server.podium.admit(session_id, Archive(thread=thread_id))
+    await server.podium.admit(session_id, Archive(thread=thread_id), receipt=receipt)
     thread = await _archived(server, row, thread_id)
     return answered(await shown_thread(server, row, thread))
 

@@ -15,6 +15,7 @@ from podium.core.facts import AgentReplaced, ArchiveAsked, DelegationClosed, Lim
 from podium.core.moment import Moment
 from podium.core.money import budget_of
 from podium.core.ports import Archive, Update
+from podium.core.revisions import merged_metadata
 from podium.core.rows import Changes, ThreadRow, View
 from podium.core.waking import still_idle, thread_of, waits, wake
 from podium.errors import Refused
@@ -29,9 +30,10 @@ def update(view: View, request: Update, at: Moment) -> tuple[PublicEvent | None,
     if request.title is not None and request.title != about.title:
         changed["title"] = request.title
         about = replace(about, title=request.title)
-    if request.metadata is not None and dict(request.metadata) != about.metadata:
-        changed["metadata"] = dict(request.metadata)
-        about = replace(about, metadata=dict(request.metadata))
+    metadata = about.metadata if request.metadata is None else merged_metadata(about.metadata, request.metadata)
+    if metadata != about.metadata:
+        changed["metadata"] = metadata
+        about = replace(about, metadata=metadata)
     if not request.has_budget and about.budget is not None:
         changed["budget"] = None
         about = replace(about, budget=None)

@@ -533,13 +533,13 @@ class GiveResult:
 class Update:
     """Change what is said of a session; None leaves it.
 
-    Shape: `metadata` is the whole of it. `budget` above what is spent sets going what it had stopped;
-    `has_budget` False takes it away for good. `definition` is the primary's new one, and `snapshot` it as the API shows
-    it: only while the session is idle.
+    Shape: `metadata` are pairs to set; one that is None or "" is deleted. `budget` above what is spent sets going what
+    it had stopped; `has_budget` False takes it away for good. `definition` is the primary's new one, and `snapshot` it
+    as the API shows it: only while the session is idle.
     """
 
     title: str | None = None
-    metadata: Mapping[str, str] | None = None
+    metadata: Mapping[str, str | None] | None = None
     budget: Decimal | None = None
     has_budget: bool = True
     definition: Definition | None = None
