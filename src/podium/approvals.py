@@ -49,6 +49,7 @@ def waiting(state: SessionState) -> list[Approval]:
             input=call.input,
         )
         for thread, call in state.waiting_calls()
+        if not call.custom  # the client's own tools are no matter of approval
     ]
 
 

@@ -1,11 +1,14 @@
-"""What people do to a session: they answer calls that ask, and stop single threads, here or through another process."""
+"""What people do to a session: they answer calls that ask, give results of their own tools, stop and archive single
+threads, raise its budget; here or through another process.
+"""
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from podium.core.content import text
-from podium.core.events import AgentToolUse
-from podium.core.ports import Confirm, InputRequest, Interrupt, SendMessage
+from podium.core.ports import Archive, Confirm, GiveResult, InputRequest, Interrupt, SendMessage, Update
 from podium.core.session import SessionState
+from podium.core.thread import OpenCall
 from podium.errors import NotFound, Refused
 from tests.lab.lab import SESSION, Happening, Lab, Live
 from tests.lab.log import Played
@@ -13,16 +16,23 @@ from tests.lab.log import Played
 Ask = Callable[[SessionState], list[InputRequest]]
 
 
-def allows(use: AgentToolUse) -> bool:
+def allows(call: OpenCall) -> bool:
     """Whether a person lets the call happen."""
-    return not str(use.input.get("key", "")).startswith("no")
+    return not str(call.input.get("key", "")).startswith("no")
 
 
 def answer(played: Played, lab: Lab) -> None:
-    """Nobody drives the session, and a person answers the first of the calls that ask."""
-    uses = {record.event.id: record.event for record in played.records if isinstance(record.event, AgentToolUse)}
+    """Nobody drives the session, and a person answers the first of the calls that ask, or gives its result."""
     _, call = next(iter(played.state.waiting_calls()))
-    lab.tell(Confirm(call=call.id, allow=allows(uses[call.id]), reason="I would rather not"))
+    lab.tell(reply_to(call))
+
+
+def reply_to(call: OpenCall, allow: bool | None = None) -> InputRequest:
+    """What a person says to the call: by its key, or as told. What is not allowed of the client's own tools fails."""
+    is_allowed = allows(call) if allow is None else allow
+    if call.custom:
+        return GiveResult(call=call.id, content=text(f"{call.name} {call.input['key']}"), is_error=not is_allowed)
+    return Confirm(call=call.id, allow=is_allowed, reason="I would rather not")
 
 
 def inputs(ask: Ask, *, elsewhere: bool) -> Happening:
@@ -46,11 +56,7 @@ def answered(*, most: int = 100, allow: bool | None = None, elsewhere: bool = Fa
     """An act: a person answers the calls that ask now, or the first of them; by their keys, or all the same way."""
 
     def ask(state: SessionState) -> list[InputRequest]:
-        calls = [call for _, call in state.waiting_calls()][:most]
-        return [
-            Confirm(call=call.id, allow=not str(call.input["key"]).startswith("no") if allow is None else allow)
-            for call in calls
-        ]
+        return [reply_to(call, allow) for _, call in state.waiting_calls()][:most]
 
     return inputs(ask, elsewhere=elsewhere)
 
@@ -71,6 +77,30 @@ def stopped_nth(nth: int, *, elsewhere: bool = False) -> Happening:
         return [Interrupt(thread=list(state.threads)[nth % len(state.threads)])]
 
     return inputs(ask, elsewhere=elsewhere)
+
+
+def archived(agent: str, *, elsewhere: bool = False) -> Happening:
+    """An act: a person archives the threads of this agent."""
+
+    def ask(state: SessionState) -> list[InputRequest]:
+        return [Archive(thread=each.id) for each in state.threads.values() if each.definition.name == agent]
+
+    return inputs(ask, elsewhere=elsewhere)
+
+
+def archived_nth(nth: int, *, elsewhere: bool = False) -> Happening:
+    """An act: a person archives one thread of those there are."""
+
+    def ask(state: SessionState) -> list[InputRequest]:
+        return [Archive(thread=list(state.threads)[nth % len(state.threads)])]
+
+    return inputs(ask, elsewhere=elsewhere)
+
+
+def raised(usd: str | None, *, elsewhere: bool = False) -> Happening:
+    """An act: somebody raises the session's budget, or takes it away."""
+    request = Update(has_budget=False) if usd is None else Update(budget=Decimal(usd), title=f"for ${usd}")
+    return inputs(lambda state: [request], elsewhere=elsewhere)
 
 
 def wrote(words: str, *, elsewhere: bool = False) -> Happening:

@@ -17,7 +17,8 @@ class Play:
 
     Shape: `is_repeatable` if all its tools are idempotent and its end depends on no clock and no person: then it ends
     the same however often it is killed. A person who finds it idle answers a call that asks: with "no" at the head of
-    its key it is denied. `caps` are the limits in dollars by agent, "" the session's own.
+    its key it is denied; one who finds it stopped at its budget raises that to `raised_to` dollars. `caps` are the
+    limits in dollars by agent, "" the session's own.
     """
 
     lab: Stage
@@ -25,6 +26,7 @@ class Play:
     acts: Sequence[Act] = ()
     limits: SessionLimits | None = None
     is_repeatable: bool = False
+    raised_to: int | None = None
     caps: dict[str, Decimal] = field(default_factory=dict)
 
 

@@ -3,10 +3,12 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from podium.core.content import Message, TextBlock, ToolResultBlock, ToolUseBlock, plain
 from podium.core.events import SessionIdle
+from podium.core.ports import Update
 from podium.core.session import SessionState
 from tests.crash.people import answer
 from tests.crash.play import Play
@@ -36,10 +38,20 @@ def killed_at(build: Callable[[], Play], *points: int) -> tuple[Play, Played, li
             continue
         if not isinstance(played.records[-1].event, SessionIdle) or played.state.paused:
             continue
-        if played.stop_reason != "requires_action":
+        if not goes_on(play, played):
             return play, played, deaths
-        answer(played, play.lab)
     raise AssertionError(f"after {MOST_PROCESSES} processes the session has not come to its end: {deaths}")
+
+
+def goes_on(play: Play, played: Played) -> bool:
+    """Whether a person who finds the session idle has it go on."""
+    if played.stop_reason == "requires_action":
+        answer(played, play.lab)
+        return True
+    if played.stop_reason == "budget_reached" and play.raised_to not in (None, played.state.settings.usd):
+        play.lab.tell(Update(budget=Decimal(play.raised_to or 0)))
+        return True
+    return False
 
 
 def live(play: Play, fuse: Fuse, acts: Sequence[Act] | None = None) -> Played:

@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from podium.core.content import text
 from podium.core.ports import SendMessage
-from tests.crash.people import answer, answered, stopped_nth, wrote
+from tests.crash.people import answered, archived_nth, raised, stopped_nth, wrote
 from tests.crash.play import Build
 from tests.crash.plays import ALL
-from tests.crash.points import live
+from tests.crash.points import goes_on, live
 from tests.crash.test_points import verify
 from tests.lab.lab import SESSION, Act, interrupted, interrupted_elsewhere
 from tests.lab.world import Fuse, Killed
@@ -21,6 +21,8 @@ HAPPENINGS = [
     interrupted_elsewhere(),
     interrupted_elsewhere(pause=True),
     *(stopped_nth(nth, elsewhere=elsewhere) for nth in range(4) for elsewhere in (False, True)),
+    *(archived_nth(nth, elsewhere=elsewhere) for nth in range(1, 4) for elsewhere in (False, True)),
+    *(raised(usd, elsewhere=elsewhere) for usd in ("5", None) for elsewhere in (False, True)),
     *(wrote("more", elsewhere=elsewhere) for elsewhere in (False, True)),
     *(
         answered(most=most, allow=allow, elsewhere=elsewhere)
@@ -56,10 +58,8 @@ def test_whatever_happens_the_session_comes_to_its_end(
         play.lab.tell(SendMessage(content=text("last words")))
     played = live(play, Fuse(), acts=[])
     for _ in range(MOST_LIVES):
-        if played.state.status == "idle" and not played.state.paused:
-            if played.stop_reason != "requires_action":
-                break
-            answer(played, play.lab)
+        if played.state.status == "idle" and not played.state.paused and not goes_on(play, played):
+            break
         played = live(play, Fuse(), acts=[])
     assert (played.state.status, played.state.paused, played.state.queue) == ("idle", False, {})
     assert played.stop_reason != "requires_action"

@@ -136,6 +136,15 @@ class SessionState:
         """Whether a person's message waits to be taken."""
         return any(isinstance(event, UserMessage) for event in self.queue.values())
 
+    @property
+    def has_results(self) -> bool:
+        """Whether a result that the client gave waits to be taken: it is in no queue, since it is processed already."""
+        return any(
+            isinstance(call.answer, UserCustomToolResult) and call.attempt == 0
+            for thread in self.threads.values()
+            for call in thread.calls.values()
+        )
+
     def interrupts(self) -> Iterator[UserInterrupt]:
         """Interrupts that wait to be taken and may have something to stop."""
         for id, event in self.queue.items():

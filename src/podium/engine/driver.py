@@ -369,7 +369,7 @@ class Driver:
         """Record what inputs that are known have set going: what waits for them may not have seen them yet."""
         state = self.state
         lift(state, at)
-        if not state.queue:
+        if not (state.queue or state.has_results):
             return
         if not state.main.is_open and not state.paused and state.main.stop_reason is not None:
             # No model call will take them: what stopped this one still stands.
