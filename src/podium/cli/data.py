@@ -56,6 +56,8 @@ async def traced(store: Store, session: str) -> Trace:
     while page := await store.records(session, after=made.head):
         for record in page:
             made.apply(record)
+    main = made.threads[made.primary]
+    main.agent = main.agent or (await store.session(session)).agent_name  # of one that has had no task yet
     return made
 
 
