@@ -229,6 +229,7 @@ class Podium:
         limits: SessionLimits,
         environment: str = "",
         workspace: str = "default",
+        notes: Sequence[str] = (),
         receipt: Receipt | None = None,
     ) -> str:
         """Create a session of agents that are pinned already, without driving it; its id.
@@ -259,6 +260,7 @@ class Podium:
             about=about,
             environment=environment,
             workspace=workspace,
+            notes=notes,
         )
         if not await parts.store.create(replace(new, is_driven=False), receipt):
             assert receipt is not None

@@ -95,7 +95,8 @@ DIFFERENCES: tuple[Difference, ...] = (
         id="web-tools-kept",
         about="Agents",
         what="`web_search` and `web_fetch` are taken in toolsets and by their bare names, with their settings, and are "
-        "kept. They are not offered to the model.",
+        "kept. They are not offered to the model. The first event of a session with such an agent is a `session.error` "
+        "that says so, and `/health` says it too.",
         why="Ordinary programs name them; they search and read by the hosted service's own means.",
     ),
     Difference(

@@ -15,8 +15,9 @@ from podium.api.resolve import Resolved, resolve, retooled
 from podium.api.shapes.content import content_of
 from podium.api.shapes.sessions import SessionCreate, SessionUpdate
 from podium.api.state import Here, Server
-from podium.api.toolsets import stored
+from podium.api.toolsets import not_offered, stored
 from podium.core.definitions import Definition, SessionLimits
+from podium.core.events import UserMessage
 from podium.core.json import JSON
 from podium.core.lists import ListedSession, Place, SessionsWanted
 from podium.core.ports import Archive, Delete, Update
@@ -46,6 +47,7 @@ async def create(body: SessionCreate, caller: Writer, server: Here, receipt: Onc
                 limits=SessionLimits(live_threads=LIVE_THREADS, usd=None if body.budget is None else body.budget.usd),
                 environment=body.environment_id,
                 workspace=caller.workspace,
+                notes=_notes(team),
                 receipt=receipt,
             )
         except NoPrice as error:
@@ -67,10 +69,20 @@ async def _team(body: SessionCreate, caller: Caller, server: Server) -> Resolved
     return await server.catalog.look(caller.workspace, lambda look: resolve(body.agent, look))
 
 
+def _notes(team: Resolved) -> list[str]:
+    """What of the agents' tools this server does not have."""
+    notes = []
+    for definition in team.definitions.values():
+        if names := not_offered(definition.wire["tools"]):
+            tools = " and ".join(f"'{name}'" for name in names)
+            notes.append(f"agent '{definition.name}': {tools} cannot be called: this server has no provider of them")
+    return notes
+
+
 async def _tell(server: Server, session: str) -> None:
     """Have the first stream of the session begin with its first event."""
-    records = await server.podium.parts.store.records(session, limit=2)
-    first = next(record.event.id for record in records if record.event.id is not None)
+    records = await server.podium.parts.store.records(session)
+    first = next(record.event.id for record in records if isinstance(record.event, UserMessage))
     server.heard.accepted(session, first, after=0)
 
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from podium.core.content import Content, plain, text
 from podium.core.definitions import Concurrency, Definition, SessionLimits
-from podium.core.events import SessionRunning, UserMessage
+from podium.core.events import ErrorDetail, RetryStatus, SessionError, SessionRunning, UserMessage
 from podium.core.facts import SessionCreated, SessionSettings
 from podium.core.json import JSON
 from podium.core.moment import Moment
@@ -55,10 +55,12 @@ def open_session(
     about: About | None = None,
     environment: str = "",
     workspace: str = "default",
+    notes: Sequence[str] = (),
 ) -> tuple[SessionState, NewSession]:
     """A session whose primary thread has the tasks queued and works: its state, and what a store is to create.
 
-    Shape: without a task it is idle, and nobody drives it. Without `about` the first task names it.
+    Shape: without a task it is idle, and nobody drives it. Without `about` the first task names it. `notes` are what
+    its clients are to know of it from the beginning.
     """
     contents = [text(task) if isinstance(task, str) else task for task in tasks]
     primary = at.thread_id()
@@ -75,6 +77,9 @@ def open_session(
         environment=environment,
     )
     at.private(primary, created)
+    for note in notes:
+        error = ErrorDetail("unknown_error", note, RetryStatus("retrying"))  # the one kind that ends nothing
+        at.own(primary, SessionError(id=at.event_id(), processed_at=at.now, error=error))
     for content in contents:
         at.own(primary, UserMessage(id=at.event_id(), processed_at=None, content=content))
     if contents:
