@@ -14,7 +14,11 @@ ALTER TABLE session ADD COLUMN threads_s REAL NOT NULL DEFAULT 0;
 ALTER TABLE session ADD COLUMN running_since INTEGER;
 UPDATE session SET agent_id = 'agent_' || substr(agent, 1, 24), updated_at = created_at;
 CREATE INDEX session_created ON session (workspace, created_at);
-CREATE INDEX session_agent ON session (workspace, agent_id);
+CREATE INDEX session_agent ON session (workspace, agent_id, created_at);
+-- Deleted sessions are taken out of the file some time later. Their rows stay, so that no id is used again.
+ALTER TABLE session ADD COLUMN purged INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX session_deleted ON session (deleted_at) WHERE deleted_at IS NOT NULL AND purged = 0;
+CREATE INDEX record_blob ON record (blob) WHERE blob IS NOT NULL;
 CREATE INDEX session_environment ON session (environment) WHERE environment != '';
 
 ALTER TABLE thread ADD COLUMN updated_at INTEGER NOT NULL DEFAULT 0;
