@@ -89,7 +89,7 @@ class Calls:
 
     async def session(self, agent: Any = None, **sent: JSON) -> Any:
         agent = agent or await self.agent()
-        made = await self.post_session(agent=agent["id"] if "id" in agent and "type" in agent else agent, **sent)
+        made = await self.post_session(agent=agent["id"] if "created_at" in agent else agent, **sent)
         return ok(made, BetaManagedAgentsSession)
 
     async def get(self, session: str) -> Any:

@@ -155,4 +155,26 @@ DIFFERENCES: tuple[Difference, ...] = (
         what="Every answer has the header `podium-version`.",
         why="A server that is set up as its own model provider by mistake finds out.",
     ),
+    Difference(
+        id="session-parts-later",
+        about="Sessions",
+        what="`resources` and `vault_ids` that are not empty, `user.define_outcome`, `user.tool_result` and sources of "
+        "the type `file` are refused with 400 naming the field.",
+        why="They come with later versions.",
+    ),
+    Difference(
+        id="sessions-of-programs",
+        about="Sessions",
+        what="Sessions that the command line or the library began in the same data folder are shown too, in the "
+        "workspace `default`. Their `environment_id` is empty, their agents have version 1 and an id made of their "
+        "content, and Python functions show as custom tools.",
+        why="What one begins, the others see, watch, approve and interrupt.",
+    ),
+    Difference(
+        id="list-cost-of-tokens",
+        about="Sessions",
+        what="`list_cost`, and what a budget counts, is that of the tokens at the prices of `podium.toml` or of the "
+        "public lists; hours of work cost nothing. Where the price of a model is not known it is null.",
+        why="It is what your provider bills; the machine is yours.",
+    ),
 )
