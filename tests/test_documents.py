@@ -2,7 +2,8 @@
 
 Each document is read from its top in a fresh folder. A block with a title is a file, ```python is a program, ```sh are
 commands, and ```text is what the block before it printed, where … stands for anything. Blocks of other kinds are only
-to be read. Where a document names the gateway, there is a server of models that says what a team would.
+to be read. Where a document names the gateway, there is a server of models that says what a team would. A server that
+it starts takes any free port, and is gone at its end.
 """
 
 import asyncio
@@ -10,11 +11,13 @@ import io
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -25,6 +28,7 @@ from tools.reference import behind
 
 ROOT = Path(__file__).parent.parent
 GATEWAY = "http://localhost:4000"
+SERVE = "podium serve"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 RUN = re.compile(r"^```(?P<kind>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$", re.M | re.S)
 
@@ -60,17 +64,17 @@ async def test_document_runs(file: Path, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith(("PODIUM_", "ANTHROPIC_"))]:
         monkeypatch.delenv(name)
-    async with MessagesServer(script=_reply) as server:
+    async with MessagesServer(script=_reply) as server, Commands(tmp_path) as commands:
         printed = ""
         for block in blocks(file):
-            given = block.text.replace(GATEWAY, server.url)
+            given = block.text.replace(GATEWAY, server.url).replace(SERVE, f"{SERVE} --port 0")
             if block.title:
                 (tmp_path / block.title).write_text(given)
             elif block.kind == "python":
                 printed = await asyncio.to_thread(_run_program, given)
                 assert printed, f"it prints nothing:\n{given}"
             elif block.kind == "sh":
-                printed = await _run_commands(given, tmp_path)
+                printed = await commands.run(given)
             elif block.kind == "text":
                 assert _fits(block.text, printed), f"it says:\n{block.text}\nand this was printed:\n{printed}"
 
@@ -81,19 +85,37 @@ def _run_program(program: str) -> str:
     return printed.getvalue()
 
 
-async def _run_commands(commands: str, folder: Path) -> str:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    process = await asyncio.create_subprocess_exec(
-        *("sh", "-e", "-c", commands),
-        cwd=folder,
-        env={**os.environ, "PATH": path, "COLUMNS": "100"},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    printed = (await process.communicate())[0].decode()
-    assert process.returncode == 0, f"exit code {process.returncode} of:\n{commands}\nwhich printed:\n{printed}"
-    return printed
+class Commands:
+    """Runs commands in a folder; what they leave behind in the background ends with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._groups: list[int] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for group in self._groups:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+
+    async def run(self, commands: str) -> str:
+        """What they print."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        process = await asyncio.create_subprocess_exec(
+            *("sh", "-e", "-c", commands),
+            cwd=self._folder,
+            env={**os.environ, "PATH": path, "COLUMNS": "100"},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._groups.append(process.pid)
+        printed = (await process.communicate())[0].decode()
+        assert process.returncode == 0, f"exit code {process.returncode} of:\n{commands}\nwhich printed:\n{printed}"
+        return printed
 
 
 def _fits(shown: str, printed: str) -> bool:

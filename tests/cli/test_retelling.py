@@ -194,18 +194,9 @@ def test_cost_that_is_told_at_rest_is_what_a_thread_cost_since_the_last_one() ->
     assert made.cost.unknown == 2
 
     for usd in ("0.25", "0.25", "0.30"):
-        records += retelling.settled({made.primary: Decimal(usd)})
+        records += retelling.settled(made.primary, Decimal(usd))
 
     assert str(trace(records).cost) == "$0.2500"
-
-
-def test_session_of_unknown_price_stays_so() -> None:
-    log = Lab(lead="done").run(agent("lead"))
-    made, records, retelling = retold(log)
-
-    records += retelling.settled({made.primary: None})
-
-    assert trace(records).cost.told == "price unknown"
 
 
 def test_kinds_of_a_newer_server_are_passed_on_untouched() -> None:

@@ -1,8 +1,8 @@
 """A session on a server, followed: the streams of all its threads as one line of what happens.
 
 A stream shows only what happens while it is open, and connections are lost: so each is opened first, then the list of
-what was before is read, and each event is taken once. A session's idle event is held until the children's own streams
-have told what came before it.
+what was before is read, and each event is taken once. Streams race: what the session's stream tells of a child's status
+waits until the child's own stream has told what came before.
 """
 
 import asyncio
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from podium.cli.remote.server import Account
 
 _STATUS = "session.thread_status_"
+_RESTS = (f"{_STATUS}idle", f"{_STATUS}terminated")
+_PATIENCE_S = 2.0  # for a child's stream that the session's is ahead of
 _AFTER_S = (0.1, 0.5, 1.0, 2.0, 5.0)  # after how long a lost stream is opened again; the last one counts on
 
 
@@ -42,6 +44,11 @@ class Happened:
     @property
     def kind(self) -> str:
         return str(self.event.get("type"))
+
+    @property
+    def is_own_rest(self) -> bool:
+        """Whether the thread works no more, as its own stream tells it."""
+        return self.kind in _RESTS and self.event.get("session_thread_id") == self.thread
 
 
 @dataclass(frozen=True)
@@ -83,9 +90,9 @@ class Following:
         self._items: asyncio.Queue[Item] = asyncio.Queue()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._seen: dict[str, dict[str, bool]] = {}  # by thread and event: whether it was processed
-        self._told: Counter[str] = Counter()  # statuses of children in the session's stream, and in their own
-        self._own: Counter[str] = Counter()
-        self._held: deque[Item] = deque()
+        self._told: Counter[str] = Counter()  # statuses of children that the session's stream has told
+        self._own: Counter[str] = Counter()  # and those that their own streams have
+        self._held: deque[Item] = deque()  # what is told once these are even
 
     def leave(self, error: PodiumError | None = None) -> None:
         """Look on no more, once what came before was told."""
@@ -101,8 +108,9 @@ class Following:
                     if item.error is not None:
                         raise item.error
                     return
-                if isinstance(item, Happened) and item.kind == "session.status_idle":
-                    async for earlier in self._before_idle():
+                child = self._counted(item)
+                if child is not None:
+                    async for earlier in self._told_by(child):
                         yield earlier
                 yield item
         finally:
@@ -110,16 +118,32 @@ class Following:
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def _before_idle(self) -> AsyncGenerator[Item, None]:
-        """What children did before the session's idle event, and their streams have not told yet."""
-        for child in [thread for thread in self._told if self._own[thread] < self._told[thread]]:
-            await self._read_list(child)
-        while not self._items.empty():
-            self._held.append(self._items.get_nowait())
-        early = [it for it in self._held if isinstance(it, Happened) and it.thread != self._primary]
-        self._held = deque(it for it in self._held if it not in early)
-        for item in early:
-            yield item
+    def _counted(self, item: Item) -> str | None:
+        """Count a status of a child; which child, if it is the session's stream that tells it."""
+        if not isinstance(item, Happened) or not item.kind.startswith(_STATUS):
+            return None
+        if item.thread != self._primary:
+            self._own[item.thread] += 1
+            return None
+        child = str(item.event.get("session_thread_id"))
+        self._told[child] += child != self._primary
+        return child
+
+    async def _told_by(self, child: str) -> AsyncGenerator[Item, None]:
+        """What the child's own stream tells up to the status that the session's stream has told; that waits for it."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _PATIENCE_S
+        while self._own[child] < self._told[child]:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    item = await self._items.get()
+            except TimeoutError:  # its stream is lost, say; what it tells comes later then
+                return
+            if isinstance(item, Opened) or (isinstance(item, Happened) and item.thread != self._primary):
+                self._counted(item)
+                yield item
+            else:
+                self._held.append(item)
 
     # --- one stream ----------------------------------------------------------------------------------
 
@@ -191,10 +215,6 @@ class Following:
             await self._open_child(about)  # before the event counts as taken: where this fails, it is tried again
         if kind in ("event_start", "event_delta") or not self._is_new(thread, event):
             return
-        if thread != self._primary:
-            self._own[thread] += kind.startswith(_STATUS)
-        elif about != thread and kind.startswith(_STATUS):
-            self._told[about] += 1
         self._items.put_nowait(Happened(thread, event))
 
     def _is_new(self, thread: str, event: dict[str, JSON]) -> bool:

@@ -2,7 +2,7 @@
 
 The wire shows what happens, not what Podium keeps beside it in a log. What a trace reads from private facts is put in
 from what stands around it: a call starts when its model's reply is over or when it was allowed, a child's work is
-closed when it goes idle, and what calls cost is told when the session rests.
+closed when it goes idle, and what calls cost is told when its thread rests.
 """
 
 from collections.abc import Mapping
@@ -95,19 +95,16 @@ class Retelling:
         )
         return [self._fact(parent, fact)]
 
-    def settled(self, costs: Mapping[str, Decimal | None]) -> list[Record]:
-        """The records of what threads have cost so far, where that is known: the last call of each bears it."""
-        made: list[Record] = []
-        for id, usd in costs.items():
-            thread = self._threads.get(id)
-            if thread is None or usd is None or not thread.spans:
-                continue
-            *others, last = thread.spans
-            settlements = [BudgetSettled(span=span, usd=ZERO) for span in others]
-            settlements.append(BudgetSettled(span=last, usd=usd - thread.usd))
-            made += [self._fact(id, settlement) for settlement in settlements]
-            thread.spans, thread.usd = [], usd
-        return made
+    def settled(self, id: str, usd: Decimal) -> list[Record]:
+        """The records of what a thread has cost so far: the last of its calls since it was told last bears it all."""
+        thread = self._threads[id]
+        if not thread.spans:
+            return []
+        *others, last = thread.spans
+        costs = [BudgetSettled(span=span, usd=ZERO) for span in others]
+        costs.append(BudgetSettled(span=last, usd=usd - thread.usd))
+        thread.spans, thread.usd = [], usd
+        return [self._fact(id, cost) for cost in costs]
 
     def take(self, thread: str, sent: dict[str, JSON]) -> list[Record]:
         """The records of an event in this thread's stream; none for a copy of what the child's own stream shows."""

@@ -6,9 +6,8 @@ leaves at once; while it waits for a person, the first one leaves.
 
 import asyncio
 import os
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from podium.analysis.trace import Trace
@@ -87,16 +86,18 @@ class _Onlooker:
 
     async def look_on(self) -> None:
         """Show the session until it needs nobody, or nobody here can give what it needs."""
-        for record in self.retelling.opening(self._begun.title, self._begun.agent, datetime.now(UTC)):
+        for record in self.retelling.opening(self._begun.title, self._begun.agent, self._begun.at):
             self._trace.apply(record)  # before the view draws: it is a picture of threads
         self.write({"type": "session", "id": self._begun.id})
         self._shown.say(f"session {self._begun.id} at {self._account.url}")
         with on_signals(self._stop):
             async with self._shown, aclosing(self._following.items()) as items:
                 async for item in items:
+                    if isinstance(item, Happened) and item.is_own_rest:
+                        await self._settle(item.thread)
                     for record in self._retold(item):
                         self._show(record)
-                    if isinstance(item, Happened) and await self._is_over(item):
+                    if isinstance(item, Happened) and self._is_over(item):
                         return
 
     def write(self, line: object) -> None:
@@ -124,15 +125,20 @@ class _Onlooker:
         if not isinstance(self._shown, JsonLines) or record.views != PRIVATE:  # programs get what the server said
             self._shown.show(self._trace, record)
 
-    async def _is_over(self, item: Happened) -> bool:
+    def _is_over(self, item: Happened) -> bool:
         """Whether this was the last of it."""
         if item.kind in ("session.status_terminated", "session.deleted"):
             return True
         if item.kind != "session.status_idle":
             return False
-        for record in self.retelling.settled(await self._account.costs(self._begun.id)):
-            self._show(record)
         return self._trace.needs_nobody or not self._can_answer or self._is_asked
+
+    async def _settle(self, thread: str) -> None:
+        """Take in what the thread has cost: the server tells it when the thread rests."""
+        with suppress(PodiumError):  # it is asked for again at the next rest
+            usd = await self._account.cost(self._begun.id, thread)
+            for record in [] if usd is None else self.retelling.settled(thread, usd):
+                self._show(record)
 
     async def _answer(self, answer: Answer) -> None:
         await self._account.answer(self._begun.id, answer)

@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ class Begun:
     """A session that was created. Shape: `primary` is its primary thread, `agent` that thread's agent's id."""
 
     id: str
+    at: datetime
     title: str
     primary: str
     agent: str
@@ -127,17 +129,15 @@ class Account:
             )
             async for thread in self.client.beta.sessions.threads.list(session.id):
                 if thread.parent_thread_id is None:
-                    return Begun(id=session.id, title=title, primary=thread.id, agent=agent[0])
+                    return Begun(id=session.id, at=session.created_at, title=title, primary=thread.id, agent=agent[0])
         raise PodiumError(f"the server at {self.url} names no primary thread of session {session.id}")
 
-    async def costs(self, session: str) -> dict[str, Decimal | None]:
-        """What each thread has cost, in dollars; None where it is not known."""
-        found: dict[str, Decimal | None] = {}
+    async def cost(self, session: str, thread: str) -> Decimal | None:
+        """What a thread has cost up to its last rest, in dollars; None where it is not known."""
         with self.told():
-            async for thread in self.client.beta.sessions.threads.list(session):
-                cost = thread.usage.list_cost if thread.usage is not None else None
-                found[thread.id] = None if cost is None else Decimal(cost.amount) / 100
-        return found
+            usage = (await self.client.beta.sessions.threads.retrieve(thread, session_id=session)).usage
+        cost = usage.list_cost if usage is not None else None
+        return None if cost is None else Decimal(cost.amount) / 100
 
     async def interrupt(self, session: str) -> None:
         """Stop all that the session does."""
