@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from podium.analysis.integrity import damaged
 from podium.core.records import type_of
 from podium.core.rows import CallRow
 from podium.store.sqlite import SqliteStore
@@ -57,6 +58,14 @@ async def test_session_of_0_1_0_is_there_and_goes_on(old: Path) -> None:
     assert (records[0].type, type_of(records[-1].event)) == ("session.created", "span.model_request_start")
     assert [thread.id for thread in await store.threads(SESSION)] == [LEAD, ALPHA, BETA, GAMMA]
     assert await store.claim(SESSION) == 2
+    await store.close()
+
+
+async def test_doctor_finds_nothing_wrong_with_what_0_1_0_wrote(old: Path) -> None:
+    store = SqliteStore.open(old, TickingClock(), unique)
+
+    assert await damaged(store) == []
+
     await store.close()
 
 
