@@ -50,6 +50,7 @@ from podium.core.events import (
     Usage,
     UsageSnapshot,
     UserCustomToolResult,
+    UserInterrupt,
     UserMessage,
     UserToolConfirmation,
 )
@@ -577,7 +578,7 @@ def _idle(kept: Kept, state: SessionState) -> list[str]:
         wrong.append(f"the session is idle, and {kept.row.owner} owns it")
     main_waits = any(_still_asks(call) for call in state.main.calls.values())
     for event in state.queue.values():
-        is_for_later = main_waits if isinstance(event, UserMessage) else isinstance(event, UserToolConfirmation)
+        is_for_later = main_waits if isinstance(event, UserMessage) else not isinstance(event, UserInterrupt)
         if not state.paused and not is_for_later:
             wrong.append(f"the session is idle, and {event} waits")
     return wrong

@@ -69,7 +69,7 @@ def defined() -> Play:
         ],
         a=[[create("scout", task="deep"), call("note", key="a")], "a done"],
         scout=[[say("so"), call("note", key="scout"), create("scout")], after(1, "seen")],
-        clerk=[[call("note", key="clerk"), call("send_to_parent", message="half")], after(6, "written")],
+        clerk=[[call("note", key="clerk")], after(60, "written")],
     )
     note = lab.tool("note", idempotent=True, seconds=1)
     a = Agent("a", model="m", tools=[note], inline_agents=True)

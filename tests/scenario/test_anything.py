@@ -10,10 +10,12 @@ import pytest
 
 from podium import Agent, Concurrency, Limits, ModelRequest, Reply, SessionLimits, Usage, call, say
 from podium.core.content import ToolUseBlock, text
+from podium.core.json import JSON
 from podium.core.money import ModelFacts, Price
-from podium.core.ports import Confirm, InputRequest, Interrupt, SendMessage
+from podium.core.ports import Archive, Confirm, GiveResult, InputRequest, Instruct, Interrupt, SendMessage, Update
 from podium.errors import ModelFailed, ModelFailure, NotFound, Refused
 from podium.models.rehearsal import Said
+from tests.lab.cast import ClientTool
 from tests.lab.lab import SESSION, Act, Lab, Live
 from tests.lab.world import Fuse, Killed
 
@@ -32,7 +34,7 @@ class Anything:
         self.chance = chance = Random(seed)
         facts = chance.choice([None, FACTS])
         commit_s = chance.choice([0, 0, 0.1, 0.3])
-        names = ("lead", "middle", "leaf")
+        names = ("lead", "middle", "leaf", "scout")
         self.lab = Lab(dict.fromkeys(names, self.line), facts=facts, commit_s=commit_s, chance=chance.random())
         leaf = self.agent("leaf")
         self.lead = self.agent("lead", self.agent("middle", leaf), leaf)
@@ -42,9 +44,14 @@ class Anything:
         return Agent(
             name,
             model="m",
-            tools=[self.lab.tool("look", seconds=pick([0, 0.3, 1])), self.lab.tool("pay", seconds=pick([0, 0.3]))],
+            tools=[
+                self.lab.tool("look", seconds=pick([0, 0.3, 1])),
+                self.lab.tool("pay", seconds=pick([0, 0.3])),
+                ClientTool("crm"),
+            ],
             permissions={"pay": "always_ask"},
             callable_agents=callable_agents,
+            inline_agents=pick([True, False]),
             limits=Limits(turns=pick([None, None, 4]), seconds=pick([None, None, 3]), usd=pick([None, 6, 10])),
         )
 
@@ -67,8 +74,11 @@ class Anything:
         threads = re.findall(r"sthr_\d+", str(list(request.messages)))
         agents = [offer.name for offer in request.tools if offer.is_agent]
         match name := chance.choice(request.tools).name:
-            case "look" | "pay":
+            case "look" | "pay" | "crm":
                 return call(name, key=str(chance.randint(0, 9)))
+            case "create_agent":
+                more: dict[str, JSON] = chance.choice([{}, {"tools": ["crm"]}, {"background": True}, {"tools": ["no"]}])
+                return call(name, name=chance.choice(["scout", "leaf"]), system="Look.", task="x", **more)
             case "start_agent":
                 limits = chance.choice([{}, {"turns": 2}, {"usd": 3}])
                 return call(name, agent=chance.choice(agents), input={"task": "x"}, limits=limits)
@@ -83,15 +93,21 @@ class Anything:
             case _:
                 return call(name, task="x")
 
-    def asking(self) -> list[str]:
-        return [row.id for row in self.lab.world.log.sessions[SESSION].calls.values() if row.state == "asks"]
+    def waiting(self, state: str) -> list[str]:
+        return [row.id for row in self.lab.world.log.sessions[SESSION].calls.values() if row.state == state]
 
     def any_input(self) -> InputRequest:
-        chance, asks = self.chance, self.asking()
-        if asks and chance.random() < 0.5:
+        chance = self.chance
+        if (asks := self.waiting("asks")) and chance.random() < 0.5:
             return Confirm(call=chance.choice(asks), allow=chance.random() < 0.6)
+        if (asks := self.waiting("client")) and chance.random() < 0.6:
+            return GiveResult(call=chance.choice(asks), content=text("so"), is_error=chance.random() < 0.3)
         threads = list(self.lab.world.log.sessions[SESSION].threads)
-        inputs = [SendMessage(content=text("so?"))] * 5 + [Interrupt(), Interrupt(pause=True)]
+        inputs: list[InputRequest] = [Interrupt(), Interrupt(pause=True)]
+        inputs += [SendMessage(content=text("so?"))] * 5
+        inputs += [Instruct(content=text("be brief")), SendMessage(content=text("and?"), waits=False)]
+        inputs += [Update(budget=Decimal(chance.randint(20, 90))), Update(has_budget=False), Update(title="new")]
+        inputs += [Archive(thread=chance.choice(threads)) for _ in range(3)]
         return chance.choice([*inputs, *(Interrupt(thread=chance.choice(threads)) for _ in range(4))])
 
     async def act(self, live: Live) -> None:

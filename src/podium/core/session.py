@@ -76,10 +76,11 @@ from podium.core.facts import (
 from podium.core.json import digest
 from podium.core.moment import Moment
 from podium.core.money import dollars_of
-from podium.core.records import Event, Input, Record, Unknown, is_queued
+from podium.core.records import RECEIVED, Event, Input, Record, Unknown, is_queued
 from podium.core.rows import ZERO, About, CallRow, Changes, SessionFacts, Status
 from podium.core.thread import OpenCall, ThreadState
 
+_OF_OTHERS = (SessionPaused, *RECEIVED)
 SHELL_TOOL = "bash"
 INSTRUCTED = "Instructions from the operator of this session, which hold from here on:"
 BUDGET_CHANGED = "(The session's budget was changed, and you can go on. Do what is left to be done.)"
@@ -383,7 +384,7 @@ class SessionState:
                 pass
             case _:
                 assert_never(event)
-        if not (is_queued(event) or isinstance(event, SessionPaused)):  # those others write, with or without a driver
+        if not (is_queued(event) or isinstance(event, _OF_OTHERS)):  # those others write, with or without a driver
             self._last_at = at
 
     # --- one record each ---------------------------------------------------------------------------

@@ -208,7 +208,7 @@ class Driver:
 
     def _hand_over(self, drafts: Sequence[Draft], changes: Changes, *, release: bool = False) -> Awaitable[int]:
         """Give records to the store, which writes in the order of these calls; idle ones only if no input came."""
-        idles = release and changes.session.status == "idle" and not self.state.paused
+        idles = release and changes.session.status == "idle"
         return self.parts.store.append(
             Append(
                 session=self.state.id,
