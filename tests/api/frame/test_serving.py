@@ -88,7 +88,7 @@ async def test_message_to_an_idle_session_is_worked_on_wherever_it_was_sent(tmp_
         await elsewhere.send(session, "and again")
         seen = await until(podium, session, times=3)
 
-        assert seen.count("driving.started") == 2
+        assert seen.count("agent.message") == 3
 
 
 async def types(podium: Podium, session: str) -> list[str]:
