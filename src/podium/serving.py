@@ -9,12 +9,11 @@ import asyncio
 import logging
 import os
 from collections.abc import Coroutine
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
 from podium.app import Podium
-from podium.errors import BadInput, NotFound, Owned, PodiumError
+from podium.errors import BadInput, NotFound, Owned, PodiumError, SandboxUnavailable
 from podium.running import Run
 
 logger = logging.getLogger(__name__)
@@ -132,15 +131,15 @@ class Serving:
         except Owned:  # in the last moment
             self._waiting.add(session)
             return
-        except BadInput as error:
+        except (BadInput, SandboxUnavailable) as error:
             await self._cannot(session, error)
             return
         self._unmet.pop(session, None)
         self._runs[session] = run
         run.when_over(lambda: self._over(session, run))
 
-    async def _cannot(self, session: str, error: BadInput) -> None:
-        """It cannot be driven here: its needs are not met, or it came to an end meanwhile."""
+    async def _cannot(self, session: str, error: PodiumError) -> None:
+        """It cannot be driven here: its needs are not met, there is no sandbox, or it came to an end meanwhile."""
         row = await self._podium.parts.store.session(session)
         if not row.is_unfinished or self._unmet.get(session) == str(error):
             return
@@ -196,6 +195,10 @@ class Serving:
         while True:
             await asyncio.sleep(self._probe_s)
             for session in tuple(self._waiting):
-                with suppress(PodiumError):  # the store's own trouble; it is asked again
+                try:
                     if await store.owner(session) is None:
                         self.look(session)
+                except NotFound:  # it was deleted
+                    self._waiting.discard(session)
+                except PodiumError as error:  # the store's own trouble; it is asked again
+                    logger.debug("cannot ask who drives %s: %s", session, error)

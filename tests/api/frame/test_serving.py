@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,7 +11,8 @@ import pytest
 
 from podium.app import Podium
 from podium.core.definitions import Agent
-from podium.core.ports import Model, ModelRequest
+from podium.core.ports import Model, ModelRequest, Place, Sandbox
+from podium.errors import SandboxUnavailable
 from podium.models.rehearsal import Rehearsal
 from podium.serving import Serving, logger
 from podium.store.sqlite_file import FILE
@@ -126,6 +127,44 @@ async def test_session_that_needs_another_program_stays_as_it_is_and_is_told_onc
     told = [record.getMessage() for record in caplog.records if foreign in record.getMessage()]
     assert len(told) == 1
     assert told[0].startswith(f"session {foreign} cannot be driven by this server: ")
+
+
+class Rooms:
+    """Sandboxes that pass their self-test, or do not. Nothing runs in them."""
+
+    backend = "test"
+
+    def __init__(self, trouble: str = "") -> None:
+        self._trouble = trouble
+
+    async def check(self) -> Mapping[str, bool]:
+        if self._trouble:
+            raise SandboxUnavailable(self._trouble)
+        return {}
+
+    async def check_mounts(self, place: Place) -> None: ...
+
+    def open(self, place: Place) -> Sandbox:
+        raise AssertionError("nothing is to run here")
+
+
+async def test_session_whose_sandbox_does_not_hold_here_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Podium(tmp_path, models={"m": done()}, sandboxes=Rooms()) as podium:
+        run = await podium.start(Agent("solo", model="m", tools=["bash"]), "go")
+        await run.close()
+    own = await left_unfinished(tmp_path)
+
+    without = Podium(tmp_path, models={"m": done()}, sandboxes=Rooms("no namespaces"))
+    async with without as podium, Serving(podium) as serving:
+        await until(podium, own)
+        await podium.send(run.id, "are you there?")
+        await podium.send(own, "again")
+        await until(podium, own, times=2)
+
+        assert serving.unmet == {run.id: "no namespaces"}
+    assert len([record for record in caplog.records if run.id in record.getMessage()]) == 1
 
 
 async def test_session_goes_on_here_when_the_process_that_drove_it_lets_it_go(tmp_path: Path) -> None:
