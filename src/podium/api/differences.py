@@ -60,7 +60,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         id="no-rate-limits",
         about="Requests",
         what="Requests are not counted, and 429 is not answered. `podium serve --limit-concurrency` bounds "
-        "connections.",
+        "how many are under way at once.",
         why="The limits of the hosted service protect its other customers. Models have limits in `podium.toml`.",
     ),
     Difference(

@@ -85,7 +85,8 @@ def open_socket(host: str, port: int) -> socket.socket:
         )
     except (socket.gaierror, UnicodeError):
         raise BadInput(f"--host: '{host}' is no address of this machine; 127.0.0.1 is this machine alone") from None
-    family, kind, protocol, _, address = found[0]
+    # "localhost" is both ::1 and 127.0.0.1; programs that know one of them alone know the latter.
+    family, kind, protocol, _, address = min(found, key=lambda it: it[0] != socket.AF_INET)
     # With its protocol said: asyncio sends small packets at once on sockets that say they are TCP. Without, the body of
     # an answer would wait 40 ms for the client to acknowledge its head.
     sock = socket.socket(family, kind, protocol)

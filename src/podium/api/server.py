@@ -119,7 +119,8 @@ async def known_query(request: Request) -> None:
     if not request.scope["query_string"]:
         return
     route: APIRoute = request.scope["route"]
-    operation = request.app.openapi()["paths"][route.path_format][request.method.lower()]
+    method = "get" if request.method == "HEAD" else request.method.lower()
+    operation = request.app.openapi()["paths"][route.path_format][method]
     known = {it["name"] for it in operation.get("parameters", ()) if it["in"] == "query"}
     for name in request.query_params:
         if name not in known and name not in _EVERYWHERE:

@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from podium.api.listening import open_socket
+import pytest
+
+from podium.api.listening import open_socket, url_of
 from podium.api.state import Settings
 from podium.core.ports import ModelRequest
 from tests.api.server import MODEL, Serve, Served
@@ -74,6 +76,15 @@ async def test_head_that_is_too_large_is_refused(served: Serve) -> None:
         status, said = await refusal(server, b"GET /health HTTP/1.1\r\nhost: localhost\r\nx: " + b"a" * 65_536)
 
         assert (status, said) == (431, "headers: are larger than 65,536 bytes")
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("localhost", "http://127.0.0.1"), ("127.0.0.1", "http://127.0.0.1"), ("0.0.0.0", "http://127.0.0.1")],
+)
+def test_url_is_what_programs_on_this_machine_use(host: str, url: str) -> None:
+    with open_socket(host, 0) as listening:
+        assert url_of(listening) == f"{url}:{listening.getsockname()[1]}"
 
 
 async def test_small_answers_are_sent_at_once() -> None:

@@ -76,9 +76,11 @@ async def test_parameter_that_the_route_does_not_have_is_refused(served: Serve) 
     async with served() as server:
         got = await server.get("/v1/models?limt=5")
         other = await server.get("/health?x=1")
+        head = await server.ask("HEAD", "/health?x=1")
         fine = await server.get("/v1/models?limit=5&beta=true")
 
         assert (got.status, got.error) == (400, "limt: unknown parameter 'limt', did you mean 'limit'?")
+        assert head.status == 400
         assert (other.status, other.error) == (400, "x: unknown parameter 'x' (there is no parameter here)")
         assert fine.status == 200
 
