@@ -20,7 +20,7 @@ EXAMPLES = 40  # for each route
 _LATE_S = 10.0
 # Begins with the place: a field, a parameter, a header, or the body; or says which thing is in the way.
 _PLACE = re.compile(r"[A-Za-z][\w-]*([.\[].*)?: ", re.DOTALL)
-_THING = re.compile(r"\b(agent|environment|session|thread|event|model)\b", re.IGNORECASE)
+_THING = re.compile(r"\b(Idempotency-Key|agent|environment|session|thread|event|model)\b", re.IGNORECASE)
 
 
 @pytest.fixture(scope="module")
