@@ -141,15 +141,14 @@ class Frames:
     def __init__(self, lines: AsyncIterator[str]) -> None:
         self._lines = lines
         self.ids: list[str] = []
-        self.comments = 0
 
     async def next(self) -> Any | None:
         """The next event, or None at the end."""
         frame: dict[str, str] = {}
         async for line in self._lines:
             if line.startswith(":"):
-                self.comments += 1
-            elif line:
+                continue
+            if line:
                 name, _, value = line.partition(": ")
                 frame[name] = value
             elif frame:
@@ -158,6 +157,15 @@ class Frames:
                 return fits(json.loads(frame["data"]), BetaManagedAgentsStreamSessionEvents)
         assert not frame, "a frame was not whole"
         return None
+
+    async def silent_for(self, heartbeats: int) -> None:
+        """Until so many comments have come, and nothing else."""
+        async with asyncio.timeout(PATIENCE_S):
+            async for line in self._lines:
+                assert line.startswith(":") or not line, line
+                heartbeats -= line.startswith(":")
+                if heartbeats == 0:
+                    return
 
     async def until(self, is_it: Callable[[Any], bool]) -> list[Any]:
         """The events up to and including the first one that is it."""

@@ -177,4 +177,26 @@ DIFFERENCES: tuple[Difference, ...] = (
         "public lists; hours of work cost nothing. Where the price of a model is not known it is null.",
         why="It is what your provider bills; the machine is yours.",
     ),
+    Difference(
+        id="streams-resume",
+        about="Streams",
+        what="Every event of a stream has an `id:` line; with `Last-Event-ID` a stream goes on behind it, 0 being the "
+        "beginning. Pieces of replies have none.",
+        why="A program that lost its connection need not list all events and leave out what it knows. One that does so "
+        "all the same is right too.",
+    ),
+    Difference(
+        id="streams-late",
+        about="Streams",
+        what="The first stream that is opened within 5 seconds of an input to which nobody listened begins with that "
+        "input.",
+        why="A program that sends first and opens its stream then would else miss the beginning, or wait for ever.",
+    ),
+    Difference(
+        id="streams-end",
+        about="Streams",
+        what="A stream ends after `session.status_terminated` too, and the stream of a thread with that thread or its "
+        "session.",
+        why="Nothing more can come.",
+    ),
 )

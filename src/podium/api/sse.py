@@ -25,8 +25,6 @@ from podium.core.records import Record
 from podium.engine.hub import Follower, Preview
 
 logger = logging.getLogger(__name__)
-HEARTBEAT_S = 15.0
-STALLED_S = 60.0  # so long a client may take nothing
 PIECE = 16 * 1024  # bytes that are written at once: a client that takes nothing leaves that much more lying about
 _HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
@@ -50,8 +48,9 @@ class View:
 class Outlet:
     """Where a stream writes to: small parts together, large ones piece by piece, never ahead of the client."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, stalled_s: float) -> None:
         self._send = send
+        self._stalled_s = stalled_s
         self._parts: list[bytes] = []
         self._size = 0
 
@@ -79,7 +78,7 @@ class Outlet:
         await self._put(b"", is_last=True)
 
     async def _put(self, piece: bytes, *, is_last: bool = False) -> None:
-        async with asyncio.timeout(STALLED_S):
+        async with asyncio.timeout(self._stalled_s):
             await self._send({"type": "http.response.body", "body": piece, "more_body": not is_last})
 
 
@@ -95,7 +94,7 @@ class EventStream(Response):
         self._previews = Previews(view.thread, view.deltas)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        view, parts = self._view, self._server.podium.parts
+        view, parts, settings = self._view, self._server.podium.parts, self._server.settings
         with ExitStack() as stack:
             follower = stack.enter_context(parts.hub.following(parts.store, view.session, after=view.after))
             if view.is_primary:
@@ -106,7 +105,8 @@ class EventStream(Response):
             if view.deltas:
                 stack.enter_context(parts.hub.listening(view.session, lambda preview: self._hear(preview, follower)))
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            work = asyncio.create_task(self._stream(follower, Outlet(send)), name=f"stream of {view.session}")
+            stream = self._stream(follower, Outlet(send, settings.stalled_s))
+            work = asyncio.create_task(stream, name=f"stream of {view.session}")
             watching = [
                 asyncio.create_task(_left(receive, work)),
                 asyncio.create_task(_woken(self._server.closing, follower)),
@@ -119,7 +119,7 @@ class EventStream(Response):
             if not work.cancelled() and (error := work.exception()) is not None:
                 if not isinstance(error, TimeoutError):
                     raise error
-                logger.info("a stream of %s was cut off: its client took nothing for %g s", view.session, STALLED_S)
+                logger.info("a stream of %s is cut off: its client took nothing", view.session)
 
     def _hear(self, preview: Preview, follower: Follower) -> None:
         if self._previews.hear(preview):
@@ -127,6 +127,7 @@ class EventStream(Response):
 
     async def _stream(self, follower: Follower, out: Outlet) -> None:
         """Write what is committed, and what is coming, until there can be no more."""
+        settings = self._server.settings
         while True:
             is_over = self._view.is_over or self._server.closing.is_set()
             follower.grown.clear()
@@ -141,7 +142,7 @@ class EventStream(Response):
                 return
             await out.flush()
             try:
-                async with asyncio.timeout(HEARTBEAT_S):
+                async with asyncio.timeout(settings.heartbeat_s):
                     await follower.grown.wait()
             except TimeoutError:
                 await out.write(HEARTBEAT)

@@ -22,7 +22,8 @@ class Settings:
 
     Shape: `host` is the address it listens on. `body_bytes` is how large a body may be, `head_s` and `body_s` how long
     the head and the body of a request may take to come. `most_at_once` is how many requests and streams there may be at
-    once, None without a limit.
+    once, None without a limit. A stream says that it is there when it was silent for `heartbeat_s`, and is cut off when
+    its client took nothing for `stalled_s`.
     """
 
     host: str = "127.0.0.1"
@@ -30,6 +31,8 @@ class Settings:
     head_s: float = 30.0
     body_s: float = 30.0
     most_at_once: int | None = None
+    heartbeat_s: float = 15.0
+    stalled_s: float = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
