@@ -1,24 +1,32 @@
 """Threads over HTTP: listed, shown, archived, and each with its own events."""
 
-from podium.core.ports import ModelRequest
-from podium.models.rehearsal import Block, call, say
-from tests.api.calls import Calls, kinds, of, ok, only, words
+import asyncio
+from typing import Any
+
+import pytest
+from anthropic.types.beta.sessions import BetaManagedAgentsSessionThread
+
+from podium import ModelRequest, TextBlock, call, say
+from tests.api.calls import CUSTOM, Calls, kinds, of, ok, only, told, words
 from tests.api.server import Serve
 
 
-def delegates(request: ModelRequest) -> list[Block]:
+def is_told(request: ModelRequest) -> bool:
+    """Whether the newest thing is a message, and no result."""
+    return isinstance(request.messages[-1].content[0], TextBlock)
+
+
+def delegates(request: ModelRequest) -> Any:
     """The lead has the reader look, and says so; the reader finds it."""
     if request.agent == "reader":
-        return [say("found it")]
-    last = request.messages[-1].content[-1]
-    return [call("reader", task="look")] if last.__class__.__name__ == "TextBlock" else [say("all done")]
+        return "found it"
+    return call("reader", task="look") if is_told(request) else "all done"
 
 
 async def test_a_delegation_is_seen_from_both_sides(served: Serve) -> None:
     async with served(delegates) as server:
         calls = Calls(server)
-        session = await calls.session(await calls.team())
-        id = session["id"]
+        id = (await calls.session(await calls.team()))["id"]
 
         events = await calls.turn(id, "go")
 
@@ -26,27 +34,255 @@ async def test_a_delegation_is_seen_from_both_sides(served: Serve) -> None:
         assert (primary["parent_thread_id"], child["parent_thread_id"]) == (None, primary["id"])
         assert (child["agent"]["name"], child["agent"]["type"], child["status"]) == ("reader", "agent", "idle")
         assert "multiagent" not in primary["agent"]
-        assert only(events, "session.thread_created")["session_thread_id"] == child["id"]
+        created = only(events, "session.thread_created")
+        sent, received = only(events, "agent.thread_message_sent"), only(events, "agent.thread_message_received")
+        assert (created["session_thread_id"], sent["to_session_thread_id"]) == (child["id"], child["id"])
+        assert (received["from_session_thread_id"], "found it" in words(received)) == (child["id"], True)
         assert words(only(events, "agent.message")) == "all done"
+        assert not of(events, "agent.tool_use"), "a delegation is no call of a tool"
+        statuses = [event["session_thread_id"] for event in events if "thread_status" in event["type"]]
+        assert (statuses[0], set(statuses)) == (primary["id"], {primary["id"], child["id"]})
+
         own = await calls.listed(f"{id}/threads/{child['id']}")
         assert words(only(own, "agent.message")) == "found it"
+        assert words(own[kinds(own).index("agent.thread_message_received")]).startswith("look")
         assert not {"session.status_idle", "session.usage", "session.thread_created"} & set(kinds(own))
         assert await calls.listed(f"{id}/threads/{child['id']}", "limit=2") == own
         assert await calls.listed(f"{id}/threads/{primary['id']}") == await calls.listed(id)
-        assert of(own, "session.thread_status_idle")[0]["session_thread_id"] == child["id"]
 
 
-async def test_an_idle_thread_is_archived_and_can_be_told_from_the_others(served: Serve) -> None:
+async def test_what_a_thread_has_used_is_known_from_its_first_idle_on(served: Serve) -> None:
+    gate = asyncio.Event()
+
+    async def script(request: ModelRequest) -> Any:
+        if request.agent == "reader":
+            await gate.wait()
+        return delegates(request)
+
+    async with served(script) as server:
+        calls = Calls(server)
+        id = (await calls.session(await calls.team()))["id"]
+        [fresh] = await calls.threads(id)
+        async with calls.stream(f"{id}/events/stream") as stream:
+            ok(await calls.send(id, "go"))
+            await stream.until_kind("session.thread_created")
+            _, working = await calls.threads(id)
+            gate.set()
+            await stream.until_idle()
+
+        primary, child = await calls.threads(id)
+        whole = (await calls.get(id))["usage"]
+        assert (fresh["stats"], fresh["usage"], fresh["status"]) == (None, None, "idle")
+        assert (working["usage"], working["status"]) == (None, "running")
+        assert primary["usage"]["output_tokens"] + child["usage"]["output_tokens"] == whole["output_tokens"]
+        assert child["stats"]["startup_seconds"] == 0
+        assert child["stats"]["duration_seconds"] >= child["stats"]["active_seconds"] > 0
+
+
+async def test_threads_are_listed_in_pages_and_by_status(served: Serve) -> None:
+    def script(request: ModelRequest) -> Any:
+        if request.agent == "reader":
+            return "found it"
+        return [call("reader", task=str(n)) for n in range(4)] if is_told(request) else "all done"
+
+    async with served(script) as server:
+        calls = Calls(server)
+        id = (await calls.session(await calls.team()))["id"]
+        await calls.turn(id, "go")
+        every = [thread["id"] for thread in await calls.threads(id)]
+        path = f"/v1/sessions/{id}/threads"
+
+        first = ok(await server.get(f"{path}?limit=2"))
+        second = ok(await server.get(f"{path}?limit=3&page={first['next_page']}"))
+
+        assert [thread["id"] for thread in first["data"] + second["data"]] == every
+        assert (len(every), second["next_page"]) == (5, None)
+        assert ok(await server.get(f"{path}?statuses=running"))["data"] == []
+        assert len(ok(await server.get(f"{path}?statuses[]=running&statuses[]=idle"))["data"]) == 5
+        assert (await server.get(f"{path}?statuses[]=lost")).status == 400
+        assert (await server.get(f"{path}?page=x")).error.startswith("page: ")
+        one = ok(await server.get(f"{path}/{every[2]}"), BetaManagedAgentsSessionThread)
+        assert one["id"] == every[2]
+
+
+async def test_a_thread_is_of_one_session_alone(served: Serve) -> None:
+    async with served(delegates) as server:
+        calls = Calls(server)
+        team = await calls.team()
+        one, other = (await calls.session(team))["id"], (await calls.session(team))["id"]
+        await calls.turn(one, "go")
+        child = await calls.child(one)
+
+        for path in ("", "/events", "/stream"):
+            assert (await server.get(f"/v1/sessions/{other}/threads/{child['id']}{path}")).status == 404
+        assert (await server.post(f"/v1/sessions/{other}/threads/{child['id']}/archive")).status == 404
+
+
+async def test_a_childs_stream_is_its_own(served: Serve) -> None:
+    gate = asyncio.Event()
+
+    async def script(request: ModelRequest) -> Any:
+        if request.agent == "reader":
+            await gate.wait()
+        return delegates(request)
+
+    async with served(script) as server:
+        calls = Calls(server)
+        id = (await calls.session(await calls.team()))["id"]
+        async with calls.stream(f"{id}/events/stream") as stream:
+            ok(await calls.send(id, "go"))
+            child = (await stream.until_kind("session.thread_created"))[-1]["session_thread_id"]
+            async with calls.stream(f"{id}/threads/{child}/stream") as own:
+                gate.set()
+                seen = await own.until_kind("session.thread_status_idle")
+            await stream.until_idle()
+
+        assert words(only(seen, "agent.message")) == "found it"
+        assert {event["session_thread_id"] for event in of(seen, "session.thread_status_idle")} == {child}
+        assert seen == (await calls.listed(f"{id}/threads/{child}"))[-len(seen) :]
+
+
+# --- archive -----------------------------------------------------------------------------------------
+
+
+async def test_an_idle_thread_is_archived_and_makes_room(served: Serve) -> None:
     async with served(delegates) as server:
         calls = Calls(server)
         id = (await calls.session(await calls.team()))["id"]
         await calls.turn(id, "go")
         primary, child = await calls.threads(id)
+        path = f"/v1/sessions/{id}/threads"
 
-        archived = ok(await server.post(f"/v1/sessions/{id}/threads/{child['id']}/archive"))
+        async with calls.stream(f"{id}/threads/{child['id']}/stream") as own:
+            archived = ok(await server.post(f"{path}/{child['id']}/archive"), BetaManagedAgentsSessionThread)
+            assert kinds(await own.rest()) == ["session.thread_status_terminated"]
 
         assert (archived["status"], archived["archived_at"]) == ("terminated", archived["updated_at"])
-        listed = ok(await server.get(f"/v1/sessions/{id}/threads?statuses[]=terminated"))["data"]
+        assert kinds(await calls.listed(id))[-1] == "session.thread_status_terminated"
+        listed = ok(await server.get(f"{path}?statuses[]=terminated"))["data"]
         assert [thread["id"] for thread in listed] == [child["id"]]
-        refused = await server.post(f"/v1/sessions/{id}/threads/{primary['id']}/archive")
+        assert ok(await server.post(f"{path}/{child['id']}/archive")) == archived, "once and for all"
+        refused = await server.post(f"{path}/{primary['id']}/archive")
         assert (refused.status, refused.error_type) == (400, "invalid_request_error")
+        interrupt = {"type": "user.interrupt", "session_thread_id": child["id"]}
+        assert (await calls.send(id, interrupt)).error.startswith("events[0].session_thread_id: ")
+
+
+async def test_a_working_thread_is_not_archived(served: Serve) -> None:
+    gate = asyncio.Event()
+
+    async def script(request: ModelRequest) -> Any:
+        if request.agent == "reader":
+            await gate.wait()
+        return delegates(request)
+
+    async with served(script) as server:
+        calls = Calls(server)
+        id = (await calls.session(await calls.team()))["id"]
+        async with calls.stream(f"{id}/events/stream") as stream:
+            ok(await calls.send(id, "go"))
+            child = (await stream.until_kind("session.thread_created"))[-1]["session_thread_id"]
+
+            refused = await server.post(f"/v1/sessions/{id}/threads/{child}/archive")
+            gate.set()
+            await stream.until_idle()
+
+        assert (refused.status, refused.error_type) == (400, "invalid_request_error")
+        assert (await calls.child(id))["status"] == "idle"
+
+
+async def test_an_idle_thread_of_a_session_that_works_is_archived_by_its_driver(served: Serve) -> None:
+    gate, has_report = asyncio.Event(), asyncio.Event()
+
+    async def script(request: ModelRequest) -> Any:
+        if request.agent == "lead" and not is_told(request):
+            has_report.set()
+            await gate.wait()
+        return delegates(request)
+
+    async with served(script) as server:
+        calls = Calls(server)
+        id = (await calls.session(await calls.team()))["id"]
+        async with calls.stream(f"{id}/events/stream") as stream:
+            ok(await calls.send(id, "go"))
+            await has_report.wait()
+            child = await calls.child(id)
+
+            archived = ok(await server.post(f"/v1/sessions/{id}/threads/{child['id']}/archive"))
+            working = await calls.get(id)
+            gate.set()
+            events = await stream.until_idle()
+
+        assert (archived["status"], working["status"]) == ("terminated", "running")
+        assert only(events, "session.thread_status_terminated")["session_thread_id"] == child["id"]
+        assert events[-1]["stop_reason"] == {"type": "end_turn"}
+
+
+async def test_a_thread_that_waits_for_the_client_counts_as_idle(served: Serve) -> None:
+    def script(request: ModelRequest) -> Any:
+        if request.agent == "lead":
+            return delegates(request)
+        return call("lookup", id="7") if is_told(request) else "found it"
+
+    async with served(script) as server:
+        calls = Calls(server)
+        id = (await calls.session(await calls.team(tools=[CUSTOM])))["id"]
+        events = await calls.turn(id, "go")
+        assert events[-1]["stop_reason"]["type"] == "requires_action"
+        child = await calls.child(id)
+        assert child["status"] == "idle"
+
+        async with calls.stream(f"{id}/events/stream") as stream:
+            ok(await server.post(f"/v1/sessions/{id}/threads/{child['id']}/archive"))
+            after = await stream.until_idle()
+
+        assert after[-1]["stop_reason"] == {"type": "end_turn"}, "the coordinator was told, and went on"
+        assert words(only(after, "agent.message")) == "all done"
+
+
+# --- one of many -------------------------------------------------------------------------------------
+
+
+async def test_one_thread_is_stopped_alone(served: Serve) -> None:
+    async def script(request: ModelRequest) -> Any:
+        if request.agent == "reader":
+            await asyncio.Event().wait()
+        return delegates(request)
+
+    async with served(script) as server:
+        calls = Calls(server)
+        id = (await calls.session(await calls.team()))["id"]
+        async with calls.stream(f"{id}/events/stream") as stream:
+            ok(await calls.send(id, "go"))
+            child = (await stream.until_kind("session.thread_created"))[-1]["session_thread_id"]
+            async with calls.stream(f"{id}/threads/{child}/stream", {"last-event-id": "0"}) as own:
+                await own.until_kind("span.model_request_start")
+                ok(await calls.send(id, {"type": "user.interrupt", "session_thread_id": child}))
+                stopped = (await own.until_kind("session.thread_status_idle"))[-1]
+            events = await stream.until_idle()
+
+        assert stopped["stop_reason"] == {"type": "end_turn"}
+        assert not of(events, "agent.thread_message_received"), "no report goes to the coordinator"
+        assert words(only(events, "agent.message")) == "all done"
+
+
+@pytest.mark.parametrize("generation", ["coordinator", "multiagent_20261001"])
+async def test_an_agent_that_delegates_to_itself_is_a_thread_like_others(served: Serve, generation: str) -> None:
+    def script(request: ModelRequest) -> Any:
+        if "look" in str(request.messages[0].content):
+            return say("found it")
+        return call("solo", task="look") if is_told(request) else "all done"
+
+    roster = [{"type": "self"}]
+    old = {"type": "coordinator", "agents": roster}
+    new = {"type": "multiagent_20261001", "subagents": {"type": "enabled", "predefined_agents": roster}}
+    async with served(script) as server:
+        calls = Calls(server)
+        agent = await calls.agent("solo", multiagent=old if generation == "coordinator" else new)
+        id = (await calls.session(agent, initial_events=[told("go")]))["id"]
+        async with calls.stream(f"{id}/events/stream") as stream:
+            events = await stream.until_idle()
+
+        primary, child = await calls.threads(id)
+        assert child["agent"] == primary["agent"]
+        assert words(of(events, "agent.message")[-1]) == "all done"

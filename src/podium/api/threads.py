@@ -17,6 +17,7 @@ from podium.api.render import shown_thread
 from podium.api.sessions import Reader, Writer, own
 from podium.api.sse import EventStream, View
 from podium.api.state import Here, Server
+from podium.core.facts import ArchiveTaken
 from podium.core.ports import Archive
 from podium.core.rows import SessionRow, ThreadRow
 from podium.errors import NotFound
@@ -84,12 +85,16 @@ async def _archived(server: Server, row: SessionRow, id: str) -> ThreadRow:
     with parts.hub.following(parts.store, row.id, after=row.head) as follower:
         try:
             async with asyncio.timeout(ARCHIVE_S):
+                is_decided = False
                 while True:
                     follower.grown.clear()
+                    while page := await follower.page():
+                        taken = [each for each in page if each.thread == id and isinstance(each.event, ArchiveTaken)]
+                        is_decided = is_decided or bool(taken)
                     thread = await _thread(server, row, id)
                     if thread.status == "terminated":
                         return thread
-                    if thread.status != "idle":
+                    if is_decided:
                         raise ApiError(400, f"thread {id} has begun to work and cannot be archived; interrupt it first")
                     await follower.grown.wait()
         except TimeoutError:
