@@ -4,8 +4,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from msgspec import UNSET
+
 from podium.core.definitions import Definition
-from podium.core.events import AgentToolUse, ModelRequestStart, ThreadIdle, UserMessage, UserToolConfirmation
+from podium.core.events import (
+    AgentToolUse,
+    ModelRequestStart,
+    SessionUpdated,
+    ThreadIdle,
+    UserMessage,
+    UserToolConfirmation,
+)
 from podium.core.facts import (
     AttemptFailed,
     BudgetReserved,
@@ -67,6 +76,7 @@ def money_violations(
     wrong = []
     state = SessionState(id, definitions)
     open_calls: dict[str, Decimal] = {}
+    held = dict(caps)
     for record in records:
         event = record.event
         state.apply(record.thread, record.at, event)
@@ -80,9 +90,11 @@ def money_violations(
         for thread in state.threads.values():
             name = thread.definition.name
             spent[name] = max(spent.get(name, Decimal(0)), thread.usd + thread.reserved_usd)
-        over = {name: spent[name] for name, cap in caps.items() if spent.get(name, 0) > cap}
+        if "" in held and isinstance(event, SessionUpdated) and event.budget is not UNSET:  # a driver may see it late
+            held[""] = Decimal("inf") if state.settings.usd is None else max(held[""], state.settings.usd)
+        over = {name: spent[name] for name, cap in held.items() if spent.get(name, 0) > cap}
         if over:
-            wrong.append(f"at record {record.seq} spent or set aside are {over} of {caps}")
+            wrong.append(f"at record {record.seq} spent or set aside are {over} of {held}")
     if state.status == "idle" and state.reserved_usd:
         wrong.append(f"at the end {state.reserved_usd} are still set aside")
     return wrong
