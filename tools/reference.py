@@ -19,7 +19,7 @@ from podium.api.differences import DIFFERENCES
 from podium.cli import app
 from podium.cli.exit_codes import MEANING
 from podium.config.shape import ConfigFile
-from podium.core import events, facts
+from podium.core import definitions, events, facts
 from podium.core.events import PublicEvent
 from podium.core.facts import PrivateFact
 from podium.team.shape import TeamFile
@@ -51,7 +51,7 @@ def _is_same(file: Path, text: str) -> bool:
 # Where a command is shown at work.
 _MORE = {
     "run": "[Team files](team-files.md), [limits](limits.md), [the live view and JSON lines](looking.md), "
-    "[what Ctrl-C does](resuming.md#stopping-on-purpose).",
+    "[a team on a server](server.md#a-team-file-on-a-server), [what Ctrl-C does](resuming.md#stopping-on-purpose).",
     "show": "[Looking](looking.md#afterwards).",
     "sessions": "[Looking](looking.md#afterwards).",
     "resume": "[Resuming](resuming.md), [taking over](processes.md#a-driver-that-does-not-let-go).",
@@ -62,7 +62,8 @@ _MORE = {
     "cost": "[Money](limits.md#money).",
     "check": "[What it warns of](check.md), [models and prices](models.md).",
     "doctor": "[The sandbox](sandbox.md).",
-    "serve": "[Differences from the hosted service](differences.md).",
+    "key create": "[Keys of the server](keys.md).",
+    "serve": "[The server](server.md), [differences from the hosted service](differences.md).",
 }
 
 
@@ -163,12 +164,15 @@ def _fields(kind: Any, *, without: tuple[str, ...] = ()) -> Iterator[str]:
         yield _table(("field", "", ""), rows)
 
 
+_OF_RECORDS = (events.__name__, facts.__name__, definitions.__name__)
+
+
 def _values() -> list[Any]:
     """The structures that stand in fields of records, in the order of the code."""
-    every = [*vars(events).values(), *vars(facts).values()]
+    every = [it for module in (events, facts, definitions) for it in vars(module).values()]
     records = {events.Public, facts.Private, *get_args(PublicEvent), *get_args(PrivateFact)}
     own = [it for it in every if inspect.isclass(it) and issubclass(it, msgspec.Struct) and it not in records]
-    return list(dict.fromkeys(it for it in own if it.__module__ in (events.__name__, facts.__name__)))
+    return list(dict.fromkeys(it for it in own if it.__module__ in _OF_RECORDS))
 
 
 _PLAIN = {str: "text", int: "whole number", float: "number", bool: "true or false"}
