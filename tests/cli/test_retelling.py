@@ -154,6 +154,22 @@ def test_failed_calls_say_why_and_are_counted_as_attempts() -> None:
     assert lines(records)[1:3] == ["lead: got no reply: try later", "lead: starts"]
 
 
+def test_problem_that_is_no_models_explains_no_failed_call() -> None:
+    log = Lab(lead=raises(RuntimeError("out of paper"))).run(agent("lead"))
+    made = Retelling("sesn_1", log.state.primary)
+    records = made.opening("a task", "agent_1", log.records[0].at)
+    error = {"type": "unknown_error", "message": "no web_search here", "retry_status": {"type": "retrying"}}
+    note = {"type": "session.error", "id": "sevt_0", "processed_at": "2026-01-01T00:00:00Z", "error": error}
+
+    records += made.take(made.primary, note)
+    for item in streams(log):
+        assert isinstance(item, Happened)
+        records += made.take(item.thread, item.event)
+
+    assert "has a problem: no web_search here" in lines(records)[0]
+    assert not any("got no reply" in line for line in lines(records))
+
+
 def test_session_that_failed_says_why() -> None:
     log = Lab(lead=raises(RuntimeError("out of paper"))).run(agent("lead"))
 

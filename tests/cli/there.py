@@ -27,6 +27,7 @@ class There:
         self.client = client
         self.models = models
         self.env = {"PODIUM_SERVER_KEY": server.key}
+        self._started: list[Started] = []
 
     def team(self, text: str = TEAM) -> None:
         self.client.write("team.yaml", text)
@@ -37,7 +38,16 @@ class There:
 
     def start(self, task: str, *options: str) -> Started:
         """Start to run it there."""
-        return self.client.start("run", "team.yaml", task, "--server", self.server.url, *options, env=self.env)
+        run = self.client.start("run", "team.yaml", task, "--server", self.server.url, *options, env=self.env)
+        self._started.append(run)
+        return run
+
+    def close(self) -> None:
+        """End what was started and still runs."""
+        for run in self._started:
+            if run.process.poll() is None:
+                run.process.kill()
+                run.process.communicate()
 
     def here(self, *arguments: str) -> str:
         """What `podium` prints on the machine of the server, on its data folder."""
@@ -58,4 +68,8 @@ def there(folder: Path) -> Iterator[There]:
     for name in ("server", "client"):
         (folder / name).mkdir()
     with Obedient() as models, Process(folder / "server", models.url) as server:
-        yield There(server, Folder(folder / "client"), models)
+        made = There(server, Folder(folder / "client"), models)
+        try:
+            yield made
+        finally:
+            made.close()

@@ -13,6 +13,7 @@ from podium.core.events import (
     AgentToolUse,
     ModelRequestStart,
     SessionDeleted,
+    SessionError,
     SessionTerminated,
     SessionUpdated,
     SystemMessage,
@@ -50,6 +51,7 @@ ENDED = {
 }
 
 
+OF_MODEL = "model_"  # so begin the types of errors that are told with the call that failed
 _PRINTED = ("end_turn", "budget_reached")  # the primary's endings whose result is printed by itself
 
 
@@ -154,6 +156,8 @@ def told(trace: Trace, record: Record) -> list[tuple[ThreadTrace, str]]:
             return [(thread, taken_over(trace))]
         case SystemMessage(processed_at=at) if at is not None:
             return [(thread, f"is instructed: {one_line(plain(record.event.content))}")]
+        case SessionError() if not record.event.error.type.startswith(OF_MODEL):
+            return [(thread, f"has a problem: {one_line(record.event.error.message)}")]
         case SessionUpdated():
             return [(thread, f"is changed: {', '.join(trace.clients.changes[-1].fields)}")]
         case SessionTerminated() | SessionDeleted():

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
+from podium.cli.lines import OF_MODEL
 from podium.core.content import Content, plain, text
 from podium.core.events import (
     AgentMessage,
@@ -146,7 +147,9 @@ class Retelling:
                 return [], self._begun(thread, [event.tool_use_id])
             case UserInterrupt() if event.processed_at is not None:
                 self._interrupted(thread.id, event.session_thread_id)
-            case SessionError() if event.error.retry_status.type == "retrying":
+            case SessionError() if event.error.retry_status.type == "retrying" and event.error.type.startswith(
+                OF_MODEL
+            ):
                 self._reasons.append(event.error.message)
                 return [], self._explained()
             case ThreadRunning():
