@@ -2,9 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
+import typer
 from typer.models import OptionInfo
 
 from podium.cli import app
@@ -191,12 +192,22 @@ def test_exit_codes_are_documented() -> None:
     assert rows == [f"| {code.value} | {MEANING[code]} |" for code in ExitCode]
 
 
+def callbacks(of: typer.Typer, before: str = "") -> dict[str, Any]:
+    """The function of each command, by its name behind that of its group."""
+    found: dict[str, Any] = {f"{before}{command.name}": command.callback for command in of.registered_commands}
+    for group in of.registered_groups:
+        assert group.typer_instance is not None
+        found |= callbacks(group.typer_instance, f"{before}{group.name} ")
+    return found
+
+
 def test_every_command_and_option_is_documented() -> None:
     sections = dict(part.split("\n", 1) for part in DOCUMENT.read_text().split("\n## podium ")[1:])
 
-    assert list(sections) == [command.name for command in app.registered_commands]
-    for command in app.registered_commands:
-        hints = get_type_hints(command.callback, include_extras=True)
-        options = [name for name, hint in hints.items() if any(isinstance(it, OptionInfo) for it in get_args(hint))]
-        section = sections[str(command.name)]
-        assert [name for name in options if f"`--{name.replace('_', '-')}" not in section] == []
+    commands = callbacks(app)
+    assert sorted(sections) == sorted(commands)
+    for name, callback in commands.items():
+        hints = get_type_hints(callback, include_extras=True)
+        options = [option for option, hint in hints.items() if any(isinstance(it, OptionInfo) for it in get_args(hint))]
+        section = sections[name]
+        assert [option for option in options if f"`--{option.replace('_', '-')}" not in section] == []

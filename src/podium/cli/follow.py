@@ -7,7 +7,6 @@ waits for a person nothing is to be stopped: then Ctrl-C leaves it as it is.
 
 import asyncio
 import os
-import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from podium.cli.conclude import conclude, result_line
 from podium.cli.data import traced
 from podium.cli.exit_codes import ExitCode
 from podium.cli.live import LiveView
+from podium.cli.signals import on_signals
 from podium.cli.text import command, tell
 from podium.cli.views import JsonLines, View, view
 from podium.core.ports import Store
@@ -29,8 +29,6 @@ from podium.errors import NeedsUnmet, PodiumError
 from podium.running import Run, RunResult
 
 __all__ = ["conclude", "follow", "go_on_if_needed"]
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Desk:
@@ -228,16 +226,3 @@ async def end(*tasks: asyncio.Task[object]) -> None:
     for task in tasks:
         with suppress(asyncio.CancelledError):
             await task
-
-
-@contextmanager
-def on_signals(ask: Callable[[], None]) -> Iterator[None]:
-    """SIGINT and SIGTERM call this."""
-    loop = asyncio.get_running_loop()
-    for number in SIGNALS:
-        loop.add_signal_handler(number, ask)
-    try:
-        yield
-    finally:
-        for number in SIGNALS:
-            loop.remove_signal_handler(number)

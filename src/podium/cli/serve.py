@@ -13,8 +13,8 @@ import typer
 
 from podium.app import Podium
 from podium.cli.exit_codes import ExitCode
-from podium.cli.follow import on_signals
 from podium.cli.options import Data
+from podium.cli.signals import on_signals
 from podium.cli.text import DATA, Told, tell
 from podium.core.keys import SECRET_BYTES, Keys, make_key
 from podium.errors import BadInput, StoreDown

@@ -59,7 +59,8 @@ async def _watch(name: str, json: bool, data: Path) -> int:
 
 async def _look_on(podium: Podium, row: SessionRow, trace: Trace, data: Path, *, json: bool) -> "Run | None":
     """Show the session until it needs nobody or we are to leave; a run if this process is to drive it on."""
-    from podium.cli.follow import Desk, Feed, end, on_signals, unless, woken
+    from podium.cli.follow import Desk, Feed, end, unless, woken
+    from podium.cli.signals import on_signals
     from podium.cli.views import view
 
     desk = Desk(podium, row.id)

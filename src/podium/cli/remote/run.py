@@ -14,12 +14,12 @@ from podium.analysis.trace import Trace
 from podium.cli.bar import Answer
 from podium.cli.conclude import conclude, result_line
 from podium.cli.exit_codes import ExitCode
-from podium.cli.follow import on_signals
 from podium.cli.live import LiveView
 from podium.cli.remote.agents import budget, wire_agents
 from podium.cli.remote.following import Following, Happened, Heard, Item, Left, Lost, Opened
 from podium.cli.remote.retelling import Retelling, result_of
 from podium.cli.remote.server import Account, Begun, connected
+from podium.cli.signals import on_signals
 from podium.cli.text import tell
 from podium.cli.views import JsonLines, View, view
 from podium.core.definitions import SessionLimits
