@@ -69,6 +69,19 @@ async def test_agent_that_was_changed_in_the_file_gets_a_new_version_and_so_do_t
         assert not checker.get("limits")
 
 
+async def test_agent_that_defines_agents_as_it_works_is_found_again(served: Serve, tmp_path: Path) -> None:
+    (tmp_path / "inline.yaml").write_text(
+        "agents: {lead: {model: claude-test-1, inline_agents: true, callable_agents: [self, editor]}, "
+        "editor: {model: claude-test-1}}\n"
+    )
+    wanted = wire_agents(load_team(tmp_path / "inline.yaml"))
+    async with served() as server:
+        async with connected(server.url, server.key) as client:
+            first = await Account(client, server.url).agents(wanted)
+        async with connected(server.url, await server.make_key("agents:read")) as client:
+            assert await Account(client, server.url).agents(wanted) == first
+
+
 async def test_agents_of_others_that_have_the_same_name_are_left_alone(served: Serve, tmp_path: Path) -> None:
     async with served() as server, connected(server.url, server.key) as client:
         own = (await server.post("/v1/agents", {"name": "lead", "model": "claude-test-1"})).json

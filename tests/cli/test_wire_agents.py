@@ -1,5 +1,6 @@
 """A team file as agents of a server's API, and what of it is refused there."""
 
+from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from podium.cli.remote.agents import budget, check, wire_agents
 from podium.cli.remote.server import holds, key_for
-from podium.core.definitions import SessionLimits
+from podium.core.definitions import Agent, SessionLimits
 from podium.errors import BadInput
 from podium.team import Team, load_team
 
@@ -62,6 +63,30 @@ def test_agents_come_before_those_who_call_them_and_only_those_that_can_be_reach
             {"type": "self"},
         ],
     }
+
+
+def test_agent_that_defines_agents_as_it_works_has_todays_configuration(tmp_path: Path) -> None:
+    [lead] = wire_agents(team(tmp_path, "agents: {lead: {model: m, inline_agents: true, callable_agents: [self]}}\n"))
+
+    off, on = {"type": "disabled"}, {"type": "enabled"}
+    assert lead.whole({})["multiagent"] == {
+        "type": "multiagent_20261001",
+        "subagents": {**on, "inline_agents": on, "predefined_agents": [{"type": "self"}]},
+        "workflows": off,
+        "advisor": off,
+    }
+
+
+def test_everything_that_an_agent_may_have_goes_along_or_is_refused() -> None:
+    told = {"name", "model", "description", "system", "tools", "permissions"}
+    rosters = {"callable_agents", "inline_agents"}
+    extensions = {"input_schema", "output_schema", "limits"}
+    of_a_team = {"name", "folder", "agents", "coordinator", "unused"}
+    refused = {"workdir", "mounts", "limits", "concurrency", "rehearsal"}  # of the limits all but dollars
+
+    assert {it.name for it in fields(Agent)} == told | rosters | extensions
+    assert {it.name for it in fields(Team)} == of_a_team | refused
+    assert {it.name for it in fields(SessionLimits)} == {"usd", "turns", "seconds", "tokens", "depth", "live_threads"}
 
 
 def test_tools_are_the_built_in_set_with_all_others_off(tmp_path: Path) -> None:

@@ -21,15 +21,19 @@ class WireAgent:
     """An agent to create or to bring up to date.
 
     Shape: `body` is all of it but its roster, and `callees` are the names of that: agents of the same team, or "self".
+    With `inline` it may define agents as it works.
     """
 
     name: str
     body: Mapping[str, JSON]
     callees: tuple[str, ...]
+    inline: bool = False
 
     def whole(self, known: Mapping[str, tuple[str, int]]) -> dict[str, JSON]:
         """The body with the roster; `known` are the ids and versions of those it calls, its own as "self" if any."""
         entries = [_entry(callee, known) for callee in self.callees]
+        if self.inline:
+            return {**self.body, "multiagent": _with_inline(entries)}
         return {**self.body, "multiagent": {"type": "coordinator", "agents": entries} if entries else None}
 
 
@@ -121,7 +125,7 @@ def _wire(agent: Agent, team: str) -> WireAgent:
     extensions = {"input_schema": agent.input_schema, "output_schema": agent.output_schema, "limits": limits or None}
     callees = tuple(SELF if callee == SELF else _name(callee) for callee in agent.callable_agents)
     more = {name: value for name, value in extensions.items() if value is not None}
-    return WireAgent(name=agent.name, body={**body, **more}, callees=callees)
+    return WireAgent(name=agent.name, body={**body, **more}, callees=callees, inline=agent.inline_agents)
 
 
 def _toolset(agent: Agent) -> dict[str, JSON]:
@@ -136,6 +140,12 @@ def _toolset(agent: Agent) -> dict[str, JSON]:
     ]
     defaults = {"enabled": False, "permission_policy": {"type": "always_allow"}}
     return {"type": TOOLSET, "default_config": defaults, "configs": configs}
+
+
+def _with_inline(entries: list[JSON]) -> dict[str, JSON]:
+    off, on = {"type": "disabled"}, {"type": "enabled"}
+    subagents = {**on, "inline_agents": on, "predefined_agents": entries}
+    return {"type": "multiagent_20261001", "subagents": subagents, "workflows": off, "advisor": off}
 
 
 def _entry(callee: str, known: Mapping[str, tuple[str, int]]) -> dict[str, JSON]:
