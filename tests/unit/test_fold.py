@@ -16,7 +16,20 @@ from podium.core.ports import InputRequest, Interrupt, Resume, SendMessage
 from podium.core.records import Draft, Unknown, answers, decode, listed_id
 from podium.core.rows import Changes
 from podium.core.session import SessionState, fold
-from podium.core.steps import CallModel, Correct, Detach, EndWaits, Failed, Finish, Limited, RunTools, Stop, Wait, Warn
+from podium.core.steps import (
+    CallModel,
+    Correct,
+    Detach,
+    EndWaits,
+    Failed,
+    Finish,
+    Lift,
+    Limited,
+    RunTools,
+    Stop,
+    Wait,
+    Warn,
+)
 from podium.core.thread import ThreadState
 from tests.unit.play import COUNT_SCHEMA, Play, agent, calls, says
 
@@ -103,7 +116,7 @@ class World:
                 self.play.ask(thread)
             case RunTools(ready):
                 self.play.returns(thread, ready[number % len(ready)].id)
-            case Correct() | Finish() | EndWaits() | Detach() | Warn() | Stop():
+            case Correct() | Finish() | EndWaits() | Detach() | Warn() | Lift() | Stop():
                 self.play.moves(thread)
             case Wait():
                 pass
