@@ -37,7 +37,7 @@ class Serving:
         self._failures: dict[str, int] = {}  # how often in a row a session failed here
         self._again: dict[str, asyncio.TimerHandle] = {}
         self._looking: set[str] = set()
-        self._looked_at_again: set[str] = set()
+        self._moved: set[str] = set()  # sessions that were written to while they were taken up or driven
         self._rounds: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(AT_ONCE)
@@ -68,11 +68,10 @@ class Serving:
 
     def look(self, session: str) -> None:
         """Somebody wrote to the session: drive it, if that is called for."""
-        run = self._runs.get(session)
-        if self._is_closing or (run is not None and not run.is_over):
+        if self._is_closing:
             return
-        if session in self._looking:
-            self._looked_at_again.add(session)
+        if session in self._runs or session in self._looking:  # one that is just ending may not have seen it
+            self._moved.add(session)
             return
         self._looking.add(session)
         self._do(self._look(session), f"take up {session}")
@@ -106,9 +105,14 @@ class Serving:
             self._later(session, error)
         finally:
             self._looking.discard(session)
-            if session in self._looked_at_again:
-                self._looked_at_again.discard(session)
-                self.look(session)
+            if session not in self._runs:
+                self._look_again(session)
+
+    def _look_again(self, session: str) -> None:
+        """Somebody may have written to it in the last moment."""
+        if session in self._moved:
+            self._moved.discard(session)
+            self.look(session)
 
     async def _take_up(self, session: str) -> None:
         """Drive the session, if it has work and nobody else does."""
@@ -154,7 +158,7 @@ class Serving:
         error = run.error
         if error is None:
             self._failures.pop(session, None)
-            self.look(session)  # somebody may have written in its last moment
+            self._look_again(session)
         else:
             self._later(session, error)
 
