@@ -5,6 +5,7 @@ request → id, errors → crowd → names of this machine → key → body → 
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -44,7 +45,7 @@ async def open_server(podium: Podium, settings: Settings | None = None) -> Async
 
 def make_app(server: Server) -> FastAPI:
     """The application that answers for this server."""
-    app = FastAPI(
+    app = _Application(
         title="Podium",
         version=VERSION,
         description=DESCRIPTION,
@@ -69,8 +70,16 @@ def make_app(server: Server) -> FastAPI:
     app.state.server = server
     for router in ROUTERS:
         app.include_router(router)
-    describe_keys(app.openapi())
     return app
+
+
+class _Application(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """The document, made when it is first asked for."""
+        if self.openapi_schema is None:
+            describe_keys(super().openapi())
+        assert self.openapi_schema is not None
+        return self.openapi_schema
 
 
 # --- what no route says itself -----------------------------------------------------------------------
