@@ -24,13 +24,14 @@ class Obedient:
 
     def __init__(self, script: Callable[[Received], Answer] | None = None) -> None:
         self._script = script or self._answer
+        self._called = threading.Condition()
 
     def __enter__(self) -> "Obedient":
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="obedient")
         self._thread.start()
         self._failed: Counter[str] = Counter()
-        self._server = MessagesServer(script=self._script)
+        self._server = MessagesServer(script=self._asked)
         asyncio.run_coroutine_threadsafe(self._server.__aenter__(), self._loop).result()
         self.url = self._server.url
         return self
@@ -47,6 +48,16 @@ class Obedient:
     def requests(self) -> list[Received]:
         """What came so far."""
         return list(self._server.requests)
+
+    def wait_for_a_call(self, number: int = 1) -> None:
+        """Until so many calls have come."""
+        with self._called:
+            assert self._called.wait_for(lambda: len(self._server.requests) >= number, timeout=60)
+
+    def _asked(self, request: Received) -> Answer:
+        with self._called:
+            self._called.notify_all()
+        return self._script(request)
 
     def _answer(self, request: Received) -> Answer:
         messages = request.body["messages"]
