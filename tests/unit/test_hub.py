@@ -132,6 +132,32 @@ async def test_what_is_committed_during_a_read_is_read_next() -> None:
         assert [record.seq for record in await follower.page()] == [3]
 
 
+async def test_what_a_driver_here_commits_is_not_read_again() -> None:
+    hub, store = Hub(), await opened()
+    with hub.following(store, SESSION, after=2) as follower:
+        assert await follower.page() == []
+        append = writes(SESSION, 1, said("sevt_1"), said("sevt_2"))
+        hub.wrote(SESSION, await store.append(append), append.drafts)
+        reads = len(store.reads)
+
+        told = await follower.page()
+
+        assert told == await MemoryStore.records(store, SESSION, after=2)
+        assert len(store.reads) == reads
+        assert await follower.page() == []
+
+
+async def test_what_somebody_else_wrote_before_it_is_read_first() -> None:
+    hub, store = Hub(), await opened()
+    with hub.following(store, SESSION, after=2) as follower:
+        assert await follower.page() == []
+        await store.append(writes(SESSION, 1, said("sevt_1")))  # nobody said so
+        append = writes(SESSION, 1, said("sevt_2"))
+        hub.wrote(SESSION, await store.append(append), append.drafts)
+
+        assert [record.seq for record in await drain(follower)] == [3, 4]
+
+
 async def test_a_session_that_is_not_there_cannot_be_followed() -> None:
     hub, store = Hub(), await opened()
     with hub.following(store, "sesn_none", after=0) as follower, pytest.raises(NotFound):

@@ -225,7 +225,7 @@ class Driver:
         if first != self.head + 1:  # somebody queued an input in between
             self._errand(self.notice())
         self.head = first + len(drafts) - 1
-        self.parts.hub.moved(self.state.id)
+        self.parts.hub.wrote(self.state.id, first, drafts)
 
     def _start_moved(self, drafts: Sequence[Draft]) -> None:
         for draft in drafts:

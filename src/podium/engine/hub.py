@@ -1,19 +1,19 @@
 """Tells who follows a session that its log has grown, and hands all of them the same records.
 
-The newest records of a followed session are read from the store once, and kept for all its followers as far as a bound
-allows; one that is further behind reads for itself. Whoever is slow holds up nobody else: each follower asks for its
-next records when it is ready for them.
+The newest records of a followed session are kept for all its followers as far as a bound allows: those that a driver of
+this process commits as it does so, others are read from the store once. One that is further behind reads for itself.
+Whoever is slow holds up nobody else: each follower asks for its next records when it is ready for them.
 
 Pieces of a reply that is still coming are told as they come, to who listens in this process; they are never kept.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from podium.core.ports import Delta, Store
-from podium.core.records import Record
+from podium.core.records import Draft, Record, encode
 
 PAGE = 500  # records that are read at once, for all
 OWN_PAGE = 100  # for one alone
@@ -54,6 +54,19 @@ class Tail:
         for grown in self.followers:
             grown.set()
 
+    def wrote(self, first: int, drafts: Sequence[Draft]) -> None:
+        """This process's driver has committed these records, from this seq on: they need not be read."""
+        is_at_end = self._base is not None and self._read_moves == self._moves and first == self._head + 1
+        if is_at_end:
+            records = [
+                Record(self._session, seq, draft.thread, draft.views, draft.at, encode(draft.event), draft.event)
+                for seq, draft in enumerate(drafts, start=first)
+            ]
+            self._keep(records)
+        self.moved()
+        if is_at_end:
+            self._read_moves = self._moves
+
     async def after(self, seq: int) -> list[Record]:
         """The next records behind this one, PAGE at most; empty at the end of the log."""
         while True:
@@ -83,14 +96,14 @@ class Tail:
             self._reading = None
         if head != self._head:  # begun anew meanwhile, for somebody who is further on
             return
-        self._records += page
-        self._bytes += sum(len(record.body) for record in page)
         if len(page) < PAGE:
             self._read_moves = moves
-        self._forget()
+        self._keep(page)
 
-    def _forget(self) -> None:
-        """Drop the oldest records beyond the bound."""
+    def _keep(self, records: list[Record]) -> None:
+        """Keep these too, and drop the oldest ones beyond the bound."""
+        self._records += records
+        self._bytes += sum(len(record.body) for record in records)
         drop, bytes = max(0, len(self._records) - KEPT_RECORDS), self._bytes
         bytes -= sum(len(record.body) for record in self._records[:drop])
         while bytes > KEPT_BYTES and drop < len(self._records):
@@ -151,6 +164,12 @@ class Hub:
         tail = self._tails.get(session)
         if tail is not None:
             tail.moved()
+
+    def wrote(self, session: str, first: int, drafts: Sequence[Draft]) -> None:
+        """The driver of this session, which runs here, has committed these records, from this seq on."""
+        tail = self._tails.get(session)
+        if tail is not None:
+            tail.wrote(first, drafts)
 
     @contextmanager
     def following(self, store: Store, session: str, *, after: int) -> Iterator[Follower]:
