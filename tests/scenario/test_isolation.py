@@ -33,8 +33,8 @@ def test_child_whose_model_raises_fails_alone() -> None:
     assert log.closings() == [("bad", "failed"), ("good", "reported")]
     assert log.kinds(log.thread("bad")) == [
         "session.thread_created",
-        "session.thread_status_running",
         "agent.thread_message_received",
+        "session.thread_status_running",
         "span.model_request_start",
         "attempt.failed",
         "span.model_request_end",

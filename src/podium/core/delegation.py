@@ -5,7 +5,7 @@ Its agent is one of the roster, or one that the call itself defines.
 
 from podium.core.content import text
 from podium.core.definitions import SELF, Definition
-from podium.core.ending import deliver
+from podium.core.ending import message_events
 from podium.core.events import ThreadCreated
 from podium.core.facts import CallLimits, DelegationOpened
 from podium.core.inline import define, unfit_name
@@ -87,9 +87,13 @@ class Spawner:
         at.on_primary(
             child, ThreadCreated(id=at.event_id(), processed_at=at.now, session_thread_id=child, agent_name=name)
         )
-        at.thread_running(child, session.primary, name)
         session.fold(at)  # so that the child is there
-        deliver(thread, session.threads[child], content, at)
+        # Source: the Managed Agents API, sections C.7 and D.3: the task comes first in the child's own stream, and in
+        # the session's it follows on the child's status.
+        sent, received = message_events(thread, session.threads[child], content, at)
+        at.own(child, received)
+        at.thread_running(child, session.primary, name)
+        at.own(thread.id, sent)
         if background:
             said = f"agent '{name}' works in thread {child}; its report will come as a message"
             at.answer(thread.id, call, said)

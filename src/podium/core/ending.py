@@ -179,6 +179,16 @@ def _deliver(parent: ThreadState, child: ThreadState, content: Content, outcome:
 
 def deliver(sender: ThreadState, receiver: ThreadState, content: Content, at: Moment) -> str:
     """Record a message between agents, on both sides; the id of the event that the receiver's stream shows."""
+    sent, received = message_events(sender, receiver, content, at)
+    at.own(sender.id, sent)
+    at.own(receiver.id, received)
+    return received.id
+
+
+def message_events(
+    sender: ThreadState, receiver: ThreadState, content: Content, at: Moment
+) -> tuple[MessageSent, MessageReceived]:
+    """The two sides of a message between agents, to be recorded."""
     received = at.event_id()
     at.starts = True
     sent = MessageSent(
@@ -188,7 +198,6 @@ def deliver(sender: ThreadState, receiver: ThreadState, content: Content, at: Mo
         to_agent_name=receiver.definition.name,
         content=content,
     )
-    at.own(sender.id, sent)
     event = MessageReceived(
         id=received,
         processed_at=at.now,
@@ -196,8 +205,7 @@ def deliver(sender: ThreadState, receiver: ThreadState, content: Content, at: Mo
         from_agent_name=sender.definition.name,
         content=content,
     )
-    at.own(receiver.id, event)
-    return received
+    return sent, event
 
 
 def _close(parent: ThreadState, child: ThreadState, outcome: Outcome, content: Content, at: Moment) -> None:
