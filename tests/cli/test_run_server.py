@@ -83,6 +83,22 @@ def test_agents_are_found_again_by_the_next_run(far: There) -> None:
     assert (far.ask("/v1/agents")["data"], far.ask("/v1/environments")["data"]) == before
 
 
+def test_nested_and_inline_agents_are_shown_below_who_called_them(far: There) -> None:
+    far.team("""
+agents:
+  top: {model: claude-test-1, callable_agents: [middle]}
+  middle: {model: claude-test-1, inline_agents: true}
+""")
+    deep = [call("create_agent", name="deep", system="Dig.", task=script("deep is done"))]
+
+    done = far.run(script([call("middle", task=script(deep, "middle is done"))], "all done"))
+
+    assert (done.code, done.out) == (0, "all done\n")
+    assert "      deep: says deep is done\n" in done.err
+    assert "      deep: reported (1 turn, " in done.err
+    assert "    middle: reported (2 turns, " in done.err
+
+
 def test_structured_result_is_printed_as_json(far: There) -> None:
     schema = "{type: object, properties: {n: {type: integer}}, required: [n]}"
     far.team(f"agents: {{solo: {{model: claude-test-1, output_schema: {schema}}}}}\n")
@@ -221,6 +237,20 @@ async def test_person_at_the_terminal_answers_calls_with_keys(far: There) -> Non
     session = session_of(screen.drawn)
     said = [event for event in far.ask(f"/v1/sessions/{session}/events")["data"] if "confirmation" in event["type"]]
     assert [(event["result"], event.get("deny_message")) for event in said] == [("allow", None), ("deny", "too much")]
+
+
+async def test_session_that_is_archived_there_ends_the_run_here(far: There) -> None:
+    far.team(ASKS)
+    task = script([call("bash", command="echo ran")])
+    arguments = ("run", "team.yaml", task, "--server", far.server.url, "--key", far.server.key)
+
+    async with Site(far.client.path) as site, Screen(site, *arguments) as screen:
+        await screen.shows(WAITS)
+        session = session_of(screen.drawn)
+        far.post(f"/v1/sessions/{session}/archive")
+        assert await screen.end() == 1
+
+    assert f"session {session} was archived at {far.server.url}" in screen.drawn
 
 
 def test_server_that_is_killed_and_started_again_is_followed_on(tmp_path: Path) -> None:

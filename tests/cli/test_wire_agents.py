@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from podium.cli.remote.agents import budget, check, wire_agents
-from podium.cli.remote.server import holds, key_for
+from podium.cli.remote.server import holds, is_in_the_clear, key_for
 from podium.core.definitions import Agent, SessionLimits
 from podium.errors import BadInput
 from podium.team import Team, load_team
@@ -171,6 +171,21 @@ def test_key_of_anthropics_own_is_sent_to_nobody_else(monkeypatch: pytest.Monkey
     for url in ("http://there:7717", "https://anthropic.com.there.example", "https://notanthropic.com"):
         with pytest.raises(BadInput, match="there is no key for"):
             key_for(url, None)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_open"),
+    [
+        ("http://127.0.0.1:7717", False),
+        ("http://[::1]:7717", False),
+        ("http://localhost", False),
+        ("https://there.example", False),
+        ("http://there.example", True),
+        ("http://10.0.0.3:7717", True),
+    ],
+)
+def test_what_goes_unencrypted_to_another_machine_can_be_read(url: str, is_open: bool) -> None:
+    assert is_in_the_clear(url) is is_open
 
 
 @pytest.mark.parametrize("url", ["there:7717", "ftp://there", "http://"])

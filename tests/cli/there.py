@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import anthropic
+
 from tests.api.obedient import Obedient
 from tests.api.process import Process
 from tests.cli.podium import Done, Folder, Started
@@ -55,11 +57,16 @@ class There:
 
     def ask(self, path: str) -> Any:
         """What the API answers."""
-        import anthropic
-
-        client = anthropic.Anthropic(base_url=self.server.url, api_key=self.server.key)
-        with client:
+        with self._client() as client:
             return client.get(path, cast_to=object)
+
+    def post(self, path: str) -> Any:
+        """What it answers when it is told to do something."""
+        with self._client() as client:
+            return client.post(path, cast_to=object)
+
+    def _client(self) -> anthropic.Anthropic:
+        return anthropic.Anthropic(base_url=self.server.url, api_key=self.server.key)
 
 
 @contextmanager

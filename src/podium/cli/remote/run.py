@@ -18,7 +18,7 @@ from podium.cli.live import LiveView
 from podium.cli.remote.agents import budget, wire_agents
 from podium.cli.remote.following import Following, Happened, Heard, Item, Left, Lost, Opened
 from podium.cli.remote.retelling import Retelling, result_of
-from podium.cli.remote.server import Account, Begun, connected
+from podium.cli.remote.server import Account, Begun, connected, is_in_the_clear
 from podium.cli.signals import on_signals
 from podium.cli.text import tell
 from podium.cli.views import JsonLines, View, view
@@ -44,6 +44,8 @@ class RemoteResult:
 
 async def run_there(team: Team, task: str, limits: SessionLimits, *, url: str, key: str, json: bool) -> ExitCode:
     """Run the team on the server, and show it to its end; the exit code."""
+    if is_in_the_clear(url):
+        tell(f"podium: {url} is not encrypted: the key and all that is sent can be read on the way. Use https")
     async with connected(url, key) as client:
         account = Account(client, url)
         environment = await account.environment()
@@ -53,6 +55,9 @@ async def run_there(team: Team, task: str, limits: SessionLimits, *, url: str, k
         trace = Trace()
         onlooker = _Onlooker(account, begun, trace, json=json)
         await onlooker.look_on()
+    if trace.clients.ended:
+        tell(f"session {begun.id} was {trace.clients.ended} at {url}")
+        return ExitCode.FAILED
     is_structured = team.coordinator.output_schema is not None
     result = RemoteResult(
         session_id=begun.id,

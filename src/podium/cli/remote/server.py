@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -53,6 +54,17 @@ def key_for(url: str, given: str | None) -> str:
         f"there is no key for {url}: set PODIUM_SERVER_KEY, or ANTHROPIC_API_KEY as `podium serve` prints it "
         "(`podium key create`, where the server runs, makes one)"
     )
+
+
+def is_in_the_clear(url: str) -> bool:
+    """Whether anybody between here and the server can read what is sent, the key too."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        is_here = ip_address(host).is_loopback
+    except ValueError:
+        is_here = host == "localhost" or host.endswith(".localhost")
+    return parts.scheme == "http" and not is_here
 
 
 @asynccontextmanager
