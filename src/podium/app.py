@@ -39,7 +39,7 @@ from podium.core.records import Record
 from podium.core.rows import About, SessionRow
 from podium.engine.bound import Bound
 from podium.engine.clock import SortedIds, SystemClock
-from podium.engine.driver import Driver, catch_up, read_state
+from podium.engine.driver import Driver, fold_on, read_state
 from podium.engine.limiter import Limiter
 from podium.engine.parts import Parts
 from podium.errors import BadInput, Owned, StoreError
@@ -328,7 +328,7 @@ class Podium:
             if left is None:
                 state, head = await read_state(self.parts, session)
             else:
-                state, head = left.state, await catch_up(self.parts, left)
+                state, head = left.state, await fold_on(self.parts, left.state, left.head)
             if not (team := state.team()).keys() <= set(bound.agents):
                 bound = await bind_to(team)
         except BaseException:  # nobody drives it now, so it must not count as driven

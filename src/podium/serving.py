@@ -126,7 +126,7 @@ class Serving:
         if row.facts.status not in ("running", "rescheduling") or row.paused:
             self._unmet.pop(session, None)
             return
-        owner = await store.owner(session)
+        owner = None if row.owner is None else await store.owner(session)
         if owner is not None and owner.pid != os.getpid():  # one that failed here is still this process's
             self._waiting.add(session)
             return

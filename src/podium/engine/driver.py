@@ -37,6 +37,7 @@ from podium.engine.thread_task import ThreadTask
 from podium.errors import Refused, StoreError
 
 logger = logging.getLogger(__name__)
+PAGE = 1000  # records that are read at once
 GRACE_S = 5.0  # how long a cancelled thread may take to clean up
 HAND_OVER_S = 60.0  # how long the last short turn of a thread that met a limit may take
 
@@ -45,24 +46,19 @@ async def read_state(parts: Parts, session: str) -> tuple[SessionState, int]:
     """The session's state, folded from its whole log, and the seq of the last record in it."""
     row = await parts.store.session(session)
     state = SessionState(session, await parts.store.definitions(row.agent))
-    head = 0
-    while page := await parts.store.records(session, after=head):
-        for record in page:
-            state.apply(record.thread, record.at, record.event)
-        head = page[-1].seq
-    state.changes()  # the projections have them already
-    return state, head
+    return state, await fold_on(parts, state, 0)
 
 
-async def catch_up(parts: Parts, left: Left) -> int:
-    """Fold what was written to an idle session since its driver left it; the seq of the last record."""
-    head, state = left.head, left.state
-    while page := await parts.store.records(state.id, after=head):
+async def fold_on(parts: Parts, state: SessionState, head: int) -> int:
+    """Fold what stands in the log behind this seq; the seq of the last record."""
+    while True:
+        page = await parts.store.records(state.id, after=head, limit=PAGE)
         for record in page:
             state.apply(record.thread, record.at, record.event)
-        head = page[-1].seq
-    state.changes()  # the projections have them already
-    return head
+        head = page[-1].seq if page else head
+        if len(page) < PAGE:
+            state.changes()  # the projections have them already
+            return head
 
 
 class Driver:
