@@ -19,7 +19,7 @@ from tests.api.server import MODEL, Serve, Served
 
 ASKING = {"type": "agent_toolset_20260401", "default_config": {"permission_policy": {"type": "always_ask"}}}
 STREAMS = 1_000
-TURNS = 20
+TURNS = 12
 WORDS = "many words " * 5_000  # 55 KB, so that what is not read fills every buffer on the way
 MOST_MB = 150
 
