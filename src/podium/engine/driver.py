@@ -232,13 +232,15 @@ class Driver:
 
     async def notice(self) -> None:
         """Fold what others have queued. It may be folded late: nothing of ours depends on it before it is taken."""
-        for row in await self.parts.store.inputs(self.state.id, after=self._noticed):
+        rows = await self.parts.store.inputs(self.state.id, after=self._noticed)
+        if rows:
+            self.parts.hub.moved(self.state.id)
+        for row in rows:
             if row.queued_seq > self._noticed and row.id not in self._known:
                 await self._fold_input(row)
             if self._is_ending:  # what was not folded is not known: the idle append is refused for it
                 return
             self._noticed = max(self._noticed, row.queued_seq)
-        self.parts.hub.moved(self.state.id)
         await self._react()
 
     async def _fold_input(self, row: InputRow) -> None:
