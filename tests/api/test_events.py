@@ -364,6 +364,7 @@ async def test_pictures_and_documents_reach_the_model(served: Serve) -> None:
         assert len(requests[0].messages[0].content) == 5
 
 
+@pytest.mark.difference("system-messages-of-any-model")
 async def test_the_operators_instructions_reach_the_model(served: Serve) -> None:
     said: list[str] = []
 

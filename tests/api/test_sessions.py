@@ -192,6 +192,8 @@ async def test_an_update_changes_what_it_names_and_tells_it(served: Serve) -> No
         assert not {"title", "budget", "agent"} & event.keys(), "what was not changed is absent"
         assert ok(await server.post(path, {"title": "second"}))["title"] == "second"
         assert ok(await server.post(path, {"title": None}))["title"] is None
+        assert (await calls.listed(id))[-1]["title"] is None
+        assert ok(await server.post(path, {"metadata": {"c": ""}}))["metadata"] == {"b": "2", "c": ""}
         before = await calls.listed(id)
         ok(await server.post(path, {"metadata": {"b": "2"}}))
         assert await calls.listed(id) == before, "nothing changed, and nothing is told"

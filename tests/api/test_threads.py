@@ -7,7 +7,7 @@ import pytest
 from anthropic.types.beta.sessions import BetaManagedAgentsSessionThread
 
 from podium import ModelRequest, TextBlock, call, say
-from tests.api.calls import CUSTOM, Calls, kinds, of, ok, only, told, words
+from tests.api.calls import CUSTOM, TOOLSET, Calls, kinds, of, ok, only, told, words
 from tests.api.server import Serve
 
 
@@ -286,3 +286,44 @@ async def test_an_agent_that_delegates_to_itself_is_a_thread_like_others(served:
         primary, child = await calls.threads(id)
         assert child["agent"] == primary["agent"]
         assert words(of(events, "agent.message")[-1]) == "all done"
+
+
+async def test_an_agent_that_was_defined_on_the_way_has_neither_id_nor_version(served: Serve) -> None:
+    def script(request: ModelRequest) -> Any:
+        if request.agent == "scout":
+            return "found it"
+        scout = call("create_agent", name="scout", system="You scout.", task="look", tools=["bash"])
+        return scout if is_told(request) else "all done"
+
+    inline = {"type": "enabled", "inline_agents": {"type": "enabled"}, "predefined_agents": []}
+    async with served(script) as server:
+        calls = Calls(server)
+        multiagent = {"type": "multiagent_20261001", "subagents": inline}
+        agent = await calls.agent("lead", tools=[TOOLSET], multiagent=multiagent)
+        id = (await calls.session(agent))["id"]
+
+        events = await calls.turn(id, "go")
+
+        shown = (await calls.child(id))["agent"]
+        assert (shown["type"], shown["name"], shown["system"]) == ("inline", "scout", "You scout.")
+        assert not {"id", "version"} & shown.keys()
+        assert shown["model"] == agent["model"]
+        assert only(events, "session.thread_created")["agent_name"] == "scout"
+
+
+@pytest.mark.difference("messages-beside-waiting-threads")
+async def test_a_message_reaches_the_primary_while_only_another_thread_waits(served: Serve) -> None:
+    def script(request: ModelRequest) -> Any:
+        if request.agent == "reader":
+            return call("lookup", id="7") if is_told(request) else "found it"
+        return call("reader", task="look") if len(request.messages) == 1 else "I am here"
+
+    async with served(script) as server:
+        calls = Calls(server)
+        id = (await calls.session(await calls.team(tools=[CUSTOM])))["id"]
+        await calls.turn(id, "go")
+
+        events = await calls.turn(id, "are you there?")
+
+        assert words(only(events, "agent.message")) == "I am here"
+        assert events[-1]["stop_reason"]["type"] == "requires_action"

@@ -199,4 +199,18 @@ DIFFERENCES: tuple[Difference, ...] = (
         "session.",
         why="Nothing more can come.",
     ),
+    Difference(
+        id="messages-beside-waiting-threads",
+        about="Events",
+        what="While only other threads than the primary wait for the client, a `user.message` is accepted and reaches "
+        "the primary thread; what they wait for stays open. While the primary itself waits it is refused with 400.",
+        why="One can ask a coordinator how it stands without answering for its agents first.",
+    ),
+    Difference(
+        id="system-messages-of-any-model",
+        about="Events",
+        what="`system.message` is accepted whatever the model: the model is sent it with the message or result that it "
+        "goes with.",
+        why="Providers do not say which of their models take system turns in the middle of a conversation.",
+    ),
 )

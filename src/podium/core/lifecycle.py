@@ -15,7 +15,7 @@ from podium.core.facts import AgentReplaced, ArchiveAsked, DelegationClosed, Lim
 from podium.core.moment import Moment
 from podium.core.money import budget_of
 from podium.core.ports import Archive, Update
-from podium.core.revisions import merged_metadata
+from podium.core.revisions import checked_metadata
 from podium.core.rows import Changes, ThreadRow, View
 from podium.core.waking import still_idle, thread_of, waits, wake
 from podium.errors import Refused
@@ -28,9 +28,9 @@ def update(view: View, request: Update, at: Moment) -> tuple[PublicEvent | None,
         raise Refused(f"session {row.id} works: its agent can be changed once it is idle. Interrupt it, or wait")
     changed: dict[str, object] = {}
     if request.title is not None and request.title != about.title:
-        changed["title"] = request.title
+        changed["title"] = request.title or None
         about = replace(about, title=request.title)
-    metadata = about.metadata if request.metadata is None else merged_metadata(about.metadata, request.metadata)
+    metadata = checked_metadata({**about.metadata, **(request.metadata or {})})
     if metadata != about.metadata:
         changed["metadata"] = metadata
         about = replace(about, metadata=metadata)

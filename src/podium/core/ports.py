@@ -533,7 +533,7 @@ class GiveResult:
 class Update:
     """Change what is said of a session; None leaves it.
 
-    Shape: `metadata` are pairs to set; one that is None or "" is deleted. `budget` above what is spent sets going what
+    Shape: `metadata` are pairs to set; one that is None is deleted. `budget` above what is spent sets going what
     it had stopped; `has_budget` False takes it away for good. `definition` is the primary's new one, and `snapshot` it
     as the API shows it: only while the session is idle.
     """
