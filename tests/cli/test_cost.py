@@ -1,10 +1,13 @@
 """What `podium cost` prints of hand-made logs."""
 
+import json
 from decimal import Decimal
+from pathlib import Path
 
 from podium.analysis.spending import spending
 from podium.cli.cost import bill, told
 from podium.core import facts as f
+from tests.cli.podium import Folder
 from tests.unit.hand_log import Log
 
 MODELS = {"hash": "opus", "h": "mine"}
@@ -72,3 +75,25 @@ def test_rehearsed_session_says_that_no_model_was_called() -> None:
 
     assert printed(log)[-1] == "rehearsed: no model was called, tokens are estimated"
     assert "?" not in "".join(printed(log))
+
+
+def test_calls_of_agents_that_were_defined_on_the_way_count_for_their_model(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.write("team.yaml", "agents: {lead: {model: any, inline_agents: true}}\nrehearsal: reply.py:reply\n")
+    folder.write(
+        "reply.py",
+        """
+from podium import call
+
+def reply(request):
+    if request.agent == "scout" or len(request.messages) > 1:
+        return "done"
+    return call("create_agent", name="scout", system="Look.", task="look")
+""",
+    )
+    assert folder.run("run", "team.yaml", "go").code == 0
+
+    said = json.loads(folder.run("cost", "--json").out)
+
+    assert [(model["name"], model["calls"]) for model in said["models"]] == [("any", 3)]
+    assert [agent["name"] for agent in said["agents"]] == ["lead", "scout"]

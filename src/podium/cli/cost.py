@@ -35,9 +35,13 @@ def cost(
 async def _cost(name: str, json: bool, data: Path) -> None:
     async with existing(data) as podium:
         row = await meant(podium.parts.store, name)
-        definitions = await podium.parts.store.definitions(row.agent)
-        made = await traced(podium.parts.store, row.id)
-    spent = spending(made, {version: definition.model for version, definition in definitions.items()})
+        store = podium.parts.store
+        made = await traced(store, row.id)
+        models: dict[str, str] = {}
+        # Some agents came later than the session: they were defined by a call, or changed.
+        for agent in {row.agent, *(thread.agent for thread in await store.threads(row.id))}:
+            models |= {version: each.model for version, each in (await store.definitions(agent)).items()}
+    spent = spending(made, models)
     if json:
         import msgspec
 
