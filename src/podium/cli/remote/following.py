@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _STATUS = "session.thread_status_"
 _RESTS = (f"{_STATUS}idle", f"{_STATUS}terminated")
+_ENDS = ("session.status_terminated", "session.deleted")
 _PATIENCE_S = 2.0  # for a child's stream that the session's is ahead of
 _AFTER_S = (0.1, 0.5, 1.0, 2.0, 5.0)  # after how long a lost stream is opened again; the last one counts on
 
@@ -92,6 +93,7 @@ class Following:
         self._seen: dict[str, dict[str, bool]] = {}  # by thread and event: whether it was processed
         self._told: Counter[str] = Counter()  # statuses of children that the session's stream has told
         self._own: Counter[str] = Counter()  # and those that their own streams have
+        self._over: set[str] = set()  # threads whose streams have told their last
         self._held: deque[Item] = deque()  # what is told once these are even
 
     def leave(self, error: PodiumError | None = None) -> None:
@@ -137,7 +139,8 @@ class Following:
             try:
                 async with asyncio.timeout_at(deadline):
                     item = await self._items.get()
-            except TimeoutError:  # its stream is lost, say; what it tells comes later then
+            except TimeoutError:  # its stream is lost, say: what it tells comes later then, and nothing waits for it
+                self._told[child] = self._own[child]
                 return
             if isinstance(item, Opened) or (isinstance(item, Happened) and item.thread != self._primary):
                 self._counted(item)
@@ -166,6 +169,8 @@ class Following:
                     failures = 0
                     async for event in stream:
                         await self._take(thread, event.to_dict(mode="json", warnings=False))
+                if thread in self._over:
+                    return
             except anthropic.APIStatusError as error:
                 if error.status_code < 500 and error.status_code not in (408, 409, 429):
                     self._refused(error)
@@ -215,6 +220,8 @@ class Following:
             await self._open_child(about)  # before the event counts as taken: where this fails, it is tried again
         if kind in ("event_start", "event_delta") or not self._is_new(thread, event):
             return
+        if kind in _ENDS or (kind == f"{_STATUS}terminated" and about == thread):
+            self._over.add(thread)
         self._items.put_nowait(Happened(thread, event))
 
     def _is_new(self, thread: str, event: dict[str, JSON]) -> bool:
