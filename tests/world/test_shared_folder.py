@@ -316,3 +316,14 @@ def test_stalled_session_of_a_server_that_was_stopped_goes_on_with_the_next_star
     assert code == 0
     assert f"go on with it: podium resume {session}" in between.out
     assert fresh.events(session, "agent.message")[-1].content[0].text == "all done"
+
+
+def test_doctor_finds_every_session_as_its_log_says_while_the_server_runs(fresh: Shared) -> None:
+    session = fresh.session(WEATHER, task=script([call("weather", city="Oslo")], "it rains"))
+    fresh.asks(session)
+    fresh.api.sessions.update(session, title="Asked", metadata={"a": "b"})
+
+    done = fresh.podium("doctor")
+
+    assert done.code == 0, done.out + done.err
+    assert "sessions" in done.out
