@@ -126,7 +126,12 @@ def play(acts: Sequence[str]) -> tuple[Transcript, list[tuple[Messages, tuple[Me
         elif act == "answer" and calls:
             transcript.answer(calls.pop(), text(f"result {number}"), False)
         sent.append((transcript.sent(), tuple(transcript.sent())))
+        transcript.sent().made(shown, len(transcript.sent()))
     return transcript, sent
+
+
+def shown(message: Message) -> str:
+    return str(message)
 
 
 @given(acts)
@@ -136,6 +141,25 @@ def test_what_was_sent_never_changes(acts: list[str]) -> None:
     for messages, copy in sent:
         assert tuple(messages) == copy
         assert len(messages) == len(copy)
+
+
+@given(acts)
+def test_what_is_made_of_messages_is_of_those_that_were_sent(acts: list[str]) -> None:
+    _, sent = play(acts)
+
+    for messages, copy in sent:
+        assert messages.made(shown, len(copy)) == [shown(message) for message in copy]
+
+
+def test_of_each_message_it_is_made_once() -> None:
+    transcript, made = Transcript(), list[Message]()
+    for number in range(5):
+        transcript.tell(text(f"text {number}"))
+        transcript.send()
+        transcript.sent().made(made.append, len(transcript.sent()))
+        transcript.reply([TextBlock("so")], [])
+
+    assert len(made) == 9
 
 
 @given(acts)
@@ -170,7 +194,7 @@ def test_messages_are_a_sequence_like_any_other(acts: list[str], index: int, par
 
     assert messages[part] == copy[part]
     assert list(reversed(messages)) == list(reversed(copy))
-    assert messages == Messages(list(copy), len(copy))
+    assert messages == Messages(list(copy), len(copy), {})
     assert messages != copy
     if -len(copy) <= index < len(copy):
         assert messages[index] == copy[index]

@@ -1,22 +1,32 @@
 """Fold: what a thread's model is sent."""
 
-from collections.abc import Iterator, Sequence
-from typing import overload
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar, overload
 
 from podium.core.content import Block, Content, ContentBlock, Message, TextBlock, ToolResultBlock, text
+
+T = TypeVar("T")
+Made = dict[Callable[[Message], Any], list[Any]]  # by what makes it: of each message from the first
 
 
 class Messages(Sequence[Message]):
     """The first `length` messages of a transcript: made in constant time, and it never changes.
 
-    A transcript only grows at its end, so a prefix of it needs no copy.
+    A transcript only grows at its end, so a prefix of it needs no copy, nor to be made anything of twice.
     """
 
-    __slots__ = ("_all", "_length")
+    __slots__ = ("_all", "_length", "_made")
 
-    def __init__(self, messages: list[Message], length: int) -> None:
+    def __init__(self, messages: list[Message], length: int, made: "Made") -> None:
         self._all = messages
         self._length = length
+        self._made = made
+
+    def made(self, make: Callable[[Message], T], length: int) -> list[T]:
+        """What `make` gives for each of the first `length` messages. For each it is asked once for all prefixes."""
+        made = self._made.setdefault(make, [])
+        made.extend(make(message) for message in self._all[len(made) : length])
+        return made[:length]
 
     def __len__(self) -> int:
         return self._length
@@ -55,10 +65,11 @@ class Transcript:
     Invariant: every call of a reply gets its result in the very next message, in the order asked, before any text.
     """
 
-    __slots__ = ("_is_answered", "_messages", "_results", "_task", "_texts")
+    __slots__ = ("_is_answered", "_made", "_messages", "_results", "_task", "_texts")
 
     def __init__(self) -> None:
         self._messages: list[Message] = []
+        self._made: Made = {}
         self._results: dict[str, ToolResultBlock | None] = {}
         self._texts: list[ContentBlock] = []
         self._is_answered = True  # the last message has its reply, even if that said nothing
@@ -116,12 +127,13 @@ class Transcript:
         is_told = last.role == "user" and len(self._messages) > 1
         told = [block for block in last.content if isinstance(block, TextBlock)] if is_told else []
         self._texts = [*self._task, *text(SUMMARY + summary), *told, *self._texts]
-        self._messages, self._results, self._is_answered = [], {}, True
+        self._messages, self._made, self._results, self._is_answered = [], {}, {}, True
 
     def sent(self) -> Messages:
         """What the model is sent, as it stands now."""
-        return Messages(self._messages, len(self._messages))
+        return Messages(self._messages, len(self._messages), self._made)
 
     def _replace_last(self, message: Message) -> None:
         # A list of its own, since what an earlier call was sent must stay as it was.
         self._messages = [*self._messages[:-1], message]
+        self._made = {make: made[: len(self._messages) - 1] for make, made in self._made.items()}

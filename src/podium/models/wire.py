@@ -1,6 +1,7 @@
 """What a model call sends: a ModelRequest as the body of a Messages API request."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -17,6 +18,7 @@ from podium.core.content import (
 )
 from podium.core.json import JSON
 from podium.core.ports import ModelRequest, ToolOffer
+from podium.core.transcript import Messages
 
 _encode = msgspec.json.Encoder().encode
 _CACHED: dict[str, JSON] = {"cache_control": {"type": "ephemeral"}}
@@ -44,7 +46,7 @@ def request_body(
         "model": model,
         "max_tokens": max_tokens if request.max_tokens is None else request.max_tokens,
         "stream": True,
-        "messages": [{"role": one.role, "content": _blocks(one)} for one in request.messages],
+        "messages": _messages(request.messages),
     }
     if request.system:
         body["system"] = [{"type": "text", "text": request.system, **_CACHED}] if caching else request.system
@@ -59,6 +61,24 @@ def request_body(
     if caching and body["messages"]:
         _mark_last(body["messages"][-1]["content"])
     return _encode(body)
+
+
+def _messages(messages: Sequence[Message]) -> list[Any]:
+    """The messages, all but the last one encoded: a transcript's are encoded once, however often they are sent."""
+    before = len(messages) - 1
+    if before < 0:
+        return []
+    if isinstance(messages, Messages):
+        return [*messages.made(_encoded, before), _shaped(messages[before])]
+    return [_shaped(message) for message in messages]
+
+
+def _encoded(message: Message) -> msgspec.Raw:
+    return msgspec.Raw(_encode(_shaped(message)))
+
+
+def _shaped(message: Message) -> dict[str, Any]:
+    return {"role": message.role, "content": _blocks(message)}
 
 
 def _set(body: dict[str, JSON], settings: Mapping[str, JSON]) -> None:
