@@ -131,6 +131,7 @@ def test_call_of_the_clients_own_tool_is_told_as_such(fresh: Shared) -> None:
 
     shown, approved = fresh.podium("show", session), fresh.podium("approve", session, "--allow")
     told = json.loads(fresh.podium("show", session, "--json").out)
+    sent = fresh.podium("send", session, "and Bergen?")
     content = [{"type": "text", "text": "rain"}]
     fresh.send(session, {"type": "user.custom_tool_result", "custom_tool_use_id": lent, "content": content})
     fresh.until(lambda: fresh.reason(session) == "end_turn")
@@ -141,6 +142,7 @@ def test_call_of_the_clients_own_tool_is_told_as_such(fresh: Shared) -> None:
     assert lent in shown.out
     assert approved.code == 2
     assert f"{lent} (weather): the program that has this tool runs it" in approved.err
+    assert f"the session waits for a result of its client first: podium show {session}" in sent.err
     assert [(it["call"], it["outcome"]) for it in told["client_calls"]] == [(lent, "")]
     assert told["threads"][0]["waits_for_client"]
     assert "worker had its client run weather" in after.out
@@ -316,6 +318,23 @@ def test_stalled_session_of_a_server_that_was_stopped_goes_on_with_the_next_star
     assert code == 0
     assert f"go on with it: podium resume {session}" in between.out
     assert fresh.events(session, "agent.message")[-1].content[0].text == "all done"
+
+
+def test_session_of_the_api_goes_on_on_the_command_line_while_there_is_no_server(fresh: Shared) -> None:
+    session = fresh.session(WEATHER)
+    fresh.server.stop()
+
+    sent = fresh.podium("send", session, script([call("weather", city="Oslo")], "it rains"))
+    fresh.server.start()
+    [lent] = fresh.asks(session)
+    content = [{"type": "text", "text": "rain"}]
+    fresh.send(session, {"type": "user.custom_tool_result", "custom_tool_use_id": lent, "content": content})
+    fresh.until(lambda: fresh.reason(session) == "end_turn")
+
+    assert sent.code == 3
+    assert "worker: asks its client to run weather" in sent.err
+    assert "waits for its client · " in sent.err
+    assert sent.err.splitlines()[-1].startswith(f"podium show {session}")
 
 
 def test_doctor_finds_every_session_as_its_log_says_while_the_server_runs(fresh: Shared) -> None:

@@ -37,6 +37,7 @@ class Ended(Protocol):
 def conclude(result: Ended, trace: Trace, place: Place, *, json: bool, is_rehearsed: bool) -> ExitCode:
     """Print the result and how it came about; the exit code."""
     code = of_session(result.stop_reason, interrupted=trace.is_interrupted)
+    is_for_client = not trace.asking and bool(trace.clients.waiting)
     if not json and code in (ExitCode.SUCCESS, ExitCode.LIMIT_REACHED):
         margin = "\n" if sys.stderr.isatty() and sys.stdout.isatty() else ""
         if told := _told_result(result):
@@ -46,7 +47,7 @@ def conclude(result: Ended, trace: Trace, place: Place, *, json: bool, is_rehear
     said = {
         ExitCode.SUCCESS: "done",
         ExitCode.LIMIT_REACHED: f"stopped, {main.reason or 'a limit was reached'}",
-        ExitCode.WAITS_FOR_PERSON: "waits for a person",
+        ExitCode.WAITS_FOR_PERSON: "waits for its client" if is_for_client else "waits for a person",
         ExitCode.INTERRUPTED: "interrupted and paused" if result.paused else "interrupted",
         ExitCode.FAILED: f"failed: {result.error or result.stop_reason}",
     }.get(code, result.stop_reason)
@@ -59,7 +60,8 @@ def conclude(result: Ended, trace: Trace, place: Place, *, json: bool, is_rehear
         seconds(wall),
     ]
     tell(unbroken(f"{said} · {', '.join(figure for figure in figures if figure)}"))
-    next_step = {ExitCode.WAITS_FOR_PERSON: "approve", ExitCode.INTERRUPTED: "resume" if result.paused else "show"}
+    answers = "show" if is_for_client else "approve"
+    next_step = {ExitCode.WAITS_FOR_PERSON: answers, ExitCode.INTERRUPTED: "resume" if result.paused else "show"}
     tell(command(next_step.get(code, "show"), result.session_id, place))
     return code
 

@@ -149,8 +149,10 @@ async def go_on_if_needed(podium: Podium, row: SessionRow, data: Path, *, done: 
         waits = facts.stop_reason is not None and facts.stop_reason.type == ASKS
         if owner is not None:
             done += f"; process {owner.pid} goes on with it"
-        elif waits:
+        elif waits and any(call.state == "asks" for call in await podium.parts.store.open_calls(row.id)):
             done += f"; the session waits for a person's answer first: {command('approve', row.id, data)}"
+        elif waits:
+            done += f"; the session waits for a result of its client first: {command('show', row.id, data)}"
         tell(done)
         return ExitCode.SUCCESS
     past = await traced(podium.parts.store, row.id)
