@@ -55,9 +55,6 @@ async def run_there(team: Team, task: str, limits: SessionLimits, *, url: str, k
         trace = Trace()
         onlooker = _Onlooker(account, begun, trace, json=json)
         await onlooker.look_on()
-    if trace.clients.ended:
-        tell(f"session {begun.id} was {trace.clients.ended} at {url}")
-        return ExitCode.FAILED
     is_structured = team.coordinator.output_schema is not None
     result = RemoteResult(
         session_id=begun.id,
@@ -68,6 +65,9 @@ async def run_there(team: Team, task: str, limits: SessionLimits, *, url: str, k
     )
     if json:
         onlooker.write(result_line(result, trace))
+    if trace.clients.ended:
+        tell(f"session {begun.id} was {trace.clients.ended} at {url}")
+        return ExitCode.FAILED
     if not trace.needs_nobody and trace.status != "idle":
         tell(f"left; session {begun.id} goes on at {url}")
         return ExitCode.SUCCESS
