@@ -173,6 +173,7 @@ def test_a_stream_is_taken_up_behind_its_last_event(client: Client) -> None:
     before = client.until(session, "agent.tool_result", event=work)
     frame = frame_of(client, before[-1])
 
+    client.model.wait_for_a_call(2)
     client.server.kill()
     client.server.start()
 
