@@ -95,6 +95,10 @@ class Calls:
     async def get(self, session: str) -> Any:
         return ok(await self.server.get(f"/v1/sessions/{session}"), BetaManagedAgentsSession)
 
+    async def ids(self, query: str = "") -> list[str]:
+        """The sessions of a list."""
+        return [session["id"] for session in ok(await self.server.get(f"/v1/sessions?{query}"))["data"]]
+
     async def send(self, session: str, *events: Any) -> Got:
         sent = [told(event) if isinstance(event, str) else event for event in events]
         return await self.server.post(f"/v1/sessions/{session}/events", {"events": sent})

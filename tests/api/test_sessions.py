@@ -1,31 +1,14 @@
 """Sessions over HTTP: what is answered fits the SDK's types exactly, and what cannot be is refused by its name."""
 
 import asyncio
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from anthropic.types.beta import BetaManagedAgentsDeletedSession, BetaManagedAgentsSession
 
-from podium import Agent, ModelRequest, Rehearsal
-from podium.core.content import TextBlock
-from podium.core.events import Usage
-from podium.core.money import ModelFacts, Price
-from podium.core.ports import Reply
+from podium import ModelRequest
 from tests.api.calls import CUSTOM, TOOLSET, Calls, kinds, ok, only, told, words
-from tests.api.server import MODEL, Serve, Served
-
-ONE = Decimal(1)
-BUDGET = {"type": "limit", "max_list_cost": {"amount": "500", "currency": "USD"}}
-
-
-class Priced(Rehearsal):
-    """Each call of it costs a dollar."""
-
-    facts = ModelFacts(price=Price(input=ONE, output=ONE, cache_write=ONE, cache_read=ONE), max_tokens=100)
-
-    async def reply(self, request: ModelRequest) -> Reply:
-        return Reply((TextBlock("ok"),), usage=Usage(input_tokens=999_000, output_tokens=1_000))
+from tests.api.server import Serve
 
 
 async def test_a_session_is_idle_until_it_is_told_something(served: Serve) -> None:
@@ -229,134 +212,6 @@ async def test_an_agent_gets_other_tools_for_one_session(served: Serve) -> None:
         assert kept["tools"][0]["type"] == TOOLSET["type"], "the agent itself is as it was"
 
 
-# --- money -------------------------------------------------------------------------------------------
-
-
-async def test_a_budget_needs_models_with_a_price(served: Serve) -> None:
-    async with served() as server:
-        calls = Calls(server)
-        agent = await calls.agent(model="priced")
-        ok(await server.post("/v1/agents", {"name": "other", "model": "unknown"}))
-
-        session = await calls.post_session(agent=agent["id"], budget=BUDGET)
-
-        assert session.status == 400
-        assert session.error.startswith(("budget: ", "agent"))
-
-
-@pytest.mark.difference("list-cost-of-tokens")
-async def test_what_a_session_costs_is_told_and_bounded(served: Serve) -> None:
-    async with served(given={"priced": Priced(lambda _: "ok")}) as server:
-        calls = Calls(server)
-        agent = await calls.agent(model="priced")
-        id = (await calls.session(agent, budget=BUDGET))["id"]
-        await calls.turn(id, "one")
-
-        session = await calls.get(id)
-        [thread] = await calls.threads(id)
-
-        cost = {"amount": "100", "currency": "USD"}
-        assert session["budget"] == BUDGET
-        assert (session["usage"]["list_cost"], thread["usage"]["list_cost"]) == (cost, cost)
-        assert only(await calls.listed(id), "session.usage")["budget"] == BUDGET
-        raised = {"type": "limit", "max_list_cost": {"amount": "1000", "currency": "USD"}}
-        assert ok(await server.post(f"/v1/sessions/{id}", {"budget": raised}))["budget"] == raised
-        low = {"type": "limit", "max_list_cost": {"amount": "100", "currency": "USD"}}
-        assert "budget_not_raised" in (await server.post(f"/v1/sessions/{id}", {"budget": low})).error
-        assert ok(await server.post(f"/v1/sessions/{id}", {"budget": None}))["budget"] is None
-        assert "budget_create_only" in (await server.post(f"/v1/sessions/{id}", {"budget": raised})).error
-
-
-async def test_a_cost_that_nobody_knows_is_not_told(served: Serve) -> None:
-    async with served() as server:
-        calls = Calls(server)
-        id = (await calls.session())["id"]
-        await calls.turn(id, "one")
-
-        session = await calls.get(id)
-
-        assert session["usage"]["list_cost"] is None
-        assert session["usage"]["output_tokens"] > 0
-        assert session["stats"]["duration_seconds"] >= session["stats"]["active_seconds"] > 0
-
-
-# --- lists -------------------------------------------------------------------------------------------
-
-
-async def ids(server: Served, query: str = "") -> list[str]:
-    return [session["id"] for session in ok(await server.get(f"/v1/sessions?{query}"))["data"]]
-
-
-async def test_sessions_are_found_by_every_filter(served: Serve) -> None:
-    async with served() as server:
-        calls = Calls(server)
-        agent, other = await calls.agent(), await calls.agent()
-        first = await calls.session(agent)
-        ok(await server.post(f"/v1/agents/{agent['id']}", {"system": "two"}))
-        second, third, fourth = await calls.session(agent), await calls.session(agent), await calls.session(other)
-        ok(await server.post(f"/v1/sessions/{third['id']}/archive"))
-        one, two, three, four = (it["id"] for it in (first, second, third, fourth))
-        of = f"agent_id={agent['id']}"
-
-        assert await ids(server) == [four, two, one]
-        assert await ids(server, "include_archived=true") == [four, three, two, one]
-        assert await ids(server, "order=asc") == [one, two, four]
-        assert await ids(server, of) == [two, one]
-        assert await ids(server, f"{of}&agent_version=1") == [one]
-        assert await ids(server, "statuses[]=terminated&statuses[]=running&include_archived=true") == [three]
-        assert await ids(server, "statuses=idle") == [four, two, one]
-        assert await ids(server, f"created_at[gt]={first['created_at']}") == [four, two]
-        assert await ids(server, f"created_at[lte]={first['created_at']}") == [one]
-        assert await ids(server, "deployment_id=depl_1") == await ids(server, "memory_store_id=memstore_1") == []
-        assert (await server.get("/v1/sessions?agent_version=1")).error.startswith("agent_version: ")
-        assert (await server.get("/v1/sessions?statuses[]=lost")).status == 400
-        assert (await server.get("/v1/sessions?limit=101")).error.startswith("limit: ")
-
-
-async def test_pages_go_forth_and_back(served: Serve) -> None:
-    async with served() as server:
-        calls = Calls(server)
-        agent = await calls.agent()
-        made = [(await calls.session(agent))["id"] for _ in range(5)][::-1]
-
-        async def page(query: str) -> tuple[list[str], Any, Any]:
-            body = ok(await server.get(f"/v1/sessions?limit=2{query}"))
-            return [session["id"] for session in body["data"]], body["prev_page"], body["next_page"]
-
-        first, none, onward = await page("")
-        assert (first, none) == (made[:2], None)
-        second, back, onward = await page(f"&page={onward}")
-        assert second == made[2:4]
-        third, back_again, none = await page(f"&page={onward}")
-        assert (third, none) == (made[4:], None)
-        assert await page(f"&page={back}") == (made[:2], None, (await page(f"&page={back}"))[2])
-        middle, further_back, forth = await page(f"&page={back_again}")
-        assert middle == made[2:4]
-        assert (await page(f"&page={further_back}"))[0] == made[:2]
-        assert (await page(f"&page={forth}"))[0] == made[4:]
-        refused = await server.get(f"/v1/sessions?limit=2&order=asc&page={onward}")
-        assert (refused.status, refused.error.split(":")[0]) == (400, "page")
-
-
-@pytest.mark.difference("sessions-of-programs")
-async def test_a_session_of_a_program_in_the_same_folder_is_shown(served: Serve) -> None:
-    async with served() as server:
-        calls = Calls(server)
-        reader = Agent("reader", model=MODEL, description="Reads.", tools=["bash"])
-        lead = Agent("lead", model=MODEL, system="You lead.", callable_agents=[reader])
-        result = await server.podium.run(lead, "go")
-
-        session = await calls.get(result.session_id)
-
-        assert (session["title"], session["environment_id"], session["status"]) == ("go", "", "idle")
-        assert (session["agent"]["name"], session["agent"]["version"]) == ("lead", 1)
-        assert [agent["name"] for agent in session["agent"]["multiagent"]["agents"]] == ["reader"]
-        assert ok(await server.get("/v1/sessions"))["data"][0]["id"] == result.session_id
-        assert words(only(await calls.turn(session["id"], "more"), "agent.message")) == "ok"
-        refused = await server.post(f"/v1/sessions/{session['id']}", {"agent": {"tools": []}})
-        assert (refused.status, refused.error.split(":")[0]) == (400, "agent")
-
-
 # --- the end -----------------------------------------------------------------------------------------
 
 
@@ -387,7 +242,7 @@ async def test_a_deleted_session_is_there_for_nobody(served: Serve) -> None:
             assert kinds(await stream.rest()) == ["session.deleted"]
 
         assert deleted == {"id": id, "type": "session_deleted"}
-        assert await ids(server, "include_archived=true") == []
+        assert await calls.ids("include_archived=true") == []
         for path in ("", "/events", "/events/stream", "/threads"):
             assert (await server.get(f"/v1/sessions/{id}{path}")).error_type == "not_found_error"
         assert (await server.delete(f"/v1/sessions/{id}")).status == 404
@@ -433,7 +288,7 @@ async def test_of_many_equal_requests_under_one_key_one_makes_a_session(served: 
         made = await asyncio.gather(*(server.post("/v1/sessions", body, headers=once) for _ in range(8)))
 
         assert len({ok(answer)["id"] for answer in made}) == 1
-        assert len(await ids(server)) == 1
+        assert len(await calls.ids()) == 1
         other = await server.post("/v1/sessions", {**body, "title": "x"}, headers=once)
         assert (other.status, other.error.split(":")[0]) == (400, "Idempotency-Key")
 
