@@ -157,6 +157,32 @@ def test_only_the_last_moment_is_told_and_only_once() -> None:
     assert heard.opened("sesn_2") is None
 
 
+async def test_who_opens_a_stream_and_lists_then_has_every_event_once_and_in_order(served: Serve) -> None:
+    def is_the_end(event: Any) -> bool:
+        return event["type"] == "user.message" and event["processed_at"] is not None and words(event) == "the end"
+
+    async with served() as server:
+        calls = Calls(server)
+        id = (await calls.session())["id"]
+        await calls.turn(id, "before")
+
+        async def talk() -> None:
+            for number in range(8):
+                ok(await calls.send(id, f"message {number}", "and more"))
+            ok(await calls.send(id, "the end"))
+
+        talking = asyncio.create_task(talk())
+        async with calls.stream(f"{id}/events/stream") as stream:
+            listed = await calls.listed(id, "limit=3")
+            streamed = [*await stream.until(is_the_end), *await stream.until_idle()]
+        await talking
+
+        had = [event for event in listed if event["processed_at"] is not None]
+        known = {event["id"] for event in had}
+        new = [event for event in streamed if event["processed_at"] is not None and event["id"] not in known]
+        assert [*had, *new] == await calls.listed(id)
+
+
 # --- to when -----------------------------------------------------------------------------------------
 
 

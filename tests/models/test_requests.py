@@ -13,6 +13,7 @@ from podium.core.content import (
     ImageBlock,
     Message,
     RawBlock,
+    SearchResultBlock,
     TextBlock,
     ThinkingBlock,
     ToolResultBlock,
@@ -165,6 +166,23 @@ async def test_a_result_may_hold_images_and_documents() -> None:
     [sent] = body["messages"][-1]["content"]
     assert [part["type"] for part in sent["content"]] == ["text", "image", "document"]
     assert "is_error" not in sent
+
+
+async def test_a_result_may_hold_results_of_a_search() -> None:
+    found = SearchResultBlock("https://example.com", "Ann", ({"type": "text", "text": "a"},), {"enabled": True})
+    result = ToolResultBlock("t1", (found,))
+    body = accepted(await body_of(ASKED, CALLED, Message("user", (result,)), options={"caching": False}))
+
+    [sent] = body["messages"][-1]["content"]
+    assert sent["content"] == [
+        {
+            "type": "search_result",
+            "source": "https://example.com",
+            "title": "Ann",
+            "content": [{"type": "text", "text": "a"}],
+            "citations": {"enabled": True},
+        }
+    ]
 
 
 async def test_images_of_a_failed_call_go_behind_the_results_since_the_api_takes_none_inside() -> None:
