@@ -253,7 +253,9 @@ async def test_a_stream_is_never_silent_for_long(served: Serve) -> None:
             assert kinds(await stream.until_idle())[-1] == "session.status_idle"
 
 
-async def test_a_client_that_takes_nothing_is_cut_off_and_holds_up_nobody(served: Serve) -> None:
+async def test_a_client_that_takes_nothing_is_cut_off_and_holds_up_nobody(
+    served: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
     async with served(lambda _: "many words " * 200_000, settings=Settings(stalled_s=0.2)) as server:
         calls = Calls(server)
         id = (await calls.session())["id"]
@@ -275,6 +277,7 @@ async def test_a_client_that_takes_nothing_is_cut_off_and_holds_up_nobody(served
                 while got := await loop.sock_recv(deaf, 1 << 16):
                     received += len(got)
             assert received < 6 * 2_200_000, "it was cut off, and what it did not take is dropped"
+            assert [it.message for it in caplog.records if it.levelname == "ERROR"] == []
         finally:
             deaf.close()
 

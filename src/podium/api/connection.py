@@ -9,6 +9,7 @@ from podium.api.errors import ApiError, answer
 from podium.core.ports import NewId
 
 HEAD_BYTES = 64 * 1024
+CUT = "podium.cut"  # in the scope of a request: cuts its connection at once, and drops what it has not taken
 _STATUS_LINES = {
     400: b"HTTP/1.1 400 Bad Request\r\n",
     408: b"HTTP/1.1 408 Request Timeout\r\n",
@@ -46,6 +47,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope[CUT] = self.transport.abort  # type: ignore[literal-required]
         self._expect_head()
 
     def on_headers_complete(self) -> None:

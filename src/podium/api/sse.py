@@ -9,13 +9,14 @@ Source: the Managed Agents API, sections A.7 and C.7.
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from podium.api.connection import CUT
 from podium.api.frames import HEARTBEAT, frame_of
 from podium.api.previews import Previews
 from podium.api.state import Server
@@ -120,6 +121,7 @@ class EventStream(Response):
                 if not isinstance(error, TimeoutError):
                     raise error
                 logger.info("a stream of %s is cut off: its client took nothing", view.session)
+                await _cut(scope, receive)
 
     def _hear(self, preview: Preview, follower: Follower) -> None:
         if self._previews.hear(preview):
@@ -184,6 +186,14 @@ async def _left(receive: Receive, work: "asyncio.Task[None]") -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     work.cancel()
+
+
+async def _cut(scope: Scope, receive: Receive) -> None:
+    """End the connection. In good order it would not end: that waits until the client has taken what is left."""
+    cut: Callable[[], None] = scope[CUT]
+    cut()
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _woken(closing: asyncio.Event, follower: Follower) -> None:
