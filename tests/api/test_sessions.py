@@ -301,3 +301,19 @@ async def test_a_session_needs_a_key_of_its_workspace(served: Serve) -> None:
 
         assert (await server.get(f"/v1/sessions/{session['id']}", key=stranger)).status == 404
         assert ok(await server.get("/v1/sessions", key=stranger))["data"] == []
+
+
+async def test_an_update_is_done_once_under_one_key(served: Serve) -> None:
+    async with served() as server:
+        calls = Calls(server)
+        id = (await calls.session())["id"]
+        path, once = f"/v1/sessions/{id}", {"idempotency-key": "k1"}
+        ok(await server.post(path, {"title": "one"}, headers=once))
+        ok(await server.post(path, {"title": "two"}))
+
+        again = ok(await server.post(path, {"title": "one"}, headers=once))
+
+        assert again["title"] == "two"
+        assert kinds(await calls.listed(id)) == ["session.updated"] * 2
+        other = await server.post(path, {"title": "three"}, headers=once)
+        assert (other.status, other.error.split(":")[0]) == (400, "Idempotency-Key")
