@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from podium.core.admission import admit
 from podium.core.content import TextBlock, ToolUseBlock, text
 from podium.core.definitions import Callee, Definition, ToolSpec, tool_name
-from podium.core.ending import finish
+from podium.core.ending import archive, finish
 from podium.core.events import (
     AgentToolResult,
     SessionRunning,
@@ -21,14 +21,14 @@ from podium.core.events import (
     UserInterrupt,
     UserMessage,
 )
-from podium.core.facts import AttemptFailed, DrivingStarted, SessionCreated, SessionSettings
+from podium.core.facts import ArchiveTaken, AttemptFailed, DrivingStarted, SessionCreated, SessionSettings
 from podium.core.moment import Moment
 from podium.core.ports import InputRequest, Reply, SendMessage
 from podium.core.records import Draft, Event, Record, encode
 from podium.core.reply import record_reply
-from podium.core.rows import CallRow, Changes, SessionFacts, SessionRow, ThreadRow, View
+from podium.core.rows import About, CallRow, Changes, SessionFacts, SessionRow, ThreadRow, View
 from podium.core.session import SessionState, fold
-from podium.core.standing import record_idle, settle
+from podium.core.standing import lift, record_idle, settle, settle_session, standing
 from podium.core.steps import (
     CallModel,
     Correct,
@@ -37,6 +37,7 @@ from podium.core.steps import (
     EndWaits,
     Finish,
     Interrupted,
+    Lift,
     Step,
     Stop,
     Warn,
@@ -74,7 +75,7 @@ def says(words: str) -> TextBlock:
     return TextBlock(words)
 
 
-def calls(name: str, **given: object) -> ToolUseBlock:
+def calls(name: str, /, **given: object) -> ToolUseBlock:
     return ToolUseBlock("provider's", name, dict(given))
 
 
@@ -201,7 +202,7 @@ class Play:
     def moves(self, thread: ThreadState) -> list[Event]:
         """The step that needs no model and no tool: a correction, for example, or the end."""
         match step := self.step(thread):
-            case Correct() | Warn() | Stop() | Detach() | EndWaits():
+            case Correct() | Warn() | Lift() | Stop() | Detach() | EndWaits():
 
                 def record(at: Moment) -> None:
                     record_step(self.state, thread, step, at)
@@ -227,6 +228,22 @@ class Play:
             settle(self.state, self.main, at)
 
         return self.does(take)
+
+    def sees_to_wishes(self) -> list[Event]:
+        """The driver archives what is to be archived and at rest, and lifts what a new budget stops no more."""
+
+        def see(at: Moment) -> None:
+            for wish, id in list(self.state.archiving.items()):
+                thread = self.state.threads[id]
+                at.private(id, ArchiveTaken(input=wish))
+                if (standing(self.state, thread, at.now)[0] if thread.is_open else thread.status) == "idle":
+                    archive(self.state, thread, at)
+                self.state.fold(at)
+                settle(self.state, thread, at)
+            lift(self.state, at)
+            settle_session(self.state, at)
+
+        return self.does(see)
 
     def takes_answers(self, thread: ThreadState) -> list[Event]:
         """A person's answers to the thread's calls are taken."""
@@ -290,7 +307,7 @@ class Play:
         return SessionRow(
             id="sesn_1",
             workspace="default",
-            about=self.state.about,
+            about=self.rows.about or self.state.about,
             agent=self.main.agent,
             agent_name=self.main.definition.name,
             agent_id="agent_1",
@@ -315,6 +332,7 @@ class Rows:
     def __init__(self) -> None:
         self.session = SessionFacts("idle", None, Usage())
         self.paused = False
+        self.about: About | None = None  # as somebody changed it
         self.threads: dict[str, ThreadRow] = {}
         self.calls: dict[str, CallRow] = {}
 
@@ -322,6 +340,7 @@ class Rows:
         """What a store does with an append's changes."""
         self.session = changes.session
         self.paused = self.paused if changes.paused is None else changes.paused
+        self.about = changes.about or self.about
         self.threads |= {row.id: row for row in changes.threads}
         self.calls |= {call.id: call for call in changes.opened}
         self.calls |= {id: replace(self.calls[id], state="answered") for id in changes.answered}

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from copy import deepcopy
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from podium.core.content import TextBlock, ToolUseBlock, text
 from podium.core.definitions import SELF, Callee, Definition
 from podium.core.events import Usage
 from podium.core.facts import LimitMet, SessionSettings
-from podium.core.ports import InputRequest, Interrupt, Resume, SendMessage
+from podium.core.ports import Archive, InputRequest, Interrupt, Resume, SendMessage, Update
 from podium.core.records import Draft, Unknown, answers, decode, listed_id
 from podium.core.rows import Changes
 from podium.core.session import SessionState, fold
@@ -31,6 +32,7 @@ from podium.core.steps import (
     Warn,
 )
 from podium.core.thread import ThreadState
+from podium.errors import Refused
 from tests.unit.play import COUNT_SCHEMA, Play, agent, calls, says
 
 BLOCKS: list[TextBlock | ToolUseBlock] = [
@@ -41,21 +43,24 @@ BLOCKS: list[TextBlock | ToolUseBlock] = [
     calls("middle", task="m"),
     calls("leaf", task="l"),
     calls("leaf"),
+    calls("create_agent", name="scout", system="Look.", task="s", tools=["grep"]),
     calls("submit_result", count=1),
     calls("submit_result", count="one"),
 ]
 Blocks = list[TextBlock | ToolUseBlock]
 
+CAP = Decimal(10)
+
 # Mostly work: a session that is always disturbed gets nowhere.
 KINDS = ["work"] * 20 + ["send"] * 3 + ["notice", "take interrupt", "interrupt", "pause", "resume"]
-KINDS += ["crash", "model fails", "limit", "failure"]
+KINDS += ["crash", "model fails", "limit", "failure", "wish", "wish", "budget", "cap"]
 acts = st.lists(
     st.tuples(st.sampled_from(KINDS), st.integers(0, 7), st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=4)),
     min_size=20,
     max_size=60,
 )
 worlds = st.builds(
-    lambda depth, live, turns, owes: (SessionSettings(depth=depth, live_threads=live), turns, owes),
+    lambda depth, live, turns, owes: (SessionSettings(depth=depth, live_threads=live, usd=CAP), turns, owes),
     st.integers(1, 3),
     st.sampled_from([None, 1, 3]),
     st.sampled_from([None, 6]),
@@ -71,7 +76,9 @@ class World:
         middle = agent("middle", calls=[leaf], tools=["grep"], output_schema=COUNT_SCHEMA)
         middle = msgspec.structs.replace(middle, roster=(*middle.roster, Callee("middle", SELF)))
         schema = COUNT_SCHEMA if owes_result else None
-        lead: Definition = agent("lead", calls=[middle, leaf], tools=["grep"], turns=turns, output_schema=schema)
+        lead: Definition = agent(
+            "lead", calls=[middle, leaf], tools=["grep"], turns=turns, output_schema=schema, inline=True
+        )
         self.play = Play(lead, middle, leaf, settings=settings)
         self.replayed = SessionState("sesn_1", self.play.definitions)
         self.read = 0  # records replayed
@@ -92,6 +99,8 @@ class World:
                 self.accept(Resume())
             case "notice":
                 self.notice()
+                if is_running:
+                    self.play.sees_to_wishes()
             case "crash" if is_running:
                 self.late = []
                 self.play.taken_over()
@@ -103,6 +112,14 @@ class World:
                 self.play.fails_to_reply(thread)
             case "limit" if thread is not None:
                 self.play.ends(thread, Limited(LimitMet("turns", "agent", 1, 1)))
+            case "cap" if thread is not None:
+                self.play.ends(thread, Limited(LimitMet("usd", "session", float(state.settings.usd or 0), 10)))
+            case "budget":
+                budget = (self.play.row().about.budget or CAP) + 1
+                self.accept(Update(title=f"for {budget}", budget=budget, has_budget=number > 0))
+            case "wish":
+                threads = list(state.threads)
+                self.accept(Archive(thread=threads[number % len(threads)]))
             case "failure" if thread is not None:
                 self.play.ends(thread, Failed("broken"))
         self.end_turn()
@@ -127,6 +144,9 @@ class World:
         self.notice()
         if any(self.play.state.interrupts()):
             self.play.interrupted()
+        self.play.sees_to_wishes()
+        if not self.play.state.is_quiet:
+            return
         if self.play.state.has_message:
             self.play.goes_on()
         else:
@@ -138,7 +158,10 @@ class World:
 
     def accept(self, request: InputRequest) -> None:
         was_idle = self.play.rows.session.status == "idle"
-        self.late += self.play.admits(request)
+        try:
+            self.late += self.play.admits(request)
+        except Refused:
+            return
         if was_idle:  # nobody drove it: the next driver folds the whole log
             self.late = []
             self.play.state = fold("sesn_1", self.play.definitions, self.play.log)
@@ -167,7 +190,7 @@ def thread_snapshot(thread: ThreadState) -> dict[str, Any]:
 
 def snapshot(state: SessionState) -> dict[str, Any]:
     """Everything the state knows, in a form that can be compared."""
-    hidden = ("definitions", "threads", "_changed", "_opened", "_closed", "_set_paused")
+    hidden = ("definitions", "threads", "_changed", "_opened", "_closed", "_defined", "_set_paused")
     known = {name: value for name, value in vars(state).items() if name not in hidden}
     return known | {thread.id: thread_snapshot(thread) for thread in state.threads.values()}
 
