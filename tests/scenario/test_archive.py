@@ -3,6 +3,9 @@
 Only what is idle can be archived; while the session works, its driver sees to it.
 """
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 
 from podium import Agent, ModelRequest, SessionLimits, call
@@ -12,7 +15,7 @@ from podium.core.ports import Archive, Confirm, Interrupt, SendMessage
 from podium.errors import NotFound, Refused
 from podium.models.rehearsal import Said
 from tests.lab.cast import after
-from tests.lab.lab import SESSION, Lab, allowed, archived
+from tests.lab.lab import SESSION, Lab, Live, allowed, archived
 from tests.lab.log import Played
 from tests.lab.world import Fuse, Killed
 
@@ -327,3 +330,33 @@ def test_wish_survives_a_kill_at_any_boundary_behind_it(point: int) -> None:
         log = lab.resume()
 
     assert (log.text, log.said_to("payer"), terminated(log)) == ("done", GONE, ["payer"])
+
+
+@pytest.mark.parametrize("tenths", range(31, 40))
+def test_answer_that_comes_while_a_thread_below_is_slow_to_stop_does_not_bring_the_archived_one_back(
+    tenths: int,
+) -> None:
+    async def slow_to_stop(request: ModelRequest) -> Said:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(1)
+        return "never"
+
+    lab = Lab(
+        lead=[[call("payer", task="x"), call("slow", task="y")], "done"],
+        payer=[[start("stubborn"), call("pay", key="1")], after(1, "paid")],
+        stubborn=slow_to_stop,
+        slow=after(9, "slow"),
+    )
+    team = lead(payer(lab, "payer", Agent("stubborn", model="m")), Agent("slow", model="m"))
+
+    async def answers(live: Live) -> None:
+        with suppress(Refused, IndexError):
+            await allowed("pay")(live)
+
+    log = lab.run(team, acts=[(3, archived("payer")), (tenths / 10, answers)])
+
+    assert (log.text, log.said_to("payer"), terminated(log)) == ("done", GONE, ["stubborn", "payer"])
+    assert log.effects == []

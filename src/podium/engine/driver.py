@@ -320,12 +320,13 @@ class Driver:
     async def _archive(self, wish: str, id: str) -> None:
         """End a thread for good, with all below it, as somebody wishes; one that works is left as it is."""
         thread = self.state.threads[id]
-        family = [each for each in self.state.threads.values() if thread in self.state.above(each)]
-        if self._is_at_rest(thread):
-            await self.halt(*family)
+        if is_at_rest := self._is_at_rest(thread):
+            await self.halt(*self._below(thread))
+            while any(each.id in self._tasks for each in self._below(thread)):  # woken, or called, meanwhile
+                await self.halt(*self._below(thread))
         at = self.moment()
         at.private(id, ArchiveTaken(input=wish))
-        if self._is_at_rest(thread):  # nobody has woken it meanwhile
+        if is_at_rest and thread.status != "terminated":  # what was cut is not taken up again: the wish came first
             archive(self.state, thread, at)
         self.fold(at)
         settle(self.state, thread, at)
@@ -336,6 +337,9 @@ class Driver:
         self._start_threads()
         if thread.parent is not None:
             self.wake(thread.parent)
+
+    def _below(self, thread: ThreadState) -> list[ThreadState]:
+        return [each for each in self.state.threads.values() if thread in self.state.above(each)]
 
     def _is_at_rest(self, thread: ThreadState) -> bool:
         status = standing(self.state, thread, self.parts.clock.now())[0] if thread.is_open else thread.status
