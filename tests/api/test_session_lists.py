@@ -77,3 +77,22 @@ async def test_a_session_of_a_program_in_the_same_folder_is_shown(served: Serve)
         assert words(only(await calls.turn(session["id"], "more"), "agent.message")) == "ok"
         refused = await server.post(f"/v1/sessions/{session['id']}", {"agent": {"tools": []}})
         assert (refused.status, refused.error.split(":")[0]) == (400, "agent")
+
+
+@pytest.mark.difference("sessions-of-programs")
+async def test_functions_of_a_program_are_shown_as_custom_tools_and_run_there(served: Serve) -> None:
+    def count(words: list[str], least: int = 1) -> int:
+        """Count words."""
+        return len(words)
+
+    async with served() as server:
+        calls = Calls(server)
+        result = await server.podium.run(Agent("counter", model=MODEL, tools=[count, "bash"]), "go")
+
+        session = await calls.get(result.session_id)
+        ok(await calls.send(session["id"], "more"))
+
+        toolset, tool = session["agent"]["tools"]
+        assert [config["name"] for config in toolset["configs"] if config["enabled"]] == ["bash"]
+        assert (tool["type"], tool["name"], tool["description"]) == ("custom", "count", "Count words.")
+        assert (await calls.get(session["id"]))["status"] == "running", "for its program to go on with"

@@ -55,6 +55,8 @@ def _of_model(value: Any, wanted: Any, where: str) -> Iterator[str]:
         return
     fields = {field.alias or name: field for name, field in wanted.model_fields.items()}
     extended = wanted.__name__ in EXTENDED
+    if "__pydantic_extra__" in vars(wanted).get("__annotations__", {}):  # the type says that it takes any other field
+        value = {name: each for name, each in value.items() if name in fields}
     for name in value.keys() - fields.keys():
         if not (extended and name in EXTENSIONS):
             yield f"{where}.{name}: {wanted.__name__} has no such field (it holds {value[name]!r:.80})"
