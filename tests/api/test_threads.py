@@ -7,6 +7,7 @@ import pytest
 from anthropic.types.beta.sessions import BetaManagedAgentsSessionThread
 
 from podium import ModelRequest, TextBlock, call, say
+from podium.errors import ModelFailed
 from tests.api.calls import CUSTOM, TOOLSET, Calls, kinds, of, ok, only, told, words
 from tests.api.server import Serve
 
@@ -327,3 +328,60 @@ async def test_a_message_reaches_the_primary_while_only_another_thread_waits(ser
 
         assert words(only(events, "agent.message")) == "I am here"
         assert events[-1]["stop_reason"]["type"] == "requires_action"
+
+
+async def test_a_thread_that_fails_is_over_and_its_coordinator_is_told(served: Serve) -> None:
+    def script(request: ModelRequest) -> Any:
+        if request.agent == "reader":
+            raise ModelFailed("as it was told", kind="failed")
+        return delegates(request)
+
+    async with served(script) as server:
+        calls = Calls(server)
+        id = (await calls.session(await calls.team()))["id"]
+
+        events = await calls.turn(id, "go")
+
+        child = await calls.child(id)
+        assert child["status"] == "terminated"
+        assert only(events, "session.thread_status_terminated")["session_thread_id"] == child["id"]
+        assert words(only(events, "agent.message")) == "all done"
+        own = kinds(await calls.listed(f"{id}/threads/{child['id']}"))
+        assert own[-1] == "session.thread_status_terminated"
+        assert not {"session.error", "session.status_idle"} & set(own)
+
+
+async def test_children_work_on_while_one_of_them_waits_for_the_client(served: Serve) -> None:
+    gate = asyncio.Event()
+
+    async def script(request: ModelRequest) -> Any:
+        if request.agent == "lead":
+            both = [call("reader", task="ask"), call("reader", task="look")]
+            return both if is_told(request) else "all done"
+        if "ask" in str(request.messages[0].content):
+            return call("lookup", id="7") if is_told(request) else "Ann"
+        await gate.wait()
+        return "found it"
+
+    async with served(script) as server:
+        calls = Calls(server)
+        id = (await calls.session(await calls.team(tools=[CUSTOM])))["id"]
+        async with calls.stream(f"{id}/events/stream") as stream:
+            ok(await calls.send(id, "go"))
+            use = (await stream.until_kind("agent.custom_tool_use"))[-1]
+            waits = (await stream.until_kind("session.thread_status_idle"))[-1]
+            assert (waits["session_thread_id"], waits["stop_reason"]["event_ids"]) == (
+                use["session_thread_id"],
+                [use["id"]],
+            )
+            assert (await calls.get(id))["status"] == "running", "the other one works"
+            gate.set()
+            idle = (await stream.until_idle())[-1]
+            assert idle["stop_reason"] == {"type": "requires_action", "event_ids": [use["id"]]}
+
+            given = {"type": "user.custom_tool_result", "custom_tool_use_id": use["id"], "content": []}
+            ok(await calls.send(id, given))
+            events = await stream.until_idle()
+
+        assert of(events, "user.custom_tool_result")[0]["session_thread_id"] == use["session_thread_id"]
+        assert words(only(events, "agent.message")) == "all done"
