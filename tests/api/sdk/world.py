@@ -73,10 +73,10 @@ class World:
             return read(stream, until or is_idle)
 
     def settle(self, session: str) -> None:
-        """Wait until the session is idle, however far it is."""
+        """Wait until the session's turn is over, however far it is."""
         with self.beta.sessions.events.stream(session) as stream:
             if self.beta.sessions.retrieve(session).status != "idle":
-                read(stream, is_idle)
+                read(stream, lambda event: is_idle(event) and event.stop_reason.type != "requires_action")
 
     def listed(self, session: str, **given: Any) -> list[Any]:
         """The session's whole list of events."""

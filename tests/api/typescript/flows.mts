@@ -159,6 +159,78 @@ async function theToolRunnerAnswers(): Promise<void> {
   assert.ok(listed.some((event) => event.type === 'user.custom_tool_result' && w.words(event) === 'customer 7'));
 }
 
+async function aSessionIsMadeChangedAndFound(): Promise<void> {
+  const agent = await w.agent({ system: 'You read.', tools: [TOOLSET] });
+  const environment = await w.environments.create({ name: w.unique('env') });
+  const made = await w.sessions.create({
+    agent: { type: 'agent_with_overrides', id: agent.id, version: 1, system: 'You write.', tools: [] },
+    environment_id: environment.id,
+    title: 'first',
+    metadata: { a: '1' },
+    initial_events: [{ type: 'user.message', content: [{ type: 'text', text: w.script('hello') }] }],
+  });
+  assert.deepEqual([made.agent.id, made.agent.version, made.agent.system], [agent.id, 1, 'You write.']);
+  assert.deepEqual([made.agent.tools, made.title, made.metadata, made.budget], [[], 'first', { a: '1' }, null]);
+  await w.settle(made.id);
+  const said = await w.all(w.sessions.events.list(made.id, { types: ['agent.message'] }));
+  assert.deepEqual(said.map(w.words), ['hello']);
+
+  const changed = await w.sessions.update(made.id, { title: 'second', metadata: { a: null, b: '2' } });
+  assert.deepEqual([changed.title, changed.metadata], ['second', { b: '2' }]);
+
+  const ids = [made.id];
+  for (let n = 0; n < 3; n++) ids.unshift((await w.session(agent)).id);
+  const first = await w.sessions.list({ agent_id: agent.id, limit: 2 });
+  const second = await first.getNextPage();
+  assert.deepEqual([...first.data, ...second.data].map((one) => one.id), ids);
+  assert.ok(second.prev_page);
+  const back = await w.sessions.list({ agent_id: agent.id, limit: 2, page: second.prev_page });
+  assert.deepEqual(back.data.map((one) => one.id), ids.slice(0, 2));
+  const later = await w.all(w.sessions.list({ agent_id: agent.id, 'created_at[gt]': made.created_at, order: 'asc' }));
+  assert.deepEqual(later.map((one) => one.id), ids.slice(0, 3).reverse());
+}
+
+async function aChildAsksAndIsAnswered(): Promise<void> {
+  const reader = await w.agent({ name: 'reader', tools: [ASKING, LOOKUP] });
+  const lead = await w.agent({ name: 'lead', multiagent: { type: 'coordinator', agents: [reader.id] } });
+  const session = await w.session(lead);
+  const both = [w.call('bash', { command: 'echo hi' }), w.call('lookup', { id: '7' })];
+  const work = w.script(w.call('reader', { task: w.script(both, 'found it') }), 'all done');
+  const events = await w.turn(session.id, [w.message(work)]);
+  const asked = w.only(events, 'agent.tool_use');
+  const custom = w.only(events, 'agent.custom_tool_use');
+  assert.ok(asked.session_thread_id && asked.session_thread_id === custom.session_thread_id);
+  const reason = w.only(events, 'session.status_idle').stop_reason;
+  assert.ok(reason.type === 'requires_action');
+  assert.deepEqual(new Set(reason.event_ids), new Set([asked.id, custom.id]));
+
+  const own = await w.sessions.threads.events.stream(asked.session_thread_id, { session_id: session.id });
+  await w.sessions.events.send(session.id, {
+    events: [
+      { type: 'user.tool_confirmation', tool_use_id: asked.id, result: 'deny', deny_message: 'not today' },
+      { type: 'user.custom_tool_result', custom_tool_use_id: custom.id, content: [{ type: 'text', text: 'Ann' }] },
+    ],
+  });
+
+  const seen: { type: string }[] = [];
+  for await (const event of own) {
+    seen.push(event);
+    if (event.type === 'session.thread_status_idle' && event.stop_reason.type === 'end_turn') break;
+  }
+  const result = seen.find((event) => event.type === 'agent.tool_result');
+  assert.ok(result && w.words(result).includes('not today'));
+  assert.ok(seen.some((event) => event.type === 'agent.message' && w.words(event) === 'found it'));
+  await w.settle(session.id);
+  const last = await w.sessions.events.list(session.id, { types: ['agent.message'], order: 'desc', limit: 1 });
+  assert.deepEqual(last.data.map(w.words), ['all done']);
+}
+
+async function modelsAreListed(): Promise<void> {
+  const models = await w.all(w.client.beta.models.list({ limit: 2 }));
+  assert.ok(models.some((one) => one.id === w.MODEL && one.type === 'model'));
+  assert.equal((await w.client.beta.models.retrieve(w.MODEL)).id, w.MODEL);
+}
+
 async function aReplyIsCutShort(): Promise<void> {
   const session = await w.session(await w.agent());
   const stream = await w.sessions.events.stream(session.id);
@@ -196,6 +268,9 @@ export const FLOWS: Record<string, () => Promise<void>> = {
   aDelegationIsSeenFromBothSides,
   aCallWaitsToBeAllowed,
   theToolRunnerAnswers,
+  aSessionIsMadeChangedAndFound,
+  aChildAsksAndIsAnswered,
+  modelsAreListed,
   aReplyIsCutShort,
   errorsHaveTheirClasses,
 };

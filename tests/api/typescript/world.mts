@@ -24,8 +24,8 @@ export const call = (name: string, input: Block): Block => ({ type: 'tool_use', 
 export const WAIT: Block = { type: 'wait' };
 
 export const message = (text: string): Sent => ({ type: 'user.message', content: [{ type: 'text', text }] });
-export const words = (event: { content?: unknown }): string =>
-  (event.content as { type: string; text?: string }[]).map((block) => block.text ?? '').join('');
+export const words = (event: object): string =>
+  ('content' in event ? (event.content as { text?: string }[]) : []).map((block) => block.text ?? '').join('');
 export const unique = (name: string): string => `${name}-${randomUUID().slice(0, 8)}`;
 
 export async function agent(given: Partial<Anthropic.Beta.AgentCreateParams> = {}): Promise<Agent> {
@@ -42,6 +42,15 @@ export async function turn(id: string, events: Sent[], until: Event['type'] = 's
   const stream = await sessions.events.stream(id);
   await sessions.events.send(id, { events });
   return read(stream, until);
+}
+
+/** Waits until the session's turn is over, however far it is. */
+export async function settle(id: string): Promise<void> {
+  const stream = await sessions.events.stream(id);
+  if ((await sessions.retrieve(id)).status === 'idle') return stream.controller.abort();
+  for await (const event of stream) {
+    if (event.type === 'session.status_idle' && event.stop_reason.type !== 'requires_action') return;
+  }
 }
 
 export async function read(stream: AsyncIterable<Event>, until: Event['type']): Promise<Event[]> {
