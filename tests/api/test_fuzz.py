@@ -16,7 +16,7 @@ from tests.api.house import furnish
 from tests.api.server import MODEL
 
 pytestmark = pytest.mark.slow
-EXAMPLES = 40  # for each route
+EXAMPLES = 30  # for each route
 _LATE_S = 10.0
 # Begins with the place: a field, a parameter, a header, or the body; or says which thing is in the way.
 _PLACE = re.compile(r"[A-Za-z][\w-]*([.\[].*)?: ", re.DOTALL)
