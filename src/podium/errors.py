@@ -13,7 +13,8 @@
     │   └── Refused         an append or an input that the log's rules do not allow; nothing was written
     │       └── Owned       another live process drives the session
     ├── Conflict            the thing was changed meanwhile, or exists: look at it again
-    │   └── KeyReused       an Idempotency-Key of another request; a BadInput too
+    │   ├── KeyReused       an Idempotency-Key of another request; a BadInput too
+    │   └── Answered        a call that asked was answered before; a Refused too
     ├── NotFound            no such session, thread or definition for this caller
     ├── SandboxUnavailable  no sandbox passed its self-test; tools that need one are refused
     └── ModelFailed         a model call that gave no reply
@@ -109,6 +110,10 @@ class Conflict(PodiumError):
 
 class KeyReused(BadInput, Conflict):
     """An Idempotency-Key was sent with another request before."""
+
+
+class Answered(Refused, Conflict):
+    """The call asked, and no longer does: somebody was first, or it was closed. What was written first stands."""
 
 
 class NotFound(PodiumError):

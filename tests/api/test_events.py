@@ -153,7 +153,7 @@ async def test_a_call_waits_until_it_is_allowed(served: Serve) -> None:
         assert words(only(after, "agent.tool_result")).startswith("hi")
         assert after[-1]["stop_reason"] == {"type": "end_turn"}
         again = await calls.send(id, allowed(use["id"]))
-        assert (again.status, again.error.split(":")[0]) == (400, "events[0].tool_use_id")
+        assert (again.status, again.error.split(":")[0]) == (409, "events[0].tool_use_id")
 
 
 async def test_a_denied_call_tells_the_agent_why(served: Serve) -> None:

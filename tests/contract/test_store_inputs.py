@@ -12,7 +12,7 @@ from podium.core.facts import SessionPaused
 from podium.core.ports import Append, Confirm, InputRequest, Interrupt, Resume, SendMessage, Store
 from podium.core.records import OWN, PRIMARY, Draft, Record
 from podium.core.rows import CallRow, Changes, InputRow, SessionFacts, ThreadRow
-from podium.errors import NotFound, Refused
+from podium.errors import Answered, NotFound, Refused
 from tests.contract.stores import Disk
 from tests.contract.writing import (
     IDLE,
@@ -313,7 +313,7 @@ async def test_of_a_hundred_answers_at_once_one_is_accepted(disk: Disk) -> None:
         await asyncio.gather(*busy)
 
         [accepted] = [event.id for outcome in outcomes if isinstance(outcome, tuple) for event in outcome]
-        assert [type(outcome) for outcome in outcomes if not isinstance(outcome, tuple)] == [Refused] * 99
+        assert [type(outcome) for outcome in outcomes if not isinstance(outcome, tuple)] == [Answered] * 99
         written = [record.event for record in await tail(a, 2) if record.type == "user.tool_confirmation"]
         assert [event.id for event in written] == [accepted]
         assert [row.id for row in await b.inputs("sesn_1")] == [accepted]

@@ -181,7 +181,7 @@ def test_answers_that_fit_no_waiting_call_are_refused() -> None:
     with pytest.raises(Refused, match="was answered before; its first answer stands"):
         lab.tell(Confirm(call=ask.id, allow=False))
     log = lab.resume()
-    with pytest.raises(Refused, match="does not wait for approval; it is over"):
+    with pytest.raises(Refused, match="waits no longer: it was answered before, or is over"):
         lab.tell(Confirm(call=ask.id, allow=True))
     assert len(log.effects) == 1
 

@@ -132,7 +132,7 @@ def test_sibling_of_an_archived_thread_is_waited_for_and_the_call_of_the_other_c
         "session.status_idle",
     ]
     assert log.state.stop_reason == log.state.main.stop_reason == StopReason("requires_action", (left,))
-    with pytest.raises(Refused, match="does not wait"):
+    with pytest.raises(Refused, match="waits no longer"):
         lab.tell(Confirm(call=gone, allow=True))
     lab.answer("pay", allow=True)
     assert lab.resume().text == "done"

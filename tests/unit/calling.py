@@ -116,9 +116,6 @@ class Calls:
         if settle:
             self.settle()
 
-    def blocked(self, name: str) -> str | None:
-        return self.limiter.blocked(self.slots[name])
-
     def can_go(self, **needs: Unpack[SomeNeeds]) -> bool:
         """Whether a call of this kind could go now; none does."""
         slot = self.slot("probe", **needs)

@@ -24,7 +24,7 @@ from podium.core.events import (
 from podium.core.facts import ArchiveTaken, AttemptFailed, DrivingStarted, SessionCreated, SessionSettings
 from podium.core.moment import Moment
 from podium.core.ports import InputRequest, Reply, SendMessage
-from podium.core.records import Draft, Event, Record, encode
+from podium.core.records import Draft, Event, Record, encode, listed_id
 from podium.core.reply import record_reply
 from podium.core.rows import About, CallRow, Changes, SessionFacts, SessionRow, ThreadRow, View
 from podium.core.session import SessionState, fold
@@ -283,7 +283,8 @@ class Play:
     def admits(self, request: InputRequest) -> list[Draft]:
         """An input is accepted and in the log; the driver has not folded it yet."""
         at = self.moment()
-        view = View(self.row(), tuple(self.rows.threads.values()), tuple(self.rows.calls.values()))
+        events = {listed_id(record.event): record.event for record in self.log}
+        view = View(self.row(), tuple(self.rows.threads.values()), tuple(self.rows.calls.values()), events.get)
         _, changes = admit(view, request, at)
         self.write(at.drafts)
         self.rows.take(changes)

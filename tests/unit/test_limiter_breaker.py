@@ -12,7 +12,6 @@ def test_model_asked_to_slow_down_is_called_by_no_session_until_then(calls: Call
     calls.start("d", provider="other")
 
     assert calls.went == ["c", "d"]
-    assert calls.blocked("a") == "rate limit of model 'm' of provider 'p': 8.0 s"
     calls.pass_time(10)
     assert calls.times == {"c": 0.0, "d": 0.0, "a": 8.0, "b": 8.0}
 
@@ -40,11 +39,9 @@ def test_overloaded_model_is_tried_by_one_call_and_then_by_all(calls: Calls) -> 
     calls.limiter.overloaded("m", "p")
     calls.start("a", "b", "c")
     calls.start("d", model="other")
-    assert calls.blocked("a") == "model 'm' is overloaded, tried again in 1.0 s"
 
     calls.pass_time(5)
     assert calls.times == {"d": 0.0, "a": 1.0}
-    assert calls.blocked("b") == "model 'm' is overloaded, one call is trying it again"
 
     calls.limiter.answered("m", "p")
     calls.settle()
@@ -91,7 +88,6 @@ def test_wait_begins_small_again_after_an_answer(calls: Calls) -> None:
     calls.limiter.overloaded("m", "p")
 
     calls.start("c")
-    assert calls.blocked("c") == "model 'm' is overloaded, tried again in 1.0 s"
 
 
 def test_calls_sent_before_say_nothing_while_nobody_may_go(calls: Calls) -> None:
@@ -100,8 +96,6 @@ def test_calls_sent_before_say_nothing_while_nobody_may_go(calls: Calls) -> None
         calls.limiter.overloaded("m", "p")
     calls.limiter.answered("m", "p")
     calls.start("a")
-
-    assert calls.blocked("a") == "model 'm' is overloaded, tried again in 1.0 s"
 
 
 def test_cancelled_probe_leaves_its_place_to_the_next_call(calls: Calls) -> None:

@@ -198,11 +198,6 @@ class LimiterMachine(RuleBasedStateMachine):
                 assert number <= said.left + said.limit / 60 * (call.at_s - said.at_s) + ROUNDING
         assert self.calls.clock.pending <= 1
 
-    @invariant()
-    def those_who_wait_can_say_why(self) -> None:
-        assert all(self.calls.blocked(name) for name in self.waiting)
-        assert not any(self.calls.blocked(call.name) for call in self.under_way)
-
     def teardown(self) -> None:
         for _ in range(3 * self.count + 5):
             for lane in sorted(self.trouble):

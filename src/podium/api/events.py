@@ -16,7 +16,7 @@ from podium.api.sse import EventStream, View
 from podium.api.state import Here
 from podium.core.records import encode
 from podium.core.rows import SessionRow
-from podium.errors import NotFound, Refused
+from podium.errors import Answered, NotFound, Refused
 
 router = APIRouter(tags=["events"])
 Sender = Annotated[Caller, Security(allowed)]
@@ -39,6 +39,9 @@ async def send(session_id: str, body: EventsSend, caller: Sender, server: Here, 
     row = await own(server, caller, session_id)
     try:
         events = await server.podium.admit(session_id, *map(asked_by, body.events), receipt=receipt)
+    except Answered as error:  # the official clients would try it again
+        said = f"events[{error.request}]{field_of(body.events[error.request])}: {error}"
+        raise ApiError(409, said, headers={"x-should-retry": "false"}) from None
     except Refused as error:
         raise invalid(f"events[{error.request}]{field_of(body.events[error.request])}", str(error)) from None
     except NotFound as error:

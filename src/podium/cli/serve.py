@@ -55,6 +55,7 @@ async def _serve(
     from podium.api.listening import listening, open_socket  # only who serves pays for it
     from podium.api.server import open_server
     from podium.api.state import Settings
+    from podium.models.connection import import_client
 
     _tell_of_http(verbose)
     settings = Settings(host=host, most_at_once=limit_concurrency)
@@ -75,7 +76,10 @@ async def _serve(
                         if first_key is not None:
                             _show(first_key, url)
                         tell(f"podium: serving {podium.folder} at {url}; Ctrl-C ends it")
+                        # Importing the client takes seconds, which the first model call would have to wait for.
+                        warming = asyncio.create_task(asyncio.to_thread(import_client))
                         await stop.asked.wait()
+                        warming.cancel()
                         tell("podium: ending; sessions are let go, and go on with the next start")
     finally:
         sock.close()

@@ -7,6 +7,7 @@ While a session is not idle its driver alone writes statuses, and an input is on
 drives it, so accepting an input writes the statuses of what it wakes: no client sees idle after its input was accepted.
 """
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -34,15 +35,16 @@ from podium.core.ports import (
     SendMessage,
     Update,
 )
+from podium.core.records import asks
 from podium.core.rows import CallRow, CallState, Changes, View
 from podium.core.waking import still_idle, thread_of, waits, wake
-from podium.errors import NotFound, Refused
+from podium.errors import Answered, NotFound, Refused
 
 Admitted = tuple[PublicEvent | None, Changes]  # the input's own event, if it has one, and what changes
 
 
-def admit(view: View, request: InputRequest, at: Moment) -> Admitted:
-    """Record the input, and what it wakes.
+def admit(view: View, request: InputRequest, at: Moment, later: Sequence[InputRequest] = ()) -> Admitted:
+    """Record the input, and what it wakes. `later` are those that are accepted together with it, behind it.
 
     Shape: (the input's event, what changes in the projections); the records are in `at`.
     Errors: Refused with the reason, NotFound for a session, thread or call; nothing is to be written then.
@@ -67,9 +69,9 @@ def admit(view: View, request: InputRequest, at: Moment) -> Admitted:
         case Interrupt():
             return _interrupt(view, request, at)
         case Confirm():
-            return _confirm(view, request, at)
+            return _confirm(view, request, at, later)
         case GiveResult():
-            return _give_result(view, request, at)
+            return _give_result(view, request, at, later)
         case Resume():
             if not row.paused or row.facts.status != "idle":
                 raise Refused(f"session {row.id} is not paused, so there is nothing to resume")
@@ -119,7 +121,7 @@ def _interrupt(view: View, request: Interrupt, at: Moment) -> Admitted:
     return event, replace(changes, paused=True)
 
 
-def _confirm(view: View, request: Confirm, at: Moment) -> Admitted:
+def _confirm(view: View, request: Confirm, at: Moment, later: Sequence[InputRequest]) -> Admitted:
     call = _waiting(view, request.call, "asks", "does not wait for approval; it is over, or was never asked")
     if request.input_hash is not None and request.input_hash != call.input_hash:
         raise Refused(f"call {request.call} has another input than the one you saw; look at it again")
@@ -132,10 +134,10 @@ def _confirm(view: View, request: Confirm, at: Moment) -> Admitted:
         session_thread_id=_child(view, call),
     )
     at.cross(call.thread, view.threads[0].id, confirmed)
-    return confirmed, _answered(view, call, at, runs=request.allow)
+    return confirmed, _answered(view, call, at, later, runs=request.allow)
 
 
-def _give_result(view: View, request: GiveResult, at: Moment) -> Admitted:
+def _give_result(view: View, request: GiveResult, at: Moment, later: Sequence[InputRequest]) -> Admitted:
     call = _waiting(view, request.call, "client", "does not wait for a result of the client; it is over, or never did")
     given = UserCustomToolResult(
         id=at.event_id(),
@@ -146,14 +148,16 @@ def _give_result(view: View, request: GiveResult, at: Moment) -> Admitted:
         session_thread_id=_child(view, call),
     )
     at.cross(call.thread, view.threads[0].id, given)
-    return given, _answered(view, call, at, runs=False)
+    return given, _answered(view, call, at, later, runs=False)
 
 
 def _waiting(view: View, id: str, state: CallState, why_not: str) -> CallRow:
-    """The call that waits so. Errors: Refused."""
+    """The call that waits so. Errors: Refused; Answered for one that did and no longer does."""
     call = next((call for call in view.calls if call.id == id), None)
     if call is not None and call.state == "answered":
-        raise Refused(f"call {id} ('{call.name}') was answered before; its first answer stands")
+        raise Answered(f"call {id} ('{call.name}') was answered before; its first answer stands")
+    if call is None and asks(view.find(id)):
+        raise Answered(f"call {id} of session {view.row.id} waits no longer: it was answered before, or is over")
     if call is None or call.state != state:
         raise Refused(f"call {id} of session {view.row.id} {why_not}")
     return call
@@ -164,8 +168,8 @@ def _child(view: View, call: CallRow) -> str | None:
     return None if call.thread == view.threads[0].id else call.thread
 
 
-def _answered(view: View, call: CallRow, at: Moment, *, runs: bool) -> Changes:
-    """What follows from an answer; with `runs` the call itself can go on."""
+def _answered(view: View, call: CallRow, at: Moment, later: Sequence[InputRequest], *, runs: bool) -> Changes:
+    """What follows from an answer; with `runs` the call itself can go on. The last of several says who waits still."""
     row, thread = view.row, thread_of(view, call.thread)
     if row.facts.status != "idle":
         return Changes(row.facts, answered=(call.id,))
@@ -176,5 +180,11 @@ def _answered(view: View, call: CallRow, at: Moment, *, runs: bool) -> Changes:
     # primary may have a message behind it, which it takes while others wait.
     is_last = all(each.state not in ("asks", "client") for each in others)
     goes_on = runs or not others or (thread.parent is None and is_last)
-    changes = wake(view, [thread], at) if goes_on else still_idle(view, thread, (call.id,), at)
+    if goes_on:
+        changes = wake(view, [thread], at)
+    elif any(isinstance(each, Confirm | GiveResult) for each in later):
+        changes = Changes(row.facts)
+    else:
+        before = [each.id for each in view.calls if each.state == "answered"]
+        changes = still_idle(view, reversed(view.threads), {call.id, *before}, at)  # those below first
     return replace(changes, answered=(call.id,))

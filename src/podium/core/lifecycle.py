@@ -17,7 +17,7 @@ from podium.core.money import budget_of
 from podium.core.ports import Archive, Update
 from podium.core.revisions import checked_metadata
 from podium.core.rows import Changes, ThreadRow, View
-from podium.core.waking import still_idle, thread_of, waits, wake
+from podium.core.waking import blocked_on, still_idle, thread_of, waits, wake
 from podium.errors import Refused
 
 
@@ -118,7 +118,8 @@ def _archive_thread(view: View, thread: ThreadRow, at: Moment) -> tuple[PublicEv
     others = [each.state for each in view.calls if each.thread == parent.id and each.id != call]
     # It answers the last call that the parent waits for, or is news to a parent that waits for news or for nothing.
     goes_on = ("waits" in others or not waits(parent)) if not call else all(state == "answered" for state in others)
-    woken = wake(view, [parent], at) if goes_on else still_idle(view, parent, changes.closed, at)
+    waiting = (parent, *blocked_on(view, parent))
+    woken = wake(view, [parent], at) if goes_on else still_idle(view, waiting, changes.closed, at)
     threads = {row.id: row for row in (*changes.threads, *woken.threads)}
     return None, replace(woken, threads=tuple(threads.values()), closed=(*changes.closed, *calls))
 

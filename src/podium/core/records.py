@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 import msgspec
 
 from podium.core.events import (
+    AgentCustomToolUse,
     AgentToolResult,
+    AgentToolUse,
     PublicEvent,
     SessionUpdated,
     SystemMessage,
@@ -121,6 +123,13 @@ def answers(event: Event) -> str | None:
     """The id of the call whose one result this event is, or None."""
     answered = _ANSWERED.get(type(event))
     return None if answered is None else answered(event) or None
+
+
+def asks(event: Event | None) -> bool:
+    """Whether this is a call that waited for a person, or for its client, when it was made."""
+    if isinstance(event, AgentToolUse):
+        return event.evaluated_permission == "ask"
+    return isinstance(event, AgentCustomToolUse)
 
 
 def is_queued(event: Event) -> bool:

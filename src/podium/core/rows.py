@@ -3,7 +3,7 @@
 They are written in the transaction of the records they follow from, and can be rebuilt by folding.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,6 +13,7 @@ import msgspec
 
 from podium.core.definitions import Definition
 from podium.core.events import StopReason, Usage
+from podium.core.records import Event
 
 Status = Literal["idle", "running", "rescheduling", "terminated"]
 ZERO = Decimal(0)
@@ -132,11 +133,15 @@ class CallRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class View(msgspec.Struct, frozen=True, gc=False):
-    """What admission sees of a session: its rows, the primary's thread first, and the calls that wait for somebody."""
+    """What admission sees of a session: its rows, the primary's thread first, and the calls that wait for somebody.
+
+    Shape: `find` looks an event up in the log, by its id.
+    """
 
     row: SessionRow
     threads: tuple[ThreadRow, ...]
     calls: tuple[CallRow, ...]
+    find: Callable[[str], Event | None]
 
 
 class InputRow(msgspec.Struct, frozen=True, gc=False):

@@ -31,14 +31,14 @@ def wake(view: View, moved: Iterable[ThreadRow], at: Moment) -> Changes:
     return Changes(facts, False, tuple(running.values()))
 
 
-def still_idle(view: View, thread: ThreadRow, over: Collection[str], at: Moment) -> Changes:
-    """Record that the thread and those that are blocked on it wait for the rest, since these calls are over."""
+def still_idle(view: View, threads: Iterable[ThreadRow], over: Collection[str], at: Moment) -> Changes:
+    """Record that those of the threads that wait for these calls wait for the rest, since they are over."""
     row, primary = view.row, view.threads[0]
     changed = []
-    for each in (thread, *blocked_on(view, thread)):
-        reason = _without(each.stop_reason, over)
-        if reason == each.stop_reason:
+    for each in threads:
+        if each.stop_reason is None or not set(over).intersection(each.stop_reason.event_ids):
             continue
+        reason = _without(each.stop_reason, over)
         event = ThreadIdle(
             id=at.event_id(),
             processed_at=at.now,

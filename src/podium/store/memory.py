@@ -175,8 +175,9 @@ class MemoryStore:
             for request in requests:
                 kept = self._find(session)
                 at = Moment(self._clock.now(), self._new_id)
-                view = View(kept.row, tuple(kept.threads.values()), _in_order(kept.calls))
-                event, changes = admit(view, request, at)
+                known = {id: record.event for record in kept.records if (id := listed_id(record.event)) is not None}
+                view = View(kept.row, tuple(kept.threads.values()), _in_order(kept.calls), known.get)
+                event, changes = admit(view, request, at, requests[number + 1 :])
                 self._write(Append(session=session, epoch=kept.row.epoch, drafts=at.drafts, changes=changes))
                 if event is not None:
                     events.append(event)

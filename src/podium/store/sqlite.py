@@ -25,7 +25,7 @@ from podium.core.events import PublicEvent, StopReason, Usage
 from podium.core.lists import EventsWanted, ListedSession, SessionsWanted
 from podium.core.moment import Moment
 from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession, Receipt
-from podium.core.records import Record, decode
+from podium.core.records import Event, Record, decode
 from podium.core.rows import About, CallRow, InputRow, Owner, SessionFacts, SessionRow, Status, ThreadRow, View
 from podium.errors import NotFound, Owned, Refused, StoreError
 from podium.store.definitions import collect
@@ -176,10 +176,15 @@ class SqliteStore:
             events: list[PublicEvent] = []
             for number, request in enumerate(requests):  # each is decided on what those before it wrote
                 row = _session(writer.db, session)
-                view = View(row, tuple(_threads(writer.db, session)), tuple(_open_calls(writer.db, session)))
+                view = View(
+                    row,
+                    tuple(_threads(writer.db, session)),
+                    tuple(_open_calls(writer.db, session)),
+                    lambda id: _find(writer.db, session, id),
+                )
                 at = Moment(self._clock.now(), self._new_id)
                 try:
-                    event, changes = admit(view, request, at)
+                    event, changes = admit(view, request, at, requests[number + 1 :])
                     append = Append(session=session, epoch=row.epoch, drafts=at.drafts, changes=changes)
                     outcome = writer.together([prepare(append)])[0]
                     if isinstance(outcome, BaseException):
@@ -325,6 +330,12 @@ def read_records(db: sqlite3.Connection, session: str, after: int, limit: int) -
         Record(session, seq_of(key), thread, views, _EPOCH + timedelta(microseconds=at), body, decode(body))
         for key, thread, views, at, body in rows
     ]
+
+
+def _find(db: sqlite3.Connection, session: str, id: str) -> Event | None:
+    """The listed event of this id."""
+    row = db.execute(SQL["listed_at"], (session, id)).fetchone()
+    return None if row is None else read_records(db, session, row[0] - 1, 1)[0].event
 
 
 def _session(db: sqlite3.Connection, id: str) -> SessionRow:

@@ -17,9 +17,7 @@ class Breaker:
     as long may pass before the next probe.
     """
 
-    def __init__(self, model: str, provider: str, chance: Callable[[], float]) -> None:
-        self._name = f"model '{model}'"
-        self._limited = f"model '{model}' of provider '{provider}'"
+    def __init__(self, chance: Callable[[], float]) -> None:
         self._chance = chance
         self._slow_until_s = -inf
         self._is_overloaded = False
@@ -73,11 +71,3 @@ class Breaker:
     def hold(self, slot: Slot) -> None: ...
 
     def let_go(self) -> None: ...
-
-    def reason(self, now_s: float, slot: Slot) -> str | None:
-        wait_s = self.wait_s(now_s, slot)
-        if wait_s == inf:
-            return f"{self._name} is overloaded, one call is trying it again"
-        if now_s < self._slow_until_s:
-            return f"rate limit of {self._limited}: {wait_s:.1f} s"
-        return f"{self._name} is overloaded, tried again in {wait_s:.1f} s" if wait_s else None

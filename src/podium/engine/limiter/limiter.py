@@ -93,7 +93,7 @@ class Limiter:
         rates: dict[Unit, Bucket] = {}
         for unit, limit in limits.items():
             if limit is not None:
-                rates[unit] = known.get(unit) or Bucket(f"{kind} '{name}'", unit, limit, now_s)
+                rates[unit] = known.get(unit) or Bucket(unit, limit, now_s)
                 rates[unit].set_limit(now_s, limit)
         if rates:
             self._rates[key] = rates
@@ -111,7 +111,7 @@ class Limiter:
             if unit not in known:
                 if limit is None or limit < 1:
                     continue  # nothing can be said of what is left of it
-                known[unit] = Bucket(f"model '{model}' of provider '{provider}'", unit, limit, now_s)
+                known[unit] = Bucket(unit, limit, now_s)
                 self._rates[model, provider] = known
             known[unit].learn(now_s, limit=limit or None, left=left, reset_s=reset_s)
         self._serve()
@@ -198,16 +198,6 @@ class Limiter:
         for gate in slot.taken:
             gate.undo(now_s, slot)
         self._leave(slot)
-
-    def blocked(self, slot: Slot | None) -> str | None:
-        """Why the call waits now, in words; None if it does not."""
-        if slot is None or slot.taken is not None:
-            return None
-        now_s = self._now()
-        for gate in self._gates(slot, now_s):
-            if reason := gate.reason(now_s, slot):
-                return reason
-        return "others go first" if slot.turn is not None and not slot.turn.done() else None
 
     # --- the line --------------------------------------------------------------------------------------
 
@@ -316,7 +306,7 @@ class Limiter:
                 yield from rates.values()
 
     def _breaker(self, model: str, provider: str) -> Breaker:
-        return self._breakers.setdefault((model, provider), Breaker(model, provider, self._chance))
+        return self._breakers.setdefault((model, provider), Breaker(self._chance))
 
     def _drop_if_over(self, places: Places) -> None:
         if places.is_over and self._places.get(places.key) is places:

@@ -36,9 +36,3 @@ class Places:
 
     def let_go(self) -> None:
         self._held = 0
-
-    def reason(self, now_s: float, slot: Slot) -> str | None:
-        if self.most is None or self._taken < self.most:
-            return None
-        kind, name = self.key.split(":", 1)
-        return f"{self._taken} of {self.most} calls of {kind} '{name}' are under way"

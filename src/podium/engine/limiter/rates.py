@@ -17,8 +17,7 @@ class Bucket:
     is full and leaves it in debt.
     """
 
-    def __init__(self, name: str, unit: Unit, limit: float, now_s: float) -> None:
-        self._name = name
+    def __init__(self, unit: Unit, limit: float, now_s: float) -> None:
         self._unit = unit
         self.limit = limit
         self._per_s = limit / MINUTE_S
@@ -54,7 +53,14 @@ class Bucket:
             self._per_s = (self.limit - left) / reset_s
 
     def wait_s(self, now_s: float, slot: Slot) -> float:
-        return self._wait_s(now_s, slot, self._held)
+        self._fill(now_s)
+        needed = min(self._amount(slot), self.limit) + self._held
+        missing = needed - self._left
+        if missing <= NEARLY * self.limit:
+            return 0.0
+        if needed > self.limit * (1 + NEARLY):
+            return inf  # those who hold some of it must go first
+        return min(missing / self._per_s, max(self._reset_at_s - now_s, 0.001))
 
     def take(self, now_s: float, slot: Slot) -> None:
         self._use(now_s, self._amount(slot))
@@ -77,22 +83,8 @@ class Bucket:
     def let_go(self) -> None:
         self._held = 0.0
 
-    def reason(self, now_s: float, slot: Slot) -> str | None:
-        wait_s = self._wait_s(now_s, slot, held=0.0)
-        return f"rate limit of {self._name}: {wait_s:.1f} s" if wait_s else None
-
     def _amount(self, slot: Slot) -> int:
         return 1 if self._unit == "requests" else slot.tokens
-
-    def _wait_s(self, now_s: float, slot: Slot, held: float) -> float:
-        self._fill(now_s)
-        needed = min(self._amount(slot), self.limit) + held
-        missing = needed - self._left
-        if missing <= NEARLY * self.limit:
-            return 0.0
-        if needed > self.limit * (1 + NEARLY):
-            return inf  # those who hold some of it must go first
-        return min(missing / self._per_s, max(self._reset_at_s - now_s, 0.001))
 
     def _fill(self, now_s: float) -> None:
         self._left = min(self.limit, self._left + (now_s - self._at_s) * self._per_s)

@@ -35,10 +35,6 @@ class Gate(Protocol):
 
     def let_go(self) -> None: ...
 
-    def reason(self, now_s: float, slot: "Slot") -> str | None:
-        """Why the call could not go now even if nobody held anything; None if it could."""
-        ...
-
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Slot:

@@ -168,3 +168,6 @@ WHERE record.key > (SELECT no << 32 | :low FROM session WHERE session.id = :sess
   AND record.key <= (SELECT no << 32 | :high FROM session WHERE session.id = :session)
   AND ((thread.id = :thread AND record.views & :own) OR record.views & :seen_on)
 ORDER BY record.key DESC;
+
+-- name: listed_at: where the event of this id stands
+SELECT listed.seq FROM listed JOIN session ON session.no = listed.session WHERE session.id = ? AND listed.id = ?;
