@@ -23,8 +23,10 @@ from podium.core.moment import Moment
 from podium.core.money import ModelFacts
 from podium.core.opening import open_session
 from podium.core.ports import (
+    Archive,
     Clock,
     Confirm,
+    Delete,
     InputRequest,
     Interrupt,
     Model,
@@ -323,8 +325,8 @@ class Podium:
     async def _take_up(self, session: str, bound: Bound, bind_to: BindTo) -> Driver:
         """Claim the session. While nobody drove it, its agent may have been changed: then it is bound anew."""
         epoch = await self.parts.store.claim(session)
+        left = self.parts.shelf.take(session, epoch)
         try:
-            left = self.parts.shelf.take(session, epoch)
             if left is None:
                 state, head = await read_state(self.parts, session)
             else:
@@ -332,6 +334,8 @@ class Podium:
             if not (team := state.team()).keys() <= set(bound.agents):
                 bound = await bind_to(team)
         except BaseException:  # nobody drives it now, so it must not count as driven
+            if left is not None:
+                self.parts.shelf.let_go(left)
             self.parts.store.dropped(session)
             raise
         return Driver(self.parts, bound, state, epoch=epoch, head=head, left=left)
@@ -375,6 +379,8 @@ class Podium:
         Errors: as `Store.admit`.
         """
         events = await self.parts.store.admit(session, *requests, receipt=receipt)
+        if any(isinstance(each, Delete) or (isinstance(each, Archive) and each.thread is None) for each in requests):
+            self.parts.shelf.drop(session)
         self.parts.hub.moved(session)  # for those who follow it while nothing of it runs here
         await self._notice(session)
         return events
@@ -388,10 +394,9 @@ class Podium:
         Shape: who follows one has seen its last record by then. Folders that a user named stay as they are.
         """
         before = self.parts.clock.now() - timedelta(seconds=deleted_for_s)
-        purged = await self.parts.store.purge(before)
-        for session in purged:
+        for session in await self.parts.store.deleted(before):  # what has no row is looked for by nobody
             await asyncio.to_thread(shutil.rmtree, self.folder / "sessions" / session, ignore_errors=True)
-        return purged
+        return await self.parts.store.purge(before)
 
     async def take_up_if_needed(
         self, session: str, *, within_s: float = 1.0, approve: Approve | None = None

@@ -149,7 +149,7 @@ class Run:
     async def notice(self) -> None:
         """Somebody else has written to the session."""
         self._moved.set()
-        await self._driver.notice()
+        await self._driver.noticed()
 
     # --- looking ---------------------------------------------------------------------------------------
 

@@ -158,7 +158,8 @@ async def test_deleted_session_is_purged_once_and_its_id_stays_taken(disk: Disk)
         await store.admit("sesn_1", Delete())
         deleted_at = (await store.records("sesn_1", after=4))[0].at
 
-        assert await store.purge(deleted_at) == []
+        assert await store.purge(deleted_at) == await store.deleted(deleted_at) == []
+        assert await store.deleted(deleted_at + timedelta(seconds=1)) == ["sesn_1"]
         assert await store.purge(deleted_at + timedelta(seconds=1)) == ["sesn_1"]
 
         assert await store.purge(deleted_at + timedelta(seconds=1)) == []

@@ -239,6 +239,9 @@ class QueuedStore:
     async def end_owner(self, session: str) -> None:
         await self._cross("end_owner", lambda: self.memory.end_owner(session))
 
+    async def deleted(self, before: datetime) -> list[str]:
+        return await self._cross("deleted", lambda: self.memory.deleted(before))
+
     async def purge(self, before: datetime) -> list[str]:
         return await self._cross("purge", lambda: self.memory.purge(before))
 

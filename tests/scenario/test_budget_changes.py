@@ -242,3 +242,27 @@ def test_title_and_metadata_change_while_the_session_works_and_disturb_nobody() 
     assert (log.text, log.seconds, idles(log)) == ("done", 5, ["end_turn"])
     about = lab.world.log.sessions[SESSION].row.about
     assert (about.title, about.metadata) == ("new", {"a": "b"}) == (log.state.about.title, log.state.about.metadata)
+
+
+def test_own_limit_of_an_agent_locks_no_session_that_has_money() -> None:
+    lab = Lab(lead=[spends(100, call("look")), spends(100, say("two")), spends(100, say("three"))], facts=PRICED)
+    agent = Agent("lead", model="m", tools=[lab.tool("look")], limits=Limits(turns=1))
+    log = lab.run(agent, limits=SessionLimits(usd=1000))
+    assert idles(log) == ["budget_reached"]
+
+    lab.tell(SendMessage(content=text("more"), waits=False))
+
+    assert lab.resume().kinds().count("user.message") == 4  # both, waiting and taken
+    lab.tell(SendMessage(content=text("and more"), waits=False))
+
+
+def test_message_behind_an_interrupt_waits_for_nobody() -> None:
+    lab = Lab(lead=[call("pay"), "done"])
+    lab.run(Agent("lead", model="m", tools=[lab.tool("pay")], permissions={"pay": "always_ask"}))
+    with pytest.raises(Refused, match="give it first, or interrupt"):
+        lab.tell(SendMessage(content=text("hello?"), waits=False))
+
+    lab.tell(Interrupt())
+    lab.tell(SendMessage(content=text("do something else"), waits=False))
+
+    assert lab.resume().text == "done"

@@ -152,7 +152,7 @@ def test_result_counts_once_and_only_for_a_call_that_waits_for_it() -> None:
 
     with pytest.raises(Refused, match="answered before"):
         lab.tell(GiveResult(call=one, content=text("second")))
-    with pytest.raises(Refused, match="waits no longer"):
+    with pytest.raises(Refused, match="does not wait"):
         lab.tell(GiveResult(call="sevt_none", content=text("x")))
     with pytest.raises(Refused, match="does not wait for approval"):
         lab.tell(Confirm(call=two, allow=True))

@@ -87,12 +87,11 @@ def admit(view: View, request: InputRequest, at: Moment, later: Sequence[InputRe
 
 def _message(view: View, request: SendMessage, at: Moment) -> Admitted:
     row, primary = view.row, view.threads[0]
-    reason = row.facts.stop_reason
     own = [call for call in view.calls if call.thread == primary.id]
     waiting = [call.id for call in own if call.state in ("asks", "client")]
-    if waiting and not request.waits:
+    if waiting and row.facts.status == "idle" and not request.waits:
         raise Refused(f"session {row.id} waits for an answer to {', '.join(waiting)}; give it first, or interrupt")
-    if row.about.budget is not None and reason is not None and reason.type == "budget_reached" and not request.waits:
+    if row.facts.is_over_budget and row.facts.status == "idle" and not request.waits:
         raise Refused(f"session {row.id} has reached its budget; raise the budget, or start a new session")
     message = UserMessage(id=at.event_id(), processed_at=None, content=request.content)
     at.own(primary.id, message)

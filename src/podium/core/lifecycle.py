@@ -49,14 +49,15 @@ def update(view: View, request: Update, at: Moment) -> tuple[PublicEvent | None,
         primary = replace(primary, agent=request.definition.version)
     if not changed:
         return None, Changes(row.facts)
-    reasons = [reason.type for reason in (row.facts.stop_reason, primary.stop_reason) if reason is not None]
     has_new_budget = "budget" in changed and row.facts.status == "idle"
+    facts = replace(row.facts, is_over_budget=False) if has_new_budget else row.facts
     event = SessionUpdated(id=at.event_id(), processed_at=at.now, **changed)  # type: ignore[arg-type]
     at.own(primary.id, event)
     if has_new_budget:  # else its driver records it
         at.private(primary.id, LimitLifted())
-    goes_on = has_new_budget and "budget_reached" in reasons
-    changes = wake(view, [primary], at) if goes_on else Changes(row.facts)
+    reasons = [reason.type for reason in (row.facts.stop_reason, primary.stop_reason) if reason is not None]
+    goes_on = has_new_budget and row.facts.is_over_budget and "budget_reached" in reasons
+    changes = wake(replace(view, row=replace(row, facts=facts)), [primary], at) if goes_on else Changes(facts)
     threads = changes.threads or ((primary,) if definitions else ())
     return event, replace(changes, about=about, threads=threads, definitions=definitions)
 

@@ -342,7 +342,7 @@ class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Records of a driver, with what they change in the projections.
 
     Shape: with `no_input_after`, append only if no input came after this seq that no driver has seen (else
-    Refused); `release`: the session has no owner afterwards.
+    Refused); with `at_head`, only if this is the last seq. `release`: the session has no owner afterwards.
     """
 
     session: str
@@ -350,6 +350,7 @@ class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     drafts: Sequence[Draft]
     changes: Changes
     no_input_after: int | None = None
+    at_head: int | None = None
     release: bool = False
 
 
@@ -465,6 +466,10 @@ class Store(Protocol):
 
         Errors: NotFound; Refused if this very process drives it, or it does not end.
         """
+        ...
+
+    async def deleted(self, before: datetime) -> list[str]:
+        """The sessions that were deleted before this time and not purged."""
         ...
 
     async def purge(self, before: datetime) -> list[str]:

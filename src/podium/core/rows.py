@@ -23,6 +23,7 @@ class SessionFacts(msgspec.Struct, frozen=True, gc=False):
     """What a session's row caches of the fold, and only its driver (or, while it is idle, admission) writes.
 
     Shape: `wake_at` is when the first thread that waits for a time goes on. `running_since` is None unless it runs.
+    With `is_over_budget` its own limit in dollars has stopped it.
     Units: `usd` what its model calls cost at list price, as far as prices are known. `active_s` is the time in which it
     was running, up to its last change of status; `threads_s` the sum of that of its threads.
     """
@@ -35,6 +36,7 @@ class SessionFacts(msgspec.Struct, frozen=True, gc=False):
     active_s: float = 0.0
     threads_s: float = 0.0
     running_since: datetime | None = None
+    is_over_budget: bool = False
 
 
 class About(msgspec.Struct, frozen=True, gc=False):

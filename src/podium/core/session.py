@@ -168,6 +168,10 @@ class SessionState:
         cap, usd = self.cap, self.settings.usd
         return cap is not None and cap.kind == "usd" and (usd is None or float(usd) > cap.limit)
 
+    @property
+    def _is_over_budget(self) -> bool:
+        return self.cap is not None and self.cap.kind == "usd"
+
     def waiting_calls(self) -> Iterator[tuple[ThreadState, OpenCall]]:
         """The calls that ask a person and have no answer yet, with their threads."""
         for thread in self.threads.values():
@@ -215,12 +219,14 @@ class SessionState:
             self.active_s,
             self.threads_s,
             self.running_since,
+            self._is_over_budget,
         )
 
     def facts_once_idle(self, reason: StopReason, at: datetime) -> SessionFacts:
         """What the session's row will hold when it has gone idle."""
         active_s = self.active_s + ((at - self.running_since).total_seconds() if self.running_since is not None else 0)
-        return SessionFacts("idle", reason, self.usage, self.usd, None, active_s, self.threads_s)
+        over = self._is_over_budget
+        return SessionFacts("idle", reason, self.usage, self.usd, None, active_s, self.threads_s, None, over)
 
     def changes(self) -> Changes:
         """What changed in the projections since the last call of this."""

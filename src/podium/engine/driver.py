@@ -127,9 +127,17 @@ class Driver:
             await self._let_go()
 
     async def _hand_back(self) -> bool:
-        """Let go of a session that is idle as it was; False if an input came meanwhile, and set it going."""
+        """Let go of a session that is idle as it was; False if somebody wrote to it meanwhile."""
+        handed_back = Append(
+            session=self.state.id,
+            epoch=self._epoch,
+            drafts=(),
+            changes=self.state.changes(),
+            at_head=self.head,
+            release=True,
+        )
         try:
-            await self._hand_over([], self.state.changes(), release=True)
+            await self.parts.store.append(handed_back)
         except Refused:
             return False
         self._is_released = True
@@ -229,6 +237,10 @@ class Driver:
                 self._start(self.state.threads[draft.event.session_thread_id])
             if isinstance(draft.event, ThreadRunning | MessageReceived | DelegationClosed):
                 self.wake(draft.thread)
+
+    async def noticed(self) -> None:
+        """Somebody else has written: fold it. What goes wrong ends the driver; whoever wrote is not told of it."""
+        await asyncio.wait([self._begin(self.notice())])
 
     async def notice(self) -> None:
         """Fold what others have queued. It may be folded late: nothing of ours depends on it before it is taken."""
@@ -567,9 +579,13 @@ class Driver:
 
     def _errand(self, work: Coroutine[None, None, None]) -> None:
         """Do this beside the threads; its errors end the driver."""
+        _ = self._begin(work)
+
+    def _begin(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(work)
         self._errands.add(task)
         task.add_done_callback(self._errand_done)
+        return task
 
     def _errand_done(self, task: "asyncio.Task[None]") -> None:
         self._errands.discard(task)

@@ -64,6 +64,18 @@ class Shelf:
         timer.cancel()
         return left
 
+    def drop(self, session: str) -> None:
+        """Nobody goes on with the session: what is kept of it is let go."""
+        if session in self._kept:
+            self._drop(session)
+
+    def let_go(self, left: Left) -> None:
+        """What was taken is of no use."""
+        if left.sandboxes:
+            task = asyncio.get_running_loop().create_task(_close(left.state.id, left.sandboxes))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
     async def close(self) -> None:
         """Close everything that is kept."""
         for session in list(self._kept):
@@ -74,10 +86,7 @@ class Shelf:
     def _drop(self, session: str) -> None:
         left, timer = self._kept.pop(session)
         timer.cancel()
-        if left.sandboxes:
-            task = asyncio.get_running_loop().create_task(_close(session, left.sandboxes))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+        self.let_go(left)
 
 
 async def _close(session: str, sandboxes: Mapping[str, Sandbox]) -> None:

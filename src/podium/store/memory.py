@@ -251,14 +251,16 @@ class MemoryStore:
             raise Refused(f"session {session} is driven by this very process, which does not end itself")
         self.log.kill(owner.worker)
 
+    async def deleted(self, before: datetime) -> list[str]:
+        at = {id: kept.row.about.deleted_at for id, kept in self.log.sessions.items() if kept.threads}
+        return [id for id, deleted_at in at.items() if deleted_at is not None and deleted_at < before]
+
     async def purge(self, before: datetime) -> list[str]:
-        old = []
-        for id, kept in self.log.sessions.items():
-            deleted_at = kept.row.about.deleted_at
-            if deleted_at is not None and deleted_at < before and kept.threads:
-                row = msgspec.structs.replace(kept.row, about=About("", deleted_at=deleted_at))
-                self.log.sessions[id] = _Session(row)
-                old.append(id)
+        old = await self.deleted(before)
+        for id in old:
+            row = self.log.sessions[id].row
+            about = About("", deleted_at=row.about.deleted_at)
+            self.log.sessions[id] = _Session(msgspec.structs.replace(row, about=about))
         return old
 
     async def close(self) -> None:
@@ -275,6 +277,8 @@ class MemoryStore:
         kept = self.log.sessions.get(append.session)
         if kept is None or kept.row.epoch != append.epoch:
             raise Fenced(f"session {append.session} was claimed by another driver; nothing more is written here")
+        if append.at_head is not None and kept.row.head != append.at_head:
+            raise Refused("something was written meanwhile")
         after = kept.copy()  # a refused append must leave no trace
         first = after.row.head + 1
         _apply(after, append.changes, release=append.release)

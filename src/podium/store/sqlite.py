@@ -275,6 +275,9 @@ class SqliteStore:
         # Not in the writer's thread: a process that was stopped in the middle of a write holds that up.
         await asyncio.to_thread(self._workers.end, worker)
 
+    async def deleted(self, before: datetime) -> list[str]:
+        return await self._read(lambda db: [id for _, id in db.execute(SQL["deleted_before"], (micros(before),))])
+
     async def purge(self, before: datetime) -> list[str]:
         ids: list[str] = await self._group.submit(lambda writer: purge(writer.db, micros(before)))
         return ids
@@ -398,6 +401,7 @@ def _facts(
     active_s: float,
     threads_s: float,
     running_since: int | None,
+    over_budget: int,
 ) -> SessionFacts:
     return SessionFacts(
         status,
@@ -408,6 +412,7 @@ def _facts(
         active_s,
         threads_s,
         _time(running_since),
+        bool(over_budget),
     )
 
 

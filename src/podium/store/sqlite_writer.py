@@ -70,7 +70,11 @@ def prepare(append: Append) -> PreparedAppend:
     """Encode the append's records."""
     rows: list[tuple[str, int, int, bytes]] = []
     prepared = PreparedAppend(
-        append, rows, [], [], is_conditional=append.no_input_after is not None or bool(append.changes.answered)
+        append,
+        rows,
+        [],
+        [],
+        is_conditional=append.no_input_after is not None or append.at_head is not None or bool(append.changes.answered),
     )
     at, at_micros = None, 0
     for index, draft in enumerate(append.drafts):
@@ -232,6 +236,8 @@ class Writer:
                 head.at = micros(append.drafts[-1].at)
             for index, id in work.taken:
                 self.db.execute(SQL["take_input"], (first + index, head.no, id))
+            if append.at_head is not None and head.head != append.at_head:
+                raise Refused("something was written meanwhile")
             after = append.no_input_after
             if after is not None and self.db.execute(SQL["waiting_input"], (head.no, after)).fetchone() is not None:
                 raise Refused("an input came meanwhile")  # only ever reached in a savepoint of its own
@@ -286,6 +292,7 @@ class Writer:
                 facts.active_s,
                 facts.threads_s,
                 micros_or_none(facts.running_since),
+                int(facts.is_over_budget),
                 head.head,
                 head.at,
                 None if head.release else head.owner,

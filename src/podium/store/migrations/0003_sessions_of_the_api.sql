@@ -12,6 +12,7 @@ ALTER TABLE session ADD COLUMN updated_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE session ADD COLUMN active_s REAL NOT NULL DEFAULT 0;
 ALTER TABLE session ADD COLUMN threads_s REAL NOT NULL DEFAULT 0;
 ALTER TABLE session ADD COLUMN running_since INTEGER;
+ALTER TABLE session ADD COLUMN over_budget INTEGER NOT NULL DEFAULT 0;
 UPDATE session SET agent_id = 'agent_' || substr(agent, 1, 24), updated_at = created_at;
 CREATE INDEX session_created ON session (workspace, created_at);
 CREATE INDEX session_agent ON session (workspace, agent_id, created_at);

@@ -12,7 +12,7 @@ SELECT no, epoch, head, owner FROM session WHERE id = ?;
 -- name: update_session: after the appends of a group
 UPDATE session
 SET status = ?, stop_reason = ?, usage = ?, usd = ?, wake_at = ?, active_s = ?, threads_s = ?, running_since = ?,
-    head = ?, updated_at = max(updated_at, ?), owner = ?, moved = ?
+    over_budget = ?, head = ?, updated_at = max(updated_at, ?), owner = ?, moved = ?
 WHERE no = ?;
 
 -- name: describe_session: what people say of it
@@ -33,13 +33,13 @@ SELECT id, moved FROM session WHERE moved > ? ORDER BY moved;
 -- name: session: one row
 SELECT id, workspace, title, metadata, budget, archived_at, deleted_at, agent, agent_name, agent_id, agent_number,
     environment, has_prices, created_at, updated_at, needs, program, status, stop_reason, usage, usd, wake_at, active_s,
-    threads_s, running_since, paused, head, epoch, owner
+    threads_s, running_since, over_budget, paused, head, epoch, owner
 FROM session WHERE id = ? AND deleted_at IS NULL;
 
 -- name: sessions: newest first
 SELECT id, workspace, title, metadata, budget, archived_at, deleted_at, agent, agent_name, agent_id, agent_number,
     environment, has_prices, created_at, updated_at, needs, program, status, stop_reason, usage, usd, wake_at, active_s,
-    threads_s, running_since, paused, head, epoch, owner
+    threads_s, running_since, over_budget, paused, head, epoch, owner
 FROM session WHERE deleted_at IS NULL ORDER BY no DESC;
 
 -- name: owners: workers that own a session
@@ -145,7 +145,7 @@ UPDATE session SET purged = 1, title = '', metadata = '{}' WHERE no = ?;
 -- name: all_sessions: which of them, and in which order, follows
 SELECT id, workspace, title, metadata, budget, archived_at, deleted_at, agent, agent_name, agent_id, agent_number,
     environment, has_prices, created_at, updated_at, needs, program, status, stop_reason, usage, usd, wake_at, active_s,
-    threads_s, running_since, paused, head, epoch, owner
+    threads_s, running_since, over_budget, paused, head, epoch, owner
 FROM session;
 
 -- name: listed_threads: what a session's object shows of its threads
