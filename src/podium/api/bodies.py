@@ -17,7 +17,7 @@ from podium.api.state import Settings
 from podium.core.json import JSON
 
 DEPTH = 64
-_LARGE = 256 * 1024  # bytes; checking more than that would hold up everybody else
+_LARGE = 32 * 1024  # bytes; checking more than that would hold up everybody else
 _WITHOUT = frozenset(["GET", "HEAD", "OPTIONS", "DELETE"])
 
 
@@ -102,8 +102,7 @@ def check(body: bytes) -> None:
     def pairs(found: list[tuple[str, JSON]]) -> dict[str, JSON]:
         made = dict(found)
         if len(made) < len(found):
-            names = [name for name, _ in found]
-            twice.append((made, next(name for name in names if names.count(name) > 1)))
+            twice.append((made, _repeated(found)))
         return made
 
     def strange(why: str) -> _Odd:
@@ -134,15 +133,25 @@ def check(body: bytes) -> None:
         raise ApiError(400, f"body: is not JSON: {said}, at line {error.lineno} column {error.colno}") from None
     except RecursionError:
         raise ApiError(400, f"body: is nested more than {DEPTH} levels deep") from None
+    _check_depth(value)  # first: places are short then
     if twice:
-        at, name = twice[0]
+        at, name = twice[-1]  # one before it may be gone: under a key that stands twice itself
         place = next(place for place, node in _nodes(value) if node is at)
         raise ApiError(400, f"{dotted((*place, name))}: this key stands twice")
     if odd:
         place = next(place for place, node in _nodes(value) if node is odd[0])
         raise ApiError(400, f"{dotted(place) or 'body'}: {odd[0].why}")
-    _check_depth(value)
     _check_texts(value, body)
+
+
+def _repeated(pairs: Sequence[tuple[str, JSON]]) -> str:
+    """The first name that comes a second time."""
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            return name
+        seen.add(name)
+    raise ValueError("all of these names are different")
 
 
 def _check_depth(value: JSON) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
@@ -46,6 +47,20 @@ def refusal(body: bytes) -> str:
 )
 def test_json_that_readers_disagree_about_is_refused_with_its_place(body: bytes, words: str) -> None:
     assert refusal(body) == words
+
+
+def test_key_that_stands_twice_below_another_one_is_refused_at_the_outer_place() -> None:
+    assert refusal(b'{"a": {"b": 1, "b": 2}, "a": 3}') == "a: this key stands twice"
+
+
+def test_finding_what_is_wrong_takes_no_longer_than_reading_it() -> None:
+    many = ", ".join(f'"{number}": 0' for number in range(20_000))
+    deep = b'{"a": ' * 500 + b"[" + b"0, " * 100_000 + b"NaN]" + b"}" * 500
+    began = time.process_time()
+
+    assert refusal(f'{{{many}, "19999": 1}}'.encode()) == "19999: this key stands twice"
+    assert refusal(deep) == "a.a.a: is nested more than 64 levels deep"
+    assert time.process_time() - began < 1.0
 
 
 @pytest.mark.parametrize(
