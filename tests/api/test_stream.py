@@ -135,6 +135,26 @@ async def test_a_request_that_is_sent_again_tells_a_stream_nothing_old(served: S
         assert words(events[0]) == "two"
 
 
+@pytest.mark.difference("requests-once")
+async def test_a_request_that_is_sent_again_before_anybody_listens_hides_nothing(served: Serve) -> None:
+    async with served() as server:
+        calls = Calls(server)
+        id = (await calls.session())["id"]
+        path, once = f"/v1/sessions/{id}/events", {"idempotency-key": "k1"}
+        body = {"events": [{"type": "user.message", "content": [{"type": "text", "text": "one"}]}]}
+        sent = ok(await server.post(path, body, headers=once))["data"][0]
+        while (await calls.get(id))["status"] != "idle":  # so that the turn stands before what the second one sees
+            pass
+        assert ok(await server.post(path, body, headers=once))["data"][0]["id"] == sent["id"]
+
+        async with calls.stream(f"{id}/events/stream") as stream:
+            async with asyncio.timeout(5):
+                events = await stream.until_idle()
+
+        assert events[0]["id"] == sent["id"]
+        assert of(events, "agent.message")
+
+
 def test_only_the_last_moment_is_told_and_only_once() -> None:
     clock = Stopped()
     heard = Heard(clock)

@@ -26,8 +26,12 @@ class Heard:
         self._unheard: dict[str, Unheard] = {}
 
     def accepted(self, session: str, event: str, *, after: int) -> None:
-        """An input was accepted here; its event stands behind this seq."""
-        if session in self._streams:
+        """An input was accepted here; its event stands behind this seq.
+
+        Shape: of a request that was done before it is the old event, which changes nothing.
+        """
+        known = self._unheard.get(session)
+        if session in self._streams or (known is not None and event <= known.event):  # later ids sort after
             return
         now = self._clock.now()
         self._unheard.pop(session, None)  # so that the oldest stand first
