@@ -12,6 +12,7 @@ from podium import ModelRequest, call
 from podium.api.heard import PATIENCE, Heard
 from podium.api.state import Settings
 from podium.core.content import TextBlock, ThinkingBlock
+from podium.core.keys import read_token
 from podium.core.ports import Delta, Reply
 from tests.api.calls import TOOLSET, Calls, kinds, of, ok, only, words
 from tests.api.server import MODEL, Serve
@@ -246,6 +247,42 @@ async def test_streams_say_their_last_and_end_with_the_server(served: Serve) -> 
 
         assert await frames.rest() == [], "the end, and no error"
         await stream.__aexit__(None, None, None)
+
+
+@pytest.mark.parametrize("is_writing", [False, True])
+async def test_a_stream_ends_when_its_key_is_revoked(served: Serve, is_writing: bool) -> None:
+    goes_on = asyncio.Event()
+
+    def script(_: ModelRequest) -> Any:
+        return "done" if goes_on.is_set() else call("write", file_path="a.txt", content="x")
+
+    async with served(script, settings=Settings(key_s=0.05)) as server:
+        calls = Calls(server)
+        id = (await calls.session(await calls.agent(tools=[TOOLSET])))["id"]
+        key = await server.make_key("sessions:read")
+        shown = read_token(key)
+        assert shown is not None
+        async with calls.stream(f"{id}/events/stream", {"x-api-key": key}) as stream:
+            if is_writing:
+                ok(await calls.send(id, "go"))
+                await stream.next()
+            await server.server.keys.revoke(shown.id, server.server.clock.now())
+
+            await stream.rest()
+        goes_on.set()
+
+
+async def test_a_stream_ends_when_its_key_expires_and_no_other_does(served: Serve) -> None:
+    async with served(settings=Settings(key_s=0.05)) as server:
+        calls = Calls(server)
+        id = (await calls.session())["id"]
+        key = await server.make_key("sessions:read", expires_at=server.server.clock.now() + timedelta(seconds=0.5))
+        path = f"{id}/events/stream"
+        async with calls.stream(path) as other, calls.stream(path, {"x-api-key": key}) as stream:
+            assert await stream.rest() == []
+
+            ok(await calls.send(id, "go"))
+            assert words((await other.until_idle())[0]) == "go"
 
 
 async def test_a_client_that_is_gone_is_followed_by_nobody(served: Serve) -> None:

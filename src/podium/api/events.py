@@ -91,6 +91,7 @@ async def stream(
     return EventStream(
         server,
         View(
+            key=caller.key_id,
             session=session_id,
             thread=primary,
             is_primary=True,

@@ -24,6 +24,7 @@ from podium.core.events import SessionDeleted, SessionTerminated, ThreadTerminat
 from podium.core.lists import is_shown
 from podium.core.records import Record
 from podium.engine.hub import Follower, Preview
+from podium.errors import StoreError
 
 logger = logging.getLogger(__name__)
 PIECE = 16 * 1024  # bytes that are written at once: a client that takes nothing leaves that much more lying about
@@ -32,11 +33,13 @@ _HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """What a stream shows. Shape: it begins behind the seq `after`, which its client named if it `resumes`.
+    """What a stream shows, and to the key of which id. Shape: it begins behind the seq `after`, which its client named
+    if it `resumes`.
 
     `is_over` if nothing will come behind what is in the log now.
     """
 
+    key: str
     session: str
     thread: str
     is_primary: bool
@@ -84,7 +87,7 @@ class Outlet:
 
 
 class EventStream(Response):
-    """The stream as an ASGI response. It ends with the session or thread, with the server, or with its client."""
+    """The stream as an ASGI response. It ends with the session or thread, the server, its client, or its key."""
 
     def __init__(self, server: Server, view: View) -> None:
         super().__init__(headers=_HEADERS, media_type="text/event-stream")
@@ -93,6 +96,7 @@ class EventStream(Response):
         self._view = view
         self._first: str | None = None  # the event that it begins with
         self._previews = Previews(view.thread, view.deltas)
+        self._is_refused = False  # from now on: its key is no longer good
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         view, parts, settings = self._view, self._server.podium.parts, self._server.settings
@@ -111,6 +115,7 @@ class EventStream(Response):
             watching = [
                 asyncio.create_task(_left(receive, work)),
                 asyncio.create_task(_woken(self._server.closing, follower)),
+                asyncio.create_task(self._refused(follower)),
             ]
             try:
                 await asyncio.wait([work])
@@ -127,11 +132,29 @@ class EventStream(Response):
         if self._previews.hear(preview):
             follower.grown.set()
 
+    async def _refused(self, follower: Follower) -> None:
+        """End the stream when its key was revoked or has expired."""
+        keys, settings = self._server.keys, self._server.settings
+        while True:
+            await asyncio.sleep(settings.key_s)
+            try:
+                row = await keys.key(self._view.key)
+            except StoreError as error:  # the store's own trouble; it is asked again
+                logger.debug("cannot ask whether key %s is good: %s", self._view.key, error)
+                continue
+            if row is None or not row.is_good(self._server.clock.now()):
+                self._is_refused = True
+                follower.grown.set()
+                return
+
     async def _stream(self, follower: Follower, out: Outlet) -> None:
         """Write what is committed, and what is coming, until there can be no more."""
         settings = self._server.settings
         while True:
             is_over = self._view.is_over or self._server.closing.is_set()
+            if self._is_refused:
+                await out.close()
+                return
             follower.grown.clear()
             while page := await follower.page():
                 if await self._write(page, out):
@@ -150,9 +173,11 @@ class EventStream(Response):
                 await out.write(HEARTBEAT)
 
     async def _write(self, page: Iterable[Record], out: Outlet) -> bool:
-        """Write the frames of these records; whether the last one was the last of all."""
+        """Write the frames of these records; whether the last one was the last of all that may be told."""
         view = self._view
         for record in page:
+            if self._is_refused:
+                return True
             event, is_own = record.event, record.thread == view.thread
             is_last = self._is_last(record)
             if not is_shown(record.views, is_own=is_own, is_primary=view.is_primary):

@@ -23,7 +23,7 @@ class Settings:
     Shape: `host` is the address it listens on. `body_bytes` is how large a body may be, `head_s` and `body_s` how long
     the head and the body of a request may take to come. `most_at_once` is how many requests and streams there may be at
     once, None without a limit. A stream says that it is there when it was silent for `heartbeat_s`, and is cut off when
-    its client took nothing for `stalled_s`.
+    its client took nothing for `stalled_s`. Whether its key is still good is asked every `key_s`.
     """
 
     host: str = "127.0.0.1"
@@ -33,6 +33,7 @@ class Settings:
     most_at_once: int | None = None
     heartbeat_s: float = 15.0
     stalled_s: float = 60.0
+    key_s: float = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -143,6 +143,7 @@ async def stream(
     return EventStream(
         server,
         View(
+            key=caller.key_id,
             session=session_id,
             thread=thread_id,
             is_primary=thread.parent is None,
