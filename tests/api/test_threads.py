@@ -106,6 +106,34 @@ async def test_threads_are_listed_in_pages_and_by_status(served: Serve) -> None:
         assert one["id"] == every[2]
 
 
+@pytest.mark.difference("twenty-sixth-child")
+async def test_the_twenty_sixth_child_makes_the_one_that_was_idle_longest_give_way(served: Serve) -> None:
+    def script(request: ModelRequest) -> Any:
+        if request.agent == "reader":
+            return "found it"
+        if not is_told(request):
+            return "all done"
+        return [call("reader", task=str(n)) for n in range(25 if "go" in str(request.messages[-1]) else 1)]
+
+    async with served(script) as server:
+        calls = Calls(server)
+        id = (await calls.session(await calls.team()))["id"]
+        await calls.turn(id, "go")
+        first = await calls.threads(id)
+        idle = [event["session_thread_id"] for event in of(await calls.listed(id), "session.thread_status_idle")]
+
+        events = await calls.turn(id, "once more")
+
+        threads = await calls.threads(id)
+        assert (len(first), len(threads)) == (26, 27), "the primary and its children"
+        [gone] = [thread for thread in threads if thread["status"] == "terminated"]
+        children = [thread["id"] for thread in first if thread["parent_thread_id"] is not None]
+        assert gone["id"] == next(thread for thread in idle if thread in children)
+        assert gone["archived_at"] is not None
+        assert only(events, "session.thread_status_terminated")["session_thread_id"] == gone["id"]
+        assert words(of(events, "agent.message")[-1]) == "all done"
+
+
 async def test_a_thread_is_of_one_session_alone(served: Serve) -> None:
     async with served(delegates) as server:
         calls = Calls(server)

@@ -52,9 +52,10 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         id="keys-with-scopes",
         about="Requests",
-        what="Keys are made by `podium key create` for one workspace, with scopes, and may expire; answering calls "
-        "that wait for approval has a scope of its own. What belongs to another workspace is not found.",
-        why="A server of your own has no console that would do it; an agent's key need not be its supervisor's.",
+        what="Keys are made by `podium key create` for one workspace, with scopes, and may expire. Answering calls "
+        "that wait for approval has a scope of its own; who may choose an agent's tools, with `sessions:write` or "
+        "`agents:write`, chooses their policies all the same. What belongs to another workspace is not found.",
+        why="A server of your own has no console that would do it; who answers need not be able to start anything.",
     ),
     Difference(
         id="no-rate-limits",
@@ -169,6 +170,13 @@ DIFFERENCES: tuple[Difference, ...] = (
         "workspace `default`. Their `environment_id` is empty, their agents have version 1 and an id made of their "
         "content, and Python functions show as custom tools.",
         why="What one begins, the others see, watch, approve and interrupt.",
+    ),
+    Difference(
+        id="twenty-sixth-child",
+        about="Sessions",
+        what="A session has 25 child threads at once. The next one makes the one give way that has been idle longest: "
+        "that is archived, and its stream ends. It is refused while all of them are working.",
+        why="A coordinator that goes on delegating would else have to be told which threads to archive.",
     ),
     Difference(
         id="list-cost-of-tokens",

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from podium.core.keys import read_token
+from tests.api.calls import ASKING, TOOLSET, Calls
 from tests.api.server import Serve
 
 
@@ -67,6 +68,23 @@ async def test_key_without_the_scope_is_told_which_it_lacks(served: Serve) -> No
             "this key may not do that: it lacks the scope 'agents:read' (it has: sessions:read, sessions:write). "
             "`podium key create --scope` makes one that has it"
         )
+
+
+@pytest.mark.difference("keys-with-scopes")
+async def test_who_may_start_sessions_may_choose_what_needs_no_approval(served: Serve) -> None:
+    async with served() as server:
+        calls = Calls(server)
+        agent, environment = await calls.agent(tools=[ASKING]), await calls.environment()
+        key = await server.make_key("sessions:write")
+        never = {**TOOLSET, "default_config": {"permission_policy": {"type": "always_allow"}}}
+        chosen = {"type": "agent_with_overrides", "id": agent["id"], "tools": [never]}
+
+        made = await server.post("/v1/sessions", {"agent": chosen, "environment_id": environment}, key=key)
+        answer = {"type": "user.tool_confirmation", "tool_use_id": "sevt_1", "result": "allow"}
+        answered = await server.post(f"/v1/sessions/{made.json['id']}/events", {"events": [answer]}, key=key)
+
+        assert made.json["agent"]["tools"][0]["default_config"]["permission_policy"] == {"type": "always_allow"}
+        assert (answered.status, "'approvals:write'" in answered.error) == (403, True)
 
 
 @pytest.mark.parametrize("path", ["/v1/nothing", "/", "/v1/models/x"])
