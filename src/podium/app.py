@@ -242,8 +242,6 @@ class Podium:
         created then.
         """
         parts = self.parts
-        if receipt is not None and (made := await parts.store.made(receipt)) is not None:
-            return made
         needs = needs_of(definitions.values(), self._models)
         bound = bind(definitions, needs, self._models, {}, self._providers)
         if any(tool.needs_sandbox for tool in bound.tools.values()):

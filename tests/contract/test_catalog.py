@@ -11,7 +11,7 @@ import pytest
 from podium.core.catalog import AgentRow, Catalog, EnvironmentRow, Look, Wanted
 from podium.core.json import JSON
 from podium.core.ports import Receipt
-from podium.core.revisions import archived, first_version, next_version
+from podium.core.revisions import archived, check_current, first_version, next_version
 from podium.errors import BadInput, Conflict, NotFound
 from podium.store.catalog import SqliteCatalog
 from podium.store.sqlite import SqliteStore
@@ -42,7 +42,12 @@ async def update(
     catalog: Catalog, id: str, sent: Mapping[str, JSON], version: int | None = None, workspace: str = HERE
 ) -> AgentRow:
     at = START + timedelta(seconds=5)
-    return await catalog.change_agent(workspace, id, lambda row, _: next_version(row, sent, at, version))
+
+    def change(row: AgentRow, _: Look) -> AgentRow:
+        check_current(row, version)
+        return next_version(row, sent, at)
+
+    return await catalog.change_agent(workspace, id, change)
 
 
 def environment(id: str, workspace: str = HERE, at: datetime = START) -> EnvironmentRow:

@@ -11,6 +11,7 @@ from podium.core.catalog import AgentRow, EnvironmentRow
 from podium.core.json import JSON
 from podium.core.revisions import (
     archived,
+    check_current,
     first_version,
     may_define_agents,
     merged_multiagent,
@@ -34,7 +35,8 @@ def agent(**sent: JSON) -> AgentRow:
 
 
 def updated(row: AgentRow, expected: int | None = None, **sent: JSON) -> AgentRow:
-    return next_version(row, sent, LATER, expected)
+    check_current(row, expected)
+    return next_version(row, sent, LATER)
 
 
 def reference(id: str, version: int = 1) -> dict[str, JSON]:

@@ -41,13 +41,12 @@ def first_version(row: AgentRow, sent: Mapping[str, JSON]) -> AgentRow:
     return msgspec.structs.replace(row, version=1, body=_checked(of_version(body, row.id, 1)))
 
 
-def next_version(row: AgentRow, sent: Mapping[str, JSON], at: datetime, expected: int | None = None) -> AgentRow:
+def next_version(row: AgentRow, sent: Mapping[str, JSON], at: datetime) -> AgentRow:
     """The version that the update makes, or the same row if it changes nothing.
 
-    Shape: `expected` is the version the client has seen; None updates whichever there is.
-    Errors: Conflict if there is a newer version; BadInput for an archived agent, or naming the field.
+    Errors: BadInput for an archived agent, or naming the field.
     """
-    check_current(row, expected)
+    check_current(row, None)
     body = of_version(_body(row.body, sent), row.id, row.version)
     if body == row.body:
         return row
@@ -57,7 +56,10 @@ def next_version(row: AgentRow, sent: Mapping[str, JSON], at: datetime, expected
 
 
 def check_current(row: AgentRow, expected: int | None) -> None:
-    """Nothing, if the agent may be updated by who has seen that version. Errors: as next_version."""
+    """Nothing, if the agent may be updated by who has seen that version; None is whichever there is.
+
+    Errors: Conflict if there is a newer one; BadInput for an archived agent.
+    """
     if expected is not None and expected != row.version:
         raise Conflict(
             f"version: agent {row.id} is at version {row.version}, not {expected}: it was updated meanwhile. "
