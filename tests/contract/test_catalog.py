@@ -289,6 +289,7 @@ async def test_sessions_that_refer_to_an_environment_are_counted(tmp_path: Path)
     catalog = SqliteCatalog.open(tmp_path)
     store = SqliteStore.open(tmp_path, TickingClock(), unique)
     await catalog.create_environment(environment("env_1"))
+    await catalog.create_environment(environment("env_1", workspace=THERE))
     for number, (workspace, used) in enumerate([(HERE, "env_1"), (HERE, "env_1"), (HERE, ""), (THERE, "env_1")]):
         await store.create(replace(new_session(f"sesn_{number}"), workspace=workspace, environment=used))
     counts = []

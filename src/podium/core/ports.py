@@ -367,8 +367,8 @@ class Store(Protocol):
         """Create the session, and claim it for this worker if it is to be driven; its first epoch.
 
         Shape: 0 with a receipt that is known already: nothing was created, and `made` says what was.
-        Errors: StoreDown, Refused (one of this id exists, or its records break a rule); nothing was created then.
-        KeyReused if the receipt is another request's.
+        Errors: StoreDown, Refused (one of this id exists, its records break a rule, or its environment is archived),
+        NotFound (its environment is gone), KeyReused if the receipt is another request's; nothing was created then.
         """
         ...
 

@@ -85,6 +85,7 @@ class SqliteStore:
         def job(writer: Writer) -> int:
             if known(writer.db, receipt) is not None:
                 return 0
+            _check_environment(writer.db, new)
             definition, created_at = new.definitions[new.agent], micros(new.drafts[0].at)
             row = (
                 new.workspace,
@@ -333,6 +334,17 @@ def read_records(db: sqlite3.Connection, session: str, after: int, limit: int) -
         Record(session, seq_of(key), thread, views, _EPOCH + timedelta(microseconds=at), body, decode(body))
         for key, thread, views, at, body in rows
     ]
+
+
+def _check_environment(db: sqlite3.Connection, new: NewSession) -> None:
+    """Refuse a session whose environment is gone by now. Errors: NotFound; Refused for an archived one."""
+    if not new.environment:
+        return
+    row = db.execute(SQL["environment_now"], (new.workspace, new.environment)).fetchone()
+    if row is None:
+        raise NotFound(f"environment_id: there is no environment {new.environment} here")
+    if row[0] is not None:
+        raise Refused(f"environment_id: environment {new.environment} is archived, and takes no new sessions")
 
 
 def _find(db: sqlite3.Connection, session: str, id: str) -> Event | None:

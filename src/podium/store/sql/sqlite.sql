@@ -171,3 +171,6 @@ ORDER BY record.key DESC;
 
 -- name: listed_at: where the event of this id stands
 SELECT listed.seq FROM listed JOIN session ON session.no = listed.session WHERE session.id = ? AND listed.id = ?;
+
+-- name: environment_now: whether a session can still be made in it
+SELECT archived_at FROM environment WHERE workspace = ? AND id = ?;
