@@ -396,6 +396,10 @@ class Podium:
             await asyncio.to_thread(shutil.rmtree, self.folder / "sessions" / session, ignore_errors=True)
         return await self.parts.store.purge(before)
 
+    async def forget_receipts(self, done_for_s: float = 24 * 3600.0) -> None:
+        """Forget requests that were done so long ago: one that is sent again under its key would be done again."""
+        await self.parts.store.forget_receipts(self.parts.clock.now() - timedelta(seconds=done_for_s))
+
     async def take_up_if_needed(
         self, session: str, *, within_s: float = 1.0, approve: Approve | None = None
     ) -> Run | None:

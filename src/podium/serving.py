@@ -185,12 +185,13 @@ class Serving:
         self.look(session)
 
     async def _tidy(self) -> None:
-        """Take out what was deleted."""
+        """Take out what was deleted, and forget which requests were done long ago."""
         while True:
             try:
                 await self._podium.purge()
+                await self._podium.forget_receipts()
             except Exception:  # the edge: nothing waits for it, and it is tried again
-                logger.exception("deleted sessions could not be taken out")
+                logger.exception("deleted sessions and old receipts could not be taken out")
             await asyncio.sleep(TIDY_S)
 
     async def _probe(self) -> None:

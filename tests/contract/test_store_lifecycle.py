@@ -151,6 +151,38 @@ async def test_deleted_session_is_there_for_nobody_but_who_follows_its_log(disk:
             await store.admit("sesn_1", HELLO)
 
 
+async def test_receipts_are_forgotten_when_they_are_old(disk: Disk) -> None:
+    old, new = (Receipt(workspace="default", key=key, fingerprint="f") for key in ("k1", "k2"))
+    async with disk.process() as store:
+        await idle_session(store)
+        first = await store.admit("sesn_1", HELLO, receipt=old)
+        await store.admit("sesn_1", HELLO)
+        kept = await store.admit("sesn_1", HELLO, receipt=new)
+        at = (await store.records("sesn_1"))[-1].at
+
+        await store.forget_receipts(at)
+
+        assert await store.admit("sesn_1", HELLO, receipt=new) == kept
+        assert await store.admit("sesn_1", HELLO, receipt=old) != first
+
+
+async def test_receipts_are_purged_with_their_session(disk: Disk) -> None:
+    made, sent, other = (Receipt(workspace="default", key=key, fingerprint="f") for key in ("k1", "k2", "k3"))
+    async with disk.process() as store:
+        epoch = await store.create(new_session("sesn_1"), made)
+        await store.append(goes_idle("sesn_1", epoch))
+        await store.admit("sesn_1", Update(title="private"), receipt=sent)
+        await store.create(new_session("sesn_2"), other)
+        await store.admit("sesn_1", Delete())
+        deleted_at = (await store.records("sesn_1"))[-1].at
+
+        await store.purge(deleted_at + timedelta(seconds=1))
+
+        assert await store.made(made) is None
+        assert await store.made(sent) is None
+        assert await store.made(other) == "sesn_2"
+
+
 async def test_deleted_session_is_purged_once_and_its_id_stays_taken(disk: Disk) -> None:
     async with disk.process() as store:
         await idle_session(store)

@@ -245,6 +245,9 @@ class QueuedStore:
     async def purge(self, before: datetime) -> list[str]:
         return await self._cross("purge", lambda: self.memory.purge(before))
 
+    async def forget_receipts(self, before: datetime) -> None:
+        await self._cross("forget_receipts", lambda: self.memory.forget_receipts(before))
+
     async def close(self) -> None:
         await self.memory.close()
 

@@ -67,8 +67,8 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         id="requests-once",
         about="Requests",
-        what="With an `Idempotency-Key` header, a request that makes something is done once: sent again, it is given "
-        "the first answer. Under the key of another request it is refused with 400.",
+        what="With an `Idempotency-Key` header, a request that makes something is done once: sent again within 24 "
+        "hours, it is given the first answer. Under the key of another request it is refused with 400.",
         why="Clients try again by themselves when a connection breaks, and could make a thing twice.",
     ),
     Difference(

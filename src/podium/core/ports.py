@@ -473,7 +473,14 @@ class Store(Protocol):
         ...
 
     async def purge(self, before: datetime) -> list[str]:
-        """Take out for good what was deleted before this time; the ids of those sessions. Each is purged once."""
+        """Take out for good what was deleted before this time; the ids of those sessions. Each is purged once.
+
+        Shape: receipts of what was done to them are gone with them.
+        """
+        ...
+
+    async def forget_receipts(self, before: datetime) -> None:
+        """Forget the requests that were done before this time: under the same key they would be done again."""
         ...
 
     async def close(self) -> None:

@@ -45,6 +45,16 @@ class _Session:
         )
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """A request that was done: what came of it, in which session, and when."""
+
+    fingerprint: str
+    response: str | tuple[PublicEvent, ...]
+    session: str
+    at: datetime
+
+
 @dataclass
 class MemoryLog:
     """What outlives the processes that write to it. With `trouble` the disk fails, and every append with it."""
@@ -53,7 +63,7 @@ class MemoryLog:
     definitions: dict[str, bytes] = field(default_factory=dict)
     moved: dict[str, dict[str, None]] = field(default_factory=dict)  # by worker: where others have written
     dead: set[str] = field(default_factory=set)
-    receipts: dict[tuple[str, str], tuple[str, str | tuple[PublicEvent, ...]]] = field(default_factory=dict)
+    receipts: dict[tuple[str, str], _Kept] = field(default_factory=dict)
     trouble: StoreDown | None = None
 
     def kill(self, worker: str) -> None:
@@ -116,7 +126,9 @@ class MemoryStore:
         if new.is_driven:
             self._driven.add(new.id)
         if receipt is not None:
-            self.log.receipts[receipt.workspace, receipt.key] = receipt.fingerprint, new.id
+            self.log.receipts[receipt.workspace, receipt.key] = _Kept(
+                receipt.fingerprint, new.id, new.id, new.drafts[0].at
+            )
         return 1
 
     async def made(self, receipt: Receipt) -> str | None:
@@ -128,11 +140,11 @@ class MemoryStore:
         done = None if receipt is None else self.log.receipts.get((receipt.workspace, receipt.key))
         if done is None or receipt is None:
             return None
-        if done[0] != receipt.fingerprint:
+        if done.fingerprint != receipt.fingerprint:
             raise KeyReused(
                 f"Idempotency-Key: {receipt.key!r:.80} was used for another request; use a new key for each"
             )
-        return done[1]
+        return done.response
 
     async def claim(self, session: str) -> int:
         if session in self._driven:
@@ -188,7 +200,9 @@ class MemoryStore:
                 error.request = number
             raise
         if receipt is not None:
-            self.log.receipts[receipt.workspace, receipt.key] = receipt.fingerprint, tuple(events)
+            self.log.receipts[receipt.workspace, receipt.key] = _Kept(
+                receipt.fingerprint, tuple(events), session, self._clock.now()
+            )
         return tuple(events)
 
     async def records(self, session: str, *, after: int = 0, limit: int = 1000) -> list[Record]:
@@ -251,6 +265,9 @@ class MemoryStore:
             raise Refused(f"session {session} is driven by this very process, which does not end itself")
         self.log.kill(owner.worker)
 
+    async def forget_receipts(self, before: datetime) -> None:
+        self.log.receipts = {key: kept for key, kept in self.log.receipts.items() if kept.at >= before}
+
     async def deleted(self, before: datetime) -> list[str]:
         at = {id: kept.row.about.deleted_at for id, kept in self.log.sessions.items() if kept.threads}
         return [id for id, deleted_at in at.items() if deleted_at is not None and deleted_at < before]
@@ -261,6 +278,7 @@ class MemoryStore:
             row = self.log.sessions[id].row
             about = About("", deleted_at=row.about.deleted_at)
             self.log.sessions[id] = _Session(msgspec.structs.replace(row, about=about))
+        self.log.receipts = {key: kept for key, kept in self.log.receipts.items() if kept.session not in old}
         return old
 
     async def close(self) -> None:

@@ -4,7 +4,7 @@ import sqlite3
 
 from podium.store.queries import SQL
 
-_OF_A_SESSION = ("listed", "answered", "open_call", "input", "thread")
+_OF_A_SESSION = ("receipt", "listed", "answered", "open_call", "input", "thread")
 
 
 def purge(db: sqlite3.Connection, before: int) -> list[str]:

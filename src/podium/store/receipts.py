@@ -23,8 +23,11 @@ def known(db: sqlite3.Connection, receipt: Receipt | None) -> bytes | None:
     return bytes(row[1])
 
 
-def keep(db: sqlite3.Connection, receipt: Receipt | None, response: bytes, at: datetime) -> None:
-    """Remember what came of the request."""
+def keep(
+    db: sqlite3.Connection, receipt: Receipt | None, response: bytes, at: datetime, session: str | None = None
+) -> None:
+    """Remember what came of the request, for as long as the session is in the file, if it is about one."""
     if receipt is not None:
-        values = receipt.workspace, receipt.key, receipt.fingerprint, response, round(at.timestamp() * 1_000_000)
+        at_us = round(at.timestamp() * 1_000_000)
+        values = receipt.workspace, receipt.key, receipt.fingerprint, response, at_us, session
         db.execute(SQL["insert_receipt"], values)

@@ -112,7 +112,7 @@ class SqliteStore:
             outcome = writer.together([append])[0]
             if isinstance(outcome, BaseException):
                 raise outcome
-            keep(writer.db, receipt, to_json(new.id), new.drafts[0].at)
+            keep(writer.db, receipt, to_json(new.id), new.drafts[0].at, new.id)
             return 1
 
         if not new.is_driven:
@@ -195,7 +195,7 @@ class SqliteStore:
                     raise
                 if event is not None:
                     events.append(event)
-            keep(writer.db, receipt, to_json(events), self._clock.now())
+            keep(writer.db, receipt, to_json(events), self._clock.now(), session)
             return tuple(events)
 
         admitted: tuple[PublicEvent, ...] = await self._group.submit(job)
@@ -282,6 +282,9 @@ class SqliteStore:
     async def purge(self, before: datetime) -> list[str]:
         ids: list[str] = await self._group.submit(lambda writer: purge(writer.db, micros(before)))
         return ids
+
+    async def forget_receipts(self, before: datetime) -> None:
+        await self._group.submit(lambda writer: writer.db.execute(SQL["forget_receipts"], (micros(before),)).rowcount)
 
     async def close(self) -> None:
         await self._group.close()

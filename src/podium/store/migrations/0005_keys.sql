@@ -19,5 +19,9 @@ CREATE TABLE receipt (
     fingerprint TEXT NOT NULL,      -- of the whole request
     response BLOB NOT NULL,         -- what came of it, as JSON
     at INTEGER NOT NULL,
+    session INTEGER,                -- its no, if the response holds what is the session's
     PRIMARY KEY (workspace, key)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX receipt_at ON receipt (at);
+CREATE INDEX receipt_session ON receipt (session) WHERE session IS NOT NULL;

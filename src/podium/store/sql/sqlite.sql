@@ -125,7 +125,11 @@ INSERT OR IGNORE INTO blob (hash, body) VALUES (?, ?);
 SELECT fingerprint, response FROM receipt WHERE workspace = ? AND key = ?;
 
 -- name: insert_receipt: it was done
-INSERT INTO receipt (workspace, key, fingerprint, response, at) VALUES (?, ?, ?, ?, ?);
+INSERT INTO receipt (workspace, key, fingerprint, response, at, session)
+VALUES (?, ?, ?, ?, ?, (SELECT no FROM session WHERE id = ?));
+
+-- name: forget_receipts: those of requests that were done before this time
+DELETE FROM receipt WHERE at < ?;
 
 -- name: deleted_before: sessions that were deleted before this time and are still in the file
 SELECT no, id FROM session WHERE deleted_at < ? AND purged = 0;
