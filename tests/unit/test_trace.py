@@ -8,6 +8,7 @@ from podium.analysis.intervals import Interval, total
 from podium.analysis.report import report
 from podium.analysis.siblings import batches
 from podium.analysis.trace import Trace
+from podium.cli.lines import told
 from podium.cli.timeline import Axis, bar
 from podium.core import facts as f
 from podium.core import records as r
@@ -206,6 +207,42 @@ def test_idle_time_is_no_takeover_after_a_crash() -> None:
     assert made.rests == [Interval(at(1), at(50))]
     assert worked_s(made, "lead", 53) == 3
     assert not made.paused
+
+
+def test_first_driver_takes_over_from_nobody() -> None:
+    log = Log()
+    log.take_over(7, epoch=1)
+    log.model("lead", 7, 8)
+
+    made = log.trace
+
+    assert made.takeovers == []
+    assert made.rests == [Interval(at(0), at(7))]
+    assert worked_s(made, "lead", 8) == 1
+    [started] = [record for record in log.records if isinstance(record.event, f.DrivingStarted)]
+    assert told(made, started) == []
+
+
+def test_driver_that_goes_on_after_a_rest_and_dies_has_died() -> None:
+    log = Log()
+    log.model("lead", 0, 1)
+    log.idle(1)
+    log.wake(5)
+    log.model("lead", 5, None)
+    log.take_over(7)
+
+    assert [takeover.after for takeover in log.trace.takeovers] == ["crash"]
+
+
+def test_driver_after_an_idle_one_has_taken_over_from_a_rest() -> None:
+    log = Log()
+    log.take_over(1, epoch=1)
+    log.model("lead", 1, 2)
+    log.idle(2)
+    log.wake(5)
+    log.take_over(6)
+
+    assert [takeover.after for takeover in log.trace.takeovers] == ["rest"]
 
 
 def test_driver_that_let_go_has_not_died() -> None:

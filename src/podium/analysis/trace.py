@@ -52,6 +52,7 @@ from podium.core.facts import (
     ModelReplied,
     NoticeSent,
     SandboxRestarted,
+    SandboxTested,
     SessionCreated,
     SessionPaused,
     ToolStarted,
@@ -108,10 +109,11 @@ class Trace:
         self.asking: dict[str, Approval] = {}  # by call, the longest waiting first
         self.clients = Clients()
         self.takeovers: list[Takeover] = []
-        self.rests: list[Interval] = []  # the session was idle, until an input woke it
+        self.rests: list[Interval] = []  # it was idle until an input woke it, or waited for its first driver
         self.idle_since: datetime | None = None
         self._unclosed: dict[str, Approval] = {}
-        self._before: Literal["crash", "letting_go", "rest"] = "crash"  # what a driver that came now would come after
+        # What a driver that came now would come after.
+        self._before: Literal["nobody", "crash", "letting_go", "rest"] = "nobody"
         self._names: dict[str, int] = {}  # how many threads an agent has
 
     @property
@@ -159,6 +161,8 @@ class Trace:
             self._take_answer(event, at)
         elif (thread := self.threads.get(record.thread)) is not None:
             self._apply_to(thread, event, at)
+        if isinstance(event, ModelRequestStart | ToolStarted | SandboxTested):
+            self._before = "crash"  # a driver is at work: one that goes on after a rest does not say so otherwise
         self.clients.apply(record.thread, event, at)
         self.last_at, self.head = at, record.seq
 
@@ -304,7 +308,10 @@ class Trace:
     def _take_over(self, event: DrivingStarted, at: datetime) -> None:
         last = self.last_at or at
         took_shells = any(thread.shell == "live" for thread in self.threads.values())
-        self.takeovers.append(Takeover(Interval(last, at), event.epoch, self._before, took_shells))
+        if self._before == "nobody":
+            self.rests.append(Interval(last, at))
+        else:
+            self.takeovers.append(Takeover(Interval(last, at), event.epoch, self._before, took_shells))
         self._before = "crash"
         for thread in self.threads.values():
             thread.taken_over(last, at)

@@ -153,7 +153,7 @@ def told(trace: Trace, record: Record) -> list[tuple[ThreadTrace, str]]:
         case ThreadIdle() if thread.parent is None:
             return [(thread, ending(thread, record.at))]
         case DrivingStarted():
-            return [(thread, taken_over(trace))]
+            return [(thread, said)] if (said := taken_over(trace, record.event)) else []
         case SystemMessage(processed_at=at) if at is not None:
             return [(thread, f"is instructed: {one_line(plain(record.event.content))}")]
         case SessionError() if not record.event.error.type.startswith(OF_MODEL):
@@ -219,9 +219,11 @@ def figures(thread: ThreadTrace, at: datetime) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def taken_over(trace: Trace) -> str:
-    """The last takeover, in words."""
-    takeover = trace.takeovers[-1]
+def taken_over(trace: Trace, event: DrivingStarted) -> str:
+    """The takeover by this driver, in words; "" for the first one, which took over from nobody."""
+    takeover = next((it for it in reversed(trace.takeovers) if it.epoch == event.epoch), None)
+    if takeover is None:
+        return ""
     if takeover.after == "rest":
         return "is resumed"
     why = "its process had died" if takeover.after == "crash" else "its process had let go"

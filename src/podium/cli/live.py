@@ -91,8 +91,8 @@ class LiveView:
 
     def show(self, trace: Trace, record: Record) -> None:
         """Say what the picture has no place for."""
-        if isinstance(record.event, DrivingStarted):
-            self.say(f"{trace.threads[trace.primary].label} {taken_over(trace)}")
+        if isinstance(record.event, DrivingStarted) and (said := taken_over(trace, record.event)):
+            self.say(f"{trace.threads[trace.primary].label} {said}")
         if self._words and not trace.threads[trace.primary].open:
             self._words = ""
 
