@@ -72,7 +72,11 @@ def main(task: str) -> None:
                 followers[-1].start()
             elif event.type == "agent.message":
                 show("lead", "".join(block.text for block in event.content if block.type == "text"))
+            elif event.type == "session.error":
+                print(event.error.message, file=sys.stderr)
             elif event.type in ("session.status_idle", "session.status_terminated"):
+                if event.type == "session.status_idle" and event.stop_reason.type == "retries_exhausted":
+                    sys.exit(1)
                 break
     for follower in followers:
         follower.join(10)

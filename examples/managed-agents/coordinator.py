@@ -82,7 +82,11 @@ def main(task: str) -> None:
                 print(f"  allowed {event.name} {event.input}")
             elif event.type == "agent.message":
                 print("".join(block.text for block in event.content if block.type == "text"))
+            elif event.type == "session.error":
+                print(event.error.message, file=sys.stderr)
             elif event.type == "session.status_idle" and event.stop_reason.type != "requires_action":
+                if event.stop_reason.type == "retries_exhausted":
+                    sys.exit(1)
                 break
     for thread in client.beta.sessions.threads.list(session.id):
         used = thread.usage.output_tokens if thread.usage else 0

@@ -36,7 +36,11 @@ def turn(session_id: str, said: str) -> None:
                 print(f"+ {event.agent_name}")
             elif event.type == "agent.thread_message_received":
                 print(f"- {event.from_agent_name} reports")
+            elif event.type == "session.error":
+                print(event.error.message, file=sys.stderr)
             elif event.type in ("session.status_idle", "session.status_terminated"):
+                if event.type == "session.status_idle" and event.stop_reason.type == "retries_exhausted":
+                    sys.exit(1)
                 return
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.api.obedient import Obedient
 from tests.api.process import Process, environment
 from tests.api.sdk.script import Block, call, say
-from tests.models.server import Answer, Received, says
+from tests.models.server import Answer, Received, fails, says
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples/managed-agents"
 
@@ -38,14 +38,32 @@ def by_system(**replies: list[Block | list[Block]]) -> Callable[[Received], Answ
 
 def play(program: str, folder: Path, script: Callable[[Received], Answer]) -> str:
     """What the program prints."""
+    done, log = run(program, folder, script)
+    assert done.returncode == 0, done.stderr + log
+    return done.stdout
+
+
+def run(
+    program: str, folder: Path, script: Callable[[Received], Answer]
+) -> tuple[subprocess.CompletedProcess[str], str]:
+    """How the program ended, and the server's log."""
     with Obedient(script) as model, Process(folder, model.url, config=CONFIG) as server:
         done = subprocess.run(
             [sys.executable, EXAMPLES / program],
             env=environment(ANTHROPIC_BASE_URL=server.url, ANTHROPIC_API_KEY=server.key),
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
-    assert done.returncode == 0, done.stderr + server.log
-    return done.stdout
+    return done, server.log
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["callable_agents.py", "coordinator.py", "multiagent_20261001.py"])
+def test_a_program_whose_model_refuses_the_key_says_so_and_fails(tmp_path: Path, program: str) -> None:
+    done, log = run(program, tmp_path, lambda _: fails(401, "authentication_error", "that key is no good"))
+
+    assert done.returncode == 1, log
+    assert "that key is no good" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
