@@ -24,10 +24,29 @@ async def test_events_are_listed_by_kind_and_time(served: Serve) -> None:
         assert [words(it) for it in await calls.listed(id, f"{messages}&created_at[gt]={second}")] == ["three"]
         assert [words(it) for it in await calls.listed(id, f"{messages}&created_at[lte]={second}")] == ["one", "two"]
         assert [words(it) for it in await calls.listed(id, f"{messages}&order=desc")] == ["three", "two", "one"]
-        assert await calls.listed(id, "types[]=nothing") == []
+        assert await calls.listed(id, "types[]=agent.mcp_tool_use") == []
         path = f"/v1/sessions/{id}/events"
         assert (await server.get(f"{path}?limit=1001")).error.startswith("limit: ")
         assert (await server.get(f"{path}?order=up")).status == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("types[]=agent.mesage", "types: unknown kind of event 'agent.mesage', did you mean 'agent.message'?"),
+        ("types=user.message&types=running", "types: unknown kind of event 'running'"),
+        ("limit=1&limit=2", "limit: may be given once, not 2 times"),
+        ("order=asc&order=desc", "order: may be given once, not 2 times"),
+    ],
+)
+async def test_what_no_list_can_mean_is_refused(served: Serve, query: str, said: str) -> None:
+    async with served() as server:
+        id = (await Calls(server).session())["id"]
+
+        refused = await server.get(f"/v1/sessions/{id}/events?{query}")
+
+        assert refused.status == 400
+        assert refused.error.startswith(said)
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])

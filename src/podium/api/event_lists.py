@@ -10,12 +10,35 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from podium.api.errors import ApiError
+from podium.api.errors import ApiError, invalid
 from podium.api.frames import body_of
 from podium.api.paging import Order, Page, cursor_of
+from podium.core.events import PublicEvent
 from podium.core.lists import EventsWanted, Times
 from podium.core.ports import Store
 from podium.core.records import Record
+from podium.errors import UnknownName
+
+# Source: the Managed Agents API, section C. Those that this version never sends may be asked for, and are not found.
+_LATER = (
+    "agent.mcp_tool_use",
+    "agent.mcp_tool_result",
+    "user.define_outcome",
+    "user.tool_result",
+    "span.outcome_evaluation_start",
+    "span.outcome_evaluation_ongoing",
+    "span.outcome_evaluation_end",
+    "workflow_run.created",
+    "workflow_run.status_running",
+    "workflow_run.status_idle",
+    "workflow_run.phase_started",
+    "workflow_run.phase_ended",
+    "workflow_run.error",
+    "workflow_run.status_ended",
+    "event_start",
+    "event_delta",
+)
+KINDS = frozenset([*(str(kind.__struct_config__.tag) for kind in PublicEvent.__args__), *_LATER])
 
 _Seq = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 
@@ -44,8 +67,11 @@ async def list_events(
 ) -> bytes:
     """A page of the thread's list as JSON. Shape: `head` is the seq of the log's last record now.
 
-    Errors: ApiError 400 for a cursor of another list.
+    Errors: ApiError 400 for a cursor of another list, and for a kind that no event has.
     """
+    for kind in types:
+        if kind not in KINDS:
+            raise invalid("types", str(UnknownName("kind of event", f"{kind:.60}", KINDS)))
     cursor = page.after(_Cursor) or _Cursor(thread, order, head, "taken" if order == "asc" else "waiting", 0)
     if cursor.thread != thread or cursor.order != order or cursor.head > head:
         raise ApiError(400, "page: is no cursor of this list; send the 'next_page' of the page before")

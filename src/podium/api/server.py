@@ -3,7 +3,7 @@
 request → id, errors → crowd → names of this machine → key → body → route
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -123,14 +123,21 @@ def _methods(path: str) -> list[str]:
 async def known_query(request: Request) -> None:
     """Refuse a parameter that the route does not have: a filter that is misspelt would filter nothing.
 
-    Errors: ApiError 400, naming it and the nearest right one.
+    Errors: ApiError 400, naming it and the nearest right one; naming one that is no array and stands twice.
     """
     if not request.scope["query_string"]:
         return
     route: APIRoute = request.scope["route"]
     method = "get" if request.method == "HEAD" else request.method.lower()
     operation = request.app.openapi()["paths"][route.path_format][method]
-    known = {it["name"] for it in operation.get("parameters", ()) if it["in"] == "query"}
+    known = {it["name"]: it["schema"] for it in operation.get("parameters", ()) if it["in"] == "query"}
     for name in request.query_params:
         if name not in known and name not in _EVERYWHERE:
             raise ApiError(400, str(UnknownName("parameter", f"{name:.60}", known, where=f"{name:.60}")))
+        times = len(request.query_params.getlist(name))
+        if times > 1 and name in known and not _is_array(known[name]):
+            raise ApiError(400, f"{name}: may be given once, not {times} times")
+
+
+def _is_array(schema: Mapping[str, Any]) -> bool:
+    return any(each.get("type") == "array" for each in (schema, *schema.get("anyOf", ())))
