@@ -100,6 +100,10 @@ class Refused(StoreError):
     request = 0
 
 
+class WrongThread(Refused):
+    """The call is of another thread than the one that was named with it."""
+
+
 class Owned(Refused):
     """Another live process drives the session; the text names it."""
 

@@ -162,6 +162,23 @@ async def test_confirmations_need_a_scope_of_their_own(served: Serve) -> None:
         assert (await server.post(path, body, key=approver)).status == 200
 
 
+async def test_an_answer_names_the_thread_of_its_call_or_none(served: Serve) -> None:
+    async with served(calls_bash) as server:
+        calls = Calls(server)
+        id = (await calls.session(await calls.agent(tools=[ASKING])))["id"]
+        [primary] = await calls.threads(id)
+        for named in (primary["id"], None):
+            use = only(await calls.turn(id, "go"), "agent.tool_use")
+
+            wrong = await calls.send(id, allowed(use["id"], session_thread_id="sthr_other"))
+
+            assert (wrong.status, wrong.error.split(":")[0]) == (400, "events[0].session_thread_id")
+            assert primary["id"] in wrong.error
+            async with calls.stream(f"{id}/events/stream") as stream:
+                ok(await calls.send(id, allowed(use["id"], session_thread_id=named)))
+                await stream.until_idle()
+
+
 async def test_events_are_sent_once_under_one_key(served: Serve) -> None:
     async with served() as server:
         calls = Calls(server)

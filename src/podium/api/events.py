@@ -16,7 +16,7 @@ from podium.api.sse import EventStream, View
 from podium.api.state import Here
 from podium.core.records import encode
 from podium.core.rows import SessionRow
-from podium.errors import Answered, NotFound, Refused
+from podium.errors import Answered, NotFound, Refused, WrongThread
 
 router = APIRouter(tags=["events"])
 Sender = Annotated[Caller, Security(allowed)]
@@ -43,7 +43,8 @@ async def send(session_id: str, body: EventsSend, caller: Sender, server: Here, 
         said = f"events[{error.request}]{field_of(body.events[error.request])}: {error}"
         raise ApiError(409, said, headers={"x-should-retry": "false"}) from None
     except Refused as error:
-        raise invalid(f"events[{error.request}]{field_of(body.events[error.request])}", str(error)) from None
+        field = ".session_thread_id" if isinstance(error, WrongThread) else field_of(body.events[error.request])
+        raise invalid(f"events[{error.request}]{field}", str(error)) from None
     except NotFound as error:
         raise NotFound(f"events[{error.request}]{field_of(body.events[error.request])}: {error}") from None
     server.heard.accepted(session_id, events[0].id, after=row.head)

@@ -38,7 +38,7 @@ from podium.core.ports import (
 from podium.core.records import asks
 from podium.core.rows import CallRow, CallState, Changes, View
 from podium.core.waking import still_idle, thread_of, waits, wake
-from podium.errors import Answered, NotFound, Refused
+from podium.errors import Answered, NotFound, Refused, WrongThread
 
 Admitted = tuple[PublicEvent | None, Changes]  # the input's own event, if it has one, and what changes
 
@@ -121,7 +121,7 @@ def _interrupt(view: View, request: Interrupt, at: Moment) -> Admitted:
 
 
 def _confirm(view: View, request: Confirm, at: Moment, later: Sequence[InputRequest]) -> Admitted:
-    call = _waiting(view, request.call, "asks", "does not wait for approval; it is over, or was never asked")
+    call = _waiting(view, request, "asks", "does not wait for approval; it is over, or was never asked")
     if request.input_hash is not None and request.input_hash != call.input_hash:
         raise Refused(f"call {request.call} has another input than the one you saw; look at it again")
     confirmed = UserToolConfirmation(
@@ -137,7 +137,7 @@ def _confirm(view: View, request: Confirm, at: Moment, later: Sequence[InputRequ
 
 
 def _give_result(view: View, request: GiveResult, at: Moment, later: Sequence[InputRequest]) -> Admitted:
-    call = _waiting(view, request.call, "client", "does not wait for a result of the client; it is over, or never did")
+    call = _waiting(view, request, "client", "does not wait for a result of the client; it is over, or never did")
     given = UserCustomToolResult(
         id=at.event_id(),
         processed_at=at.now,
@@ -150,8 +150,12 @@ def _give_result(view: View, request: GiveResult, at: Moment, later: Sequence[In
     return given, _answered(view, call, at, later, runs=False)
 
 
-def _waiting(view: View, id: str, state: CallState, why_not: str) -> CallRow:
-    """The call that waits so. Errors: Refused; Answered for one that did and no longer does."""
+def _waiting(view: View, request: Confirm | GiveResult, state: CallState, why_not: str) -> CallRow:
+    """The call that waits so.
+
+    Errors: Refused; Answered for one that did and no longer does; WrongThread for one of another thread.
+    """
+    id = request.call
     call = next((call for call in view.calls if call.id == id), None)
     if call is not None and call.state == "answered":
         raise Answered(f"call {id} ('{call.name}') was answered before; its first answer stands")
@@ -159,6 +163,8 @@ def _waiting(view: View, id: str, state: CallState, why_not: str) -> CallRow:
         raise Answered(f"call {id} of session {view.row.id} waits no longer: it was answered before, or is over")
     if call is None or call.state != state:
         raise Refused(f"call {id} of session {view.row.id} {why_not}")
+    if request.thread not in (None, call.thread):
+        raise WrongThread(f"call {id} is of thread {call.thread}, not of {request.thread:.60}")
     return call
 
 

@@ -523,22 +523,24 @@ class Resume:
 class Confirm:
     """A person's answer to a call that asks.
 
-    Shape: `input_hash` is of the input the person saw; None checks nothing.
+    Shape: `input_hash` is of the input the person saw, `thread` the one whose call it is; None checks nothing.
     """
 
     call: str
     allow: bool
     reason: str = ""
     input_hash: str | None = None
+    thread: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class GiveResult:
-    """The client's result of a call of one of its own tools."""
+    """The client's result of a call of one of its own tools. Shape: `thread` as in `Confirm`."""
 
     call: str
     content: Content
     is_error: bool = False
+    thread: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 Source: the Managed Agents API, section C.1.
 """
 
-from typing import Annotated, Any, ClassVar, Literal, assert_never
+from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -33,21 +33,23 @@ class UserInterrupt(Body):
 class UserToolConfirmation(Body):
     """The answer to a call that waits to be allowed."""
 
-    IGNORED: ClassVar[frozenset[str]] = frozenset(["session_thread_id"])  # the server knows whose call it is
     type: Literal["user.tool_confirmation"]
     tool_use_id: Text
     result: Literal["allow", "deny"]
     deny_message: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+    session_thread_id: Text | None = None
+    """The thread whose call it is. The server knows it; another one is refused."""
 
 
 class UserCustomToolResult(Body):
     """What one of the client's own tools gave back."""
 
-    IGNORED: ClassVar[frozenset[str]] = frozenset(["session_thread_id"])
     type: Literal["user.custom_tool_result"]
     custom_tool_use_id: Text
     content: ResultBlocks | None = None
     is_error: bool | None = None
+    session_thread_id: Text | None = None
+    """The thread whose call it is. The server knows it; another one is refused."""
 
 
 class SystemMessage(Body):
@@ -109,10 +111,20 @@ def asked_by(event: SentEvent) -> InputRequest:
         case UserInterrupt():
             return Interrupt(thread=event.session_thread_id)
         case UserToolConfirmation():
-            return Confirm(call=event.tool_use_id, allow=event.result == "allow", reason=event.deny_message or "")
+            return Confirm(
+                call=event.tool_use_id,
+                allow=event.result == "allow",
+                reason=event.deny_message or "",
+                thread=event.session_thread_id,
+            )
         case UserCustomToolResult():
             content = content_of(event.content or ())
-            return GiveResult(call=event.custom_tool_use_id, content=content, is_error=bool(event.is_error))
+            return GiveResult(
+                call=event.custom_tool_use_id,
+                content=content,
+                is_error=bool(event.is_error),
+                thread=event.session_thread_id,
+            )
         case SystemMessage():
             return Instruct(content=content_of(event.content))
         case _:
