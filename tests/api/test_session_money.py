@@ -1,5 +1,6 @@
 """What sessions cost, and the budgets that bound them."""
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -58,6 +59,27 @@ async def test_what_a_session_costs_is_told_and_bounded(served: Serve) -> None:
         assert "budget_not_raised" in (await server.post(f"/v1/sessions/{id}", {"budget": low})).error
         assert ok(await server.post(f"/v1/sessions/{id}", {"budget": None}))["budget"] is None
         assert "budget_create_only" in (await server.post(f"/v1/sessions/{id}", {"budget": raised})).error
+
+
+@pytest.mark.difference("interrupted-calls-estimated")
+async def test_an_interrupted_call_counts_with_all_that_was_set_aside(served: Serve) -> None:
+    class Endless(Priced):
+        async def reply(self, request: ModelRequest) -> Reply:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    async with served(given={"priced": Endless(lambda _: "ok")}) as server:
+        calls = Calls(server)
+        id = (await calls.session(await calls.agent(model="priced"), budget=BUDGET))["id"]
+        async with calls.stream(f"{id}/events/stream") as stream:
+            ok(await calls.send(id, "one"))
+            await stream.until_kind("span.model_request_start")
+            ok(await calls.send(id, {"type": "user.interrupt"}))
+            await stream.until_idle()
+
+        cost = (await calls.get(id))["usage"]["list_cost"]
+
+        assert 0 < Decimal(cost["amount"]) < 100
 
 
 async def test_a_cost_that_nobody_knows_is_not_told(served: Serve) -> None:

@@ -186,6 +186,13 @@ DIFFERENCES: tuple[Difference, ...] = (
         why="It is what your provider bills; the machine is yours.",
     ),
     Difference(
+        id="interrupted-calls-estimated",
+        about="Sessions",
+        what="A model call that is interrupted, or whose process died, counts in `list_cost` and in the budget with "
+        "all that was set aside for it before it began.",
+        why="Nobody knows what the provider bills for it; a budget that is kept counts the most that it may be.",
+    ),
+    Difference(
         id="streams-resume",
         about="Streams",
         what="Every event of a stream has an `id:` line; with `Last-Event-ID` a stream goes on behind it, 0 being the "
