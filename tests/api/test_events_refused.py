@@ -162,6 +162,23 @@ async def test_confirmations_need_a_scope_of_their_own(served: Serve) -> None:
         assert (await server.post(path, body, key=approver)).status == 200
 
 
+async def test_refusals_say_what_would_fit(served: Serve) -> None:
+    async with served() as server:
+        calls = Calls(server)
+        agent = await calls.agent()
+        id = (await calls.session(agent))["id"]
+        first = await calls.post_session(agent=agent["id"], initial_events=[{"type": "user.interrupt"}])
+
+        assert first.error == "initial_events[0].type: 'user.interrupt' is not allowed here"
+        empty = await server.post(f"/v1/sessions/{id}/events", {"events": []})
+        assert empty.error == "events: must have at least 1 entry"
+        typed = await server.post("/v1/agents", {"name": "a", "model": 5})
+        assert typed.error == "model: must be a text or an object, not a number"
+        assert (await server.get("/v1/sessions?statuses[]=busy")).error.startswith("statuses[0]: ")
+        ok(await server.post(f"/v1/sessions/{id}/archive", {}))
+        assert "is archived" in (await calls.send(id, "hello")).error
+
+
 async def test_an_answer_names_the_thread_of_its_call_or_none(served: Serve) -> None:
     async with served(calls_bash) as server:
         calls = Calls(server)

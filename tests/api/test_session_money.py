@@ -56,7 +56,8 @@ async def test_what_a_session_costs_is_told_and_bounded(served: Serve) -> None:
         raised = {"type": "limit", "max_list_cost": {"amount": "1000", "currency": "USD"}}
         assert ok(await server.post(f"/v1/sessions/{id}", {"budget": raised}))["budget"] == raised
         low = {"type": "limit", "max_list_cost": {"amount": "100", "currency": "USD"}}
-        assert "budget_not_raised" in (await server.post(f"/v1/sessions/{id}", {"budget": low})).error
+        refused = (await server.post(f"/v1/sessions/{id}", {"budget": low})).error
+        assert refused == ("budget: 100 cents are not above the 100 that the session has used (budget_not_raised)")
         assert ok(await server.post(f"/v1/sessions/{id}", {"budget": None}))["budget"] is None
         assert "budget_create_only" in (await server.post(f"/v1/sessions/{id}", {"budget": raised})).error
 

@@ -168,7 +168,7 @@ def test_archived_session_is_listed_only_when_all_are_and_takes_nothing_more(fre
     assert shown.out.splitlines()[0] == "Renamed"
     assert " · archived · " in shown.out
     assert "metadata, title" in shown.out
-    assert (sent.code, "is terminated" in sent.err) == (2, True)
+    assert (sent.code, "is archived" in sent.err) == (2, True)
     assert watched.code == 0
 
 

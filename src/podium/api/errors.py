@@ -125,6 +125,10 @@ def told(details: Sequence[Any], body: Any) -> str:
     """What is wrong with a request, beginning with the place. Shape: of several things, the one that lies deepest."""
     problems = [_problem(each, body) for each in details]
     place, said = max(problems, key=lambda problem: len(problem[0]))  # the first of those that lie equally deep
+    here = {each["type"] for each, problem in zip(details, problems, strict=True) if problem[0] == place}
+    if "string_type" in here and here & {"model_type", "model_attributes_type", "dict_type"}:
+        given = next(each["input"] for each, problem in zip(details, problems, strict=True) if problem[0] == place)
+        said = f"must be a text or an object, not {_json_name(given)}"
     return f"{dotted(place)}: {said}" if place else f"body: {said}"
 
 
@@ -140,7 +144,8 @@ def _problem(details: Any, body: Any) -> tuple[tuple[str | int, ...], str]:
     source, *loc = details["loc"]
     kind, context = details["type"], details.get("ctx", {})
     if source != "body":
-        return tuple(loc) or (source,), _said(details)
+        named_as = (step.removesuffix("[]") if isinstance(step, str) else step for step in loc)
+        return tuple(named_as) or (source,), _said(details)
     place = _place(loc, body, is_key=kind == "missing")
     if "key" in context:  # a key of the object there, which only the object's own validator knows
         place = (*place, str(context["key"]))
@@ -184,6 +189,9 @@ def _said(details: Any) -> str:
             return "must not be empty"
         case "string_too_long":
             return f"must have at most {context['max_length']:,} characters, not {len(details['input']):,}"
+        case "too_short":
+            least = context["min_length"]
+            return f"must have at least {least:,} {'entry' if least == 1 else 'entries'}"
         case "too_long":
             return f"must have at most {context['max_length']:,} entries, not {context['actual_length']:,}"
         case "literal_error":

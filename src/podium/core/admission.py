@@ -58,7 +58,8 @@ def admit(view: View, request: InputRequest, at: Moment, later: Sequence[InputRe
     if isinstance(request, Archive) and request.thread is None:
         return archive(view, request, at)
     if row.facts.status == "terminated":
-        raise Refused(f"session {row.id} is terminated and takes no more inputs; start a new one")
+        over = "terminated" if row.about.archived_at is None else "archived"
+        raise Refused(f"session {row.id} is {over} and takes no more inputs; start a new one")
     match request:
         case SendMessage():
             return _message(view, request, at)

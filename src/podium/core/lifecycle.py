@@ -13,7 +13,7 @@ from podium.core.events import (
 )
 from podium.core.facts import AgentReplaced, ArchiveAsked, DelegationClosed, LimitLifted
 from podium.core.moment import Moment
-from podium.core.money import budget_of
+from podium.core.money import budget_of, cents
 from podium.core.ports import Archive, Update
 from podium.core.revisions import checked_metadata
 from podium.core.rows import Changes, ThreadRow, View
@@ -67,7 +67,8 @@ def _check_raise(view: View, request: Update) -> None:
     if about.budget is None:
         raise Refused("budget: it can only be set when the session is created (budget_create_only)")
     if request.budget is not None and request.budget <= spent:
-        raise Refused(f"budget: ${request.budget} is not above what the session has used, ${spent} (budget_not_raised)")
+        asked, used = cents(request.budget).amount, cents(spent).amount
+        raise Refused(f"budget: {asked} cents are not above the {used} that the session has used (budget_not_raised)")
 
 
 def archive(view: View, request: Archive, at: Moment) -> tuple[PublicEvent | None, Changes]:

@@ -66,7 +66,7 @@ def said(**given: Any) -> str:
         ({"model": {"id": 5}}, "agent.model.id: must be a text, not a number"),
         ({"model": {"idd": "5"}}, "agent.model.idd: unknown field 'idd', did you mean 'id'?"),
         ({"model": {}}, "agent.model.id: is required"),
-        ({"model": 5}, "agent.model: must be a text, not a number"),
+        ({"model": 5}, "agent.model: must be a text or an object, not a number"),
         ({"tools": {}}, "agent.tools: must be an array, not an object"),
         (
             {"tools": [{"type": "bash"}, {"type": "basj"}]},

@@ -93,7 +93,15 @@ def _instructed_last(events: list[Any]) -> list[Any]:
 
 
 _Event = Annotated[SentEvent, one_of("type", _KINDS, not_yet=_LATER), AfterValidator(_checked)]
-_FirstEvent = Annotated[UserMessage, one_of("type", {"user.message": UserMessage}, not_yet=("user.define_outcome",))]
+_FirstEvent = Annotated[
+    UserMessage,
+    one_of(
+        "type",
+        {"user.message": UserMessage},
+        not_yet=("user.define_outcome",),
+        elsewhere=(set(_KINDS) - {"user.message"}) | {"user.tool_result"},
+    ),
+]
 FirstEvents = Annotated[list[_FirstEvent], Field(max_length=MOST_FIRST_EVENTS)]
 
 

@@ -19,10 +19,12 @@ Description = Annotated[str, StringConstraints(max_length=2048)]
 Version = Annotated[int, Field(ge=1, lt=2**63)]
 
 
-def one_of(field: str, kinds: Mapping[str, type[Body]], *, not_yet: Collection[str] = ()) -> WrapValidator:
+def one_of(
+    field: str, kinds: Mapping[str, type[Body]], *, not_yet: Collection[str] = (), elsewhere: Collection[str] = ()
+) -> WrapValidator:
     """Reads an object as that alternative which one of its fields names; for a union of bodies, as its annotation.
 
-    Shape: `not_yet` are values of the field that the API has and Podium has not.
+    Shape: `not_yet` are values of the field that the API has and Podium has not; `elsewhere` fit in other places alone.
     """
 
     def read(value: Any, _: Callable[[Any], Any]) -> Any:
@@ -33,6 +35,8 @@ def one_of(field: str, kinds: Mapping[str, type[Body]], *, not_yet: Collection[s
         kind = value[field]
         if kind in not_yet:
             raise refused(field, f"'{kind}' {NOT_AVAILABLE}")
+        if kind in elsewhere:
+            raise refused(field, f"'{kind}' is not allowed here")
         if not isinstance(kind, str) or kind not in kinds:
             raise refused(field, str(UnknownName(field, f"{kind!s:.60}", kinds)))
         return kinds[kind].model_validate(value)
