@@ -332,7 +332,7 @@ REFUSED: list[tuple[dict[str, JSON], str]] = [
 
 REFUSED_OF_UPDATES: list[tuple[dict[str, JSON], str]] = [
     ({"name": None}, "name: must be a text, not null"),
-    ({"model": None}, "model: must be an object, not null"),
+    ({"model": None}, "model: must be a text or an object, not null"),
     ({"version": 0}, "version: must be greater than or equal to 1"),
     ({"version": "1"}, "version: must be a whole number"),
 ]
