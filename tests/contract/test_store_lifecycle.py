@@ -121,7 +121,7 @@ async def test_archived_session_takes_no_input_and_is_archived_once(disk: Disk) 
         assert (row.facts.status, row.about.archived_at) == ("terminated", row.updated_at)
         assert [thread.status for thread in await store.threads("sesn_1")] == ["terminated"]
         assert await types(store, 4) == ["session.thread_status_terminated", "session.status_terminated"]
-        with pytest.raises(Refused, match="terminated"):
+        with pytest.raises(Refused, match="is archived"):
             await store.admit("sesn_1", HELLO)
         assert await store.admit("sesn_1", Archive()) == ()
 

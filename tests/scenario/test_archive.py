@@ -77,7 +77,7 @@ def test_archived_thread_takes_no_message_of_its_parent_and_no_interrupt() -> No
     after_it = lab.say("tell it more")
 
     assert after_it.said_to("send_to_agent") == "agent 'worker' has ended for good; call it anew"
-    with pytest.raises(Refused, match="terminated"):
+    with pytest.raises(Refused, match="is archived"):
         lab.tell(Interrupt(thread=log.thread("worker")))
 
 
