@@ -77,7 +77,7 @@ def test_archived_thread_takes_no_message_of_its_parent_and_no_interrupt() -> No
     after_it = lab.say("tell it more")
 
     assert after_it.said_to("send_to_agent") == "agent 'worker' has ended for good; call it anew"
-    with pytest.raises(Refused, match="is archived"):
+    with pytest.raises(Refused, match="terminated"):
         lab.tell(Interrupt(thread=log.thread("worker")))
 
 
@@ -200,7 +200,7 @@ def test_session_that_is_archived_ends_every_thread_the_primary_last() -> None:
     ]
     assert terminated(log) == ["payer", "worker", "lead"]
     for request in (SendMessage(content=text("more")), Interrupt(), Confirm(call="x", allow=True)):
-        with pytest.raises(Refused, match="terminated"):
+        with pytest.raises(Refused, match="is archived"):
             lab.tell(request)
 
 
