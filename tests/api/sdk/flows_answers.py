@@ -46,8 +46,10 @@ def a_call_waits_to_be_allowed(world: World) -> None:
     assert after[-1].stop_reason.type == "end_turn"
     confirmation = of(world.listed(session.id), "user.tool_confirmation")[0]
     assert (confirmation.tool_use_id, confirmation.result) == (use.id, "allow")
-    with raises(anthropic.BadRequestError, saying="tool_use_id"):
+    with raises(anthropic.ConflictError, saying="tool_use_id"):
         world.send(session.id, allowed(use.id))
+    with raises(anthropic.BadRequestError, saying="tool_use_id"):
+        world.send(session.id, allowed("sevt_none"))
 
 
 def a_denied_call_tells_the_agent_why(world: World) -> None:
