@@ -24,7 +24,7 @@ those it waits for can do, bodies decode to what was written, ids stand once in 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -449,6 +449,9 @@ def _inputs(kept: Kept, state: SessionState) -> list[str]:
     return wrong if waiting == set(state.queue) else [*wrong, f"waiting are {waiting}, by the fold {set(state.queue)}"]
 
 
+NOTICED = timedelta(seconds=2)  # a process needs a moment to see that a time has come; others may write in it
+
+
 def _statuses(kept: Kept, state: SessionState) -> list[str]:
     """The statuses are what the threads can do, found out anew. An input that was not seen to yet may change them."""
     wrong = []
@@ -479,7 +482,8 @@ def _stands(state: SessionState, thread: ThreadState, now: datetime) -> tuple[st
     if thread.span is not None:
         return "running", frozenset()
     if not thread.calls:
-        is_later = thread.retry_at is not None and thread.retry_at > now
+        patience = NOTICED if thread.status == "rescheduling" else timedelta()
+        is_later = thread.retry_at is not None and thread.retry_at + patience > now
         return ("rescheduling" if is_later else "running"), frozenset()
     found = [each for call in thread.calls.values() for each in _call_stands(state, thread, call, now)]
     for status in ("running", "rescheduling"):
