@@ -1,6 +1,7 @@
 """Streams over real sockets: in order, resumed, previewed, and none at the cost of another."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -313,6 +314,11 @@ async def test_a_stream_is_never_silent_for_long(served: Serve) -> None:
 async def test_a_client_that_takes_nothing_is_cut_off_and_holds_up_nobody(
     served: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
+    cut, log = asyncio.Event(), logging.getLogger("podium.api.sse")
+    caplog.set_level(logging.INFO, logger=log.name)
+    tells = logging.Handler()
+    tells.emit = lambda record: cut.set() if "is cut off" in record.getMessage() else None  # type: ignore[method-assign]
+    log.addHandler(tells)
     async with served(lambda _: "many words " * 200_000, settings=Settings(stalled_s=0.2)) as server:
         calls = Calls(server)
         id = (await calls.session())["id"]
@@ -330,12 +336,14 @@ async def test_a_client_that_takes_nothing_is_cut_off_and_holds_up_nobody(
                     ok(await calls.send(id, f"turn {turn}"))
                     assert len(words(only(await stream.until_idle(), "agent.message"))) == 2_200_000
             received = 0
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
+                await cut.wait()  # it takes nothing for as long as that needs
                 while got := await loop.sock_recv(deaf, 1 << 16):
                     received += len(got)
             assert received < 6 * 2_200_000, "it was cut off, and what it did not take is dropped"
             assert [it.message for it in caplog.records if it.levelname == "ERROR"] == []
         finally:
+            log.removeHandler(tells)
             deaf.close()
 
 
