@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,9 +20,9 @@ from podium.store.folder import open_folder
 from podium.store.queries import CATALOG as SQL
 from podium.store.receipts import keep, known
 from podium.store.sqlite_file import BUSY_S, FILE, connect, explain
-from podium.store.sqlite_writer import micros, to_json
+from podium.store.sqlite_writer import to_json
+from podium.store.times import micros_or_none, time_of, time_or_none
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 T = TypeVar("T")
 Row = TypeVar("Row", AgentRow, EnvironmentRow)
 
@@ -200,7 +199,7 @@ def _page(
     db: sqlite3.Connection, select: str, wanted: Wanted, row: Callable[[Sequence[Any]], Row], **where: str
 ) -> Page[Row]:
     """A page, and its last row's place in the list if there is more."""
-    bounds = {name: _micros(getattr(wanted, name)) for name in ("gt", "gte", "lt", "lte")}
+    bounds = {name: micros_or_none(getattr(wanted, name)) for name in ("gt", "gte", "lt", "lte")}
     values = {**where, **bounds, "after": wanted.after, "archived": wanted.archived, "limit": wanted.limit + 1}
     found = db.execute(select, values).fetchall()
     shown = found[: wanted.limit]
@@ -209,7 +208,7 @@ def _page(
 
 def _values(row: AgentRow | EnvironmentRow) -> dict[str, Any]:
     values = msgspec.structs.asdict(row)
-    times = {name: _micros(values[name]) for name in ("created_at", "updated_at", "archived_at")}
+    times = {name: micros_or_none(values[name]) for name in ("created_at", "updated_at", "archived_at")}
     return {**values, **times, "body": to_json(row.body)}
 
 
@@ -219,9 +218,9 @@ def _agent_row(values: Sequence[Any]) -> AgentRow:
         id=id,
         workspace=workspace,
         version=version,
-        created_at=_time(created_at),
-        updated_at=_time(updated_at),
-        archived_at=None if archived_at is None else _time(archived_at),
+        created_at=time_of(created_at),
+        updated_at=time_of(updated_at),
+        archived_at=time_or_none(archived_at),
         body=msgspec.json.decode(body),
     )
 
@@ -231,16 +230,8 @@ def _environment_row(values: Sequence[Any]) -> EnvironmentRow:
     return EnvironmentRow(
         id=id,
         workspace=workspace,
-        created_at=_time(created_at),
-        updated_at=_time(updated_at),
-        archived_at=None if archived_at is None else _time(archived_at),
+        created_at=time_of(created_at),
+        updated_at=time_of(updated_at),
+        archived_at=time_or_none(archived_at),
         body=msgspec.json.decode(body),
     )
-
-
-def _micros(at: datetime | None) -> int | None:
-    return None if at is None else micros(at)
-
-
-def _time(at: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=at)

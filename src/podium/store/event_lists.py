@@ -2,15 +2,14 @@
 
 import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
 from podium.core.lists import EventsWanted
 from podium.core.records import OWN, PRIMARY, Record, decode
 from podium.store.queries import SQL
 from podium.store.sqlite_writer import seq_of
+from podium.store.times import time_of
 
 WINDOW = 4_000  # records of the log that are looked at in one go: so long others wait at most
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def windows(wanted: EventsWanted) -> Iterator[tuple[int, int]]:
@@ -36,7 +35,7 @@ def read_window(
     def records() -> Iterator[Record]:
         for key, thread, views, at, body in db.execute(SQL[order], values):
             if not heads or body.startswith(heads):
-                time = _EPOCH + timedelta(microseconds=at)
+                time = time_of(at)
                 yield Record(session, seq_of(key), thread, views, time, body, decode(body))
 
     return wanted.listed(records(), limit)

@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,12 +20,11 @@ from podium.errors import NotFound, StoreError
 from podium.store.folder import open_folder
 from podium.store.queries import KEYS as SQL
 from podium.store.sqlite_file import BUSY_S, FILE, connect, explain
-from podium.store.sqlite_writer import micros
+from podium.store.times import micros, micros_or_none, time_of, time_or_none
 
 T = TypeVar("T")
 BELIEVED_S = 1.0
 _MOST_BELIEVED = 1000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SqliteKeys:
@@ -113,9 +112,9 @@ def _values(row: KeyRow) -> tuple[Any, ...]:
         msgspec.json.encode(row.scopes).decode(),
         row.hash,
         micros(row.created_at),
-        _micros(row.last_used_at),
-        _micros(row.expires_at),
-        _micros(row.revoked_at),
+        micros_or_none(row.last_used_at),
+        micros_or_none(row.expires_at),
+        micros_or_none(row.revoked_at),
         int(row.made_by_server),
     )
 
@@ -128,17 +127,9 @@ def _row(values: Sequence[Any]) -> KeyRow:
         name=name,
         scopes=msgspec.json.decode(scopes, type=tuple[str, ...]),
         hash=hash,
-        created_at=_EPOCH + timedelta(microseconds=created_at),
-        last_used_at=_time(last_used_at),
-        expires_at=_time(expires_at),
-        revoked_at=_time(revoked_at),
+        created_at=time_of(created_at),
+        last_used_at=time_or_none(last_used_at),
+        expires_at=time_or_none(expires_at),
+        revoked_at=time_or_none(revoked_at),
         made_by_server=bool(made_by_server),
     )
-
-
-def _micros(at: datetime | None) -> int | None:
-    return None if at is None else micros(at)
-
-
-def _time(at: int | None) -> datetime | None:
-    return None if at is None else _EPOCH + timedelta(microseconds=at)

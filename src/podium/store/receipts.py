@@ -6,6 +6,7 @@ from datetime import datetime
 from podium.core.ports import Receipt
 from podium.errors import KeyReused
 from podium.store.queries import SQL
+from podium.store.times import micros
 
 
 def known(db: sqlite3.Connection, receipt: Receipt | None) -> bytes | None:
@@ -28,6 +29,5 @@ def keep(
 ) -> None:
     """Remember what came of the request, for as long as the session is in the file, if it is about one."""
     if receipt is not None:
-        at_us = round(at.timestamp() * 1_000_000)
-        values = receipt.workspace, receipt.key, receipt.fingerprint, response, at_us, session
+        values = receipt.workspace, receipt.key, receipt.fingerprint, response, micros(at), session
         db.execute(SQL["insert_receipt"], values)

@@ -1,15 +1,12 @@
 """Lists of sessions: the clauses of what is asked for, so that each list is read along an index."""
 
 import sqlite3
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from podium.core.lists import ListedSession, SessionsWanted
 from podium.core.rows import SessionRow
 from podium.store.queries import SQL
-from podium.store.sqlite_writer import micros
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from podium.store.times import micros, time_of
 
 
 def statement(wanted: SessionsWanted) -> tuple[str, list[Any]]:
@@ -44,5 +41,5 @@ def listed(db: sqlite3.Connection, row: SessionRow) -> ListedSession:
     """The session with what its object shows of its threads."""
     threads = db.execute(SQL["listed_threads"], (row.id,)).fetchall()
     primary, agent = next((id, agent) for id, parent, agent, _ in threads if parent is None)
-    running = [_EPOCH + timedelta(microseconds=since) for *_, since in threads if since is not None]
+    running = [time_of(since) for *_, since in threads if since is not None]
     return ListedSession(row, primary, agent, tuple(running))

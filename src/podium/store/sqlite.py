@@ -7,11 +7,10 @@ finish the statement before anything is awaited.
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,12 +20,12 @@ import msgspec
 
 from podium.core.admission import admit
 from podium.core.definitions import Definition
-from podium.core.events import PublicEvent, StopReason, Usage
+from podium.core.events import PublicEvent
 from podium.core.lists import EventsWanted, ListedSession, SessionsWanted
 from podium.core.moment import Moment
 from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession, Receipt
-from podium.core.records import Event, Record, decode
-from podium.core.rows import About, CallRow, InputRow, Owner, SessionFacts, SessionRow, Status, ThreadRow, View
+from podium.core.records import Record
+from podium.core.rows import CallRow, InputRow, Owner, SessionRow, ThreadRow, View
 from podium.errors import NotFound, Owned, Refused, StoreError
 from podium.store.definitions import collect
 from podium.store.event_lists import read_window, windows
@@ -37,10 +36,19 @@ from podium.store.queries import SQL
 from podium.store.receipts import keep, known
 from podium.store.session_lists import listed, statement
 from podium.store.sqlite_file import BUSY_S, FILE, connect, explain
-from podium.store.sqlite_writer import Job, PreparedAppend, Writer, micros, prepare, seq_of, to_json
+from podium.store.sqlite_rows import (
+    find_event,
+    none_of,
+    read_open_calls,
+    read_records,
+    read_session,
+    read_threads,
+    session_row,
+)
+from podium.store.sqlite_writer import Job, PreparedAppend, Writer, prepare, to_json
+from podium.store.times import micros
 from podium.store.workers import Workers
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 T = TypeVar("T")
 
 
@@ -176,12 +184,12 @@ class SqliteStore:
                 return msgspec.json.decode(done, type=tuple[PublicEvent, ...])
             events: list[PublicEvent] = []
             for number, request in enumerate(requests):  # each is decided on what those before it wrote
-                row = _session(writer.db, session)
+                row = read_session(writer.db, session)
                 view = View(
                     row,
-                    tuple(_threads(writer.db, session)),
-                    tuple(_open_calls(writer.db, session)),
-                    lambda id: _find(writer.db, session, id),
+                    tuple(read_threads(writer.db, session)),
+                    tuple(read_open_calls(writer.db, session)),
+                    lambda id: find_event(writer.db, session, id),
                 )
                 at = Moment(self._clock.now(), self._new_id)
                 try:
@@ -205,22 +213,22 @@ class SqliteStore:
 
     async def records(self, session: str, *, after: int = 0, limit: int = 1000) -> list[Record]:
         def read(db: sqlite3.Connection) -> list[Record]:
-            return read_records(db, session, after, limit) or _none_of(db, session)
+            return read_records(db, session, after, limit) or none_of(db, session)
 
         return await self._read(read)
 
     async def session(self, id: str) -> SessionRow:
-        return await self._read(lambda db: _session(db, id))
+        return await self._read(lambda db: read_session(db, id))
 
     async def sessions(self) -> list[SessionRow]:
-        return await self._read(lambda db: [_session_row(row) for row in db.execute(SQL["sessions"])])
+        return await self._read(lambda db: [session_row(row) for row in db.execute(SQL["sessions"])])
 
     async def listed(self, id: str) -> ListedSession:
-        return await self._read(lambda db: listed(db, _session(db, id)))
+        return await self._read(lambda db: listed(db, read_session(db, id)))
 
     async def page_of_sessions(self, wanted: SessionsWanted) -> list[ListedSession]:
         def read(db: sqlite3.Connection) -> list[ListedSession]:
-            return [listed(db, _session_row(row)) for row in db.execute(*statement(wanted)).fetchall()]
+            return [listed(db, session_row(row)) for row in db.execute(*statement(wanted)).fetchall()]
 
         return await self._read(read)
 
@@ -236,14 +244,14 @@ class SqliteStore:
         return found
 
     async def threads(self, session: str) -> list[ThreadRow]:
-        return await self._read(lambda db: _threads(db, session) or _none_of(db, session))
+        return await self._read(lambda db: read_threads(db, session) or none_of(db, session))
 
     async def open_calls(self, session: str) -> list[CallRow]:
-        return await self._read(lambda db: _open_calls(db, session) or _none_of(db, session))
+        return await self._read(lambda db: read_open_calls(db, session) or none_of(db, session))
 
     async def inputs(self, session: str, *, after: int = 0) -> list[InputRow]:
         def read(db: sqlite3.Connection) -> list[InputRow]:
-            return [InputRow(*row) for row in db.execute(SQL["inputs"], (session, after))] or _none_of(db, session)
+            return [InputRow(*row) for row in db.execute(SQL["inputs"], (session, after))] or none_of(db, session)
 
         return await self._read(read)
 
@@ -330,15 +338,6 @@ def read_log(folder: Path, session: str) -> list[Record]:
         raise explain(error, file) from error
 
 
-def read_records(db: sqlite3.Connection, session: str, after: int, limit: int) -> list[Record]:
-    """A page of a session's log."""
-    rows = db.execute(SQL["records"], (after, session, session, limit)).fetchall()
-    return [
-        Record(session, seq_of(key), thread, views, _EPOCH + timedelta(microseconds=at), body, decode(body))
-        for key, thread, views, at, body in rows
-    ]
-
-
 def _check_environment(db: sqlite3.Connection, new: NewSession) -> None:
     """Refuse a session whose environment is gone by now. Errors: NotFound; Refused for an archived one."""
     if not new.environment:
@@ -348,118 +347,6 @@ def _check_environment(db: sqlite3.Connection, new: NewSession) -> None:
         raise NotFound(f"environment_id: there is no environment {new.environment} here")
     if row[0] is not None:
         raise Refused(f"environment_id: environment {new.environment} is archived, and takes no new sessions")
-
-
-def _find(db: sqlite3.Connection, session: str, id: str) -> Event | None:
-    """The listed event of this id."""
-    row = db.execute(SQL["listed_at"], (session, id)).fetchone()
-    return None if row is None else read_records(db, session, row[0] - 1, 1)[0].event
-
-
-def _session(db: sqlite3.Connection, id: str) -> SessionRow:
-    row = db.execute(SQL["session"], (id,)).fetchone()
-    if row is None:
-        raise NotFound(f"there is no session {id} here")
-    return _session_row(row)
-
-
-def _none_of(db: sqlite3.Connection, session: str) -> list[Any]:
-    """Nothing, of a session that exists, or did: who followed it to its end is told no error. Errors: NotFound."""
-    if db.execute(SQL["session_head"], (session,)).fetchone() is None:
-        raise NotFound(f"there is no session {session} here")
-    return []
-
-
-def _session_row(row: Sequence[Any]) -> SessionRow:
-    id, workspace, title, metadata, budget, archived_at, deleted_at, *rest = row
-    agent, agent_name, agent_id, agent_number, environment, has_prices, created_at, updated_at, *rest = rest
-    needs, program, *facts, paused, head, epoch, owner = rest
-    about = About(
-        title,
-        msgspec.json.decode(metadata, type=dict[str, str]),
-        None if budget is None else Decimal(budget),
-        _time(archived_at),
-        _time(deleted_at),
-    )
-    return SessionRow(
-        id=id,
-        workspace=workspace,
-        about=about,
-        agent=agent,
-        agent_name=agent_name,
-        agent_id=agent_id,
-        agent_number=agent_number,
-        environment=environment,
-        has_prices=bool(has_prices),
-        created_at=_EPOCH + timedelta(microseconds=created_at),
-        updated_at=_EPOCH + timedelta(microseconds=updated_at),
-        needs=msgspec.json.decode(needs, type=tuple[str, ...]),
-        program=program,
-        facts=_facts(*facts),
-        paused=bool(paused),
-        head=head,
-        epoch=epoch,
-        owner=owner,
-    )
-
-
-def _time(at: int | None) -> datetime | None:
-    return None if at is None else _EPOCH + timedelta(microseconds=at)
-
-
-def _facts(
-    status: Status,
-    stop_reason: str | None,
-    usage: str,
-    usd: str,
-    wake_at: int | None,
-    active_s: float,
-    threads_s: float,
-    running_since: int | None,
-    over_budget: int,
-) -> SessionFacts:
-    return SessionFacts(
-        status,
-        _stop_reason(stop_reason),
-        msgspec.json.decode(usage, type=Usage),
-        msgspec.convert(usd, Decimal),
-        _time(wake_at),
-        active_s,
-        threads_s,
-        _time(running_since),
-        bool(over_budget),
-    )
-
-
-def _stop_reason(text: str | None) -> StopReason | None:
-    return None if text is None else msgspec.json.decode(text, type=StopReason)
-
-
-def _threads(db: sqlite3.Connection, session: str) -> list[ThreadRow]:
-    return [
-        ThreadRow(
-            id,
-            parent,
-            agent,
-            agent_name,
-            status,
-            _stop_reason(stop_reason),
-            None if usage is None else msgspec.json.decode(usage, type=Usage),
-            _EPOCH + timedelta(microseconds=created_at),
-            _EPOCH + timedelta(microseconds=updated_at),
-            None if usd is None else Decimal(usd),
-            active_s,
-            _time(running_since),
-        )
-        for id, parent, agent, agent_name, status, stop_reason, usage, created_at, *now in (
-            db.execute(SQL["threads"], (session,)).fetchall()
-        )
-        for updated_at, usd, active_s, running_since in (now,)
-    ]
-
-
-def _open_calls(db: sqlite3.Connection, session: str) -> list[CallRow]:
-    return [CallRow(*row) for row in db.execute(SQL["open_calls"], (session,)).fetchall()]
 
 
 def _owned_text(session: str, owner: Owner) -> str:

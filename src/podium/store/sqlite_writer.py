@@ -6,7 +6,6 @@ Everything here runs in that one thread, on that one connection.
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -18,6 +17,7 @@ from podium.core.rows import About, CallRow, Changes, ThreadRow
 from podium.errors import Fenced, Refused, StoreError
 from podium.store.moves import Moves
 from podium.store.queries import SQL
+from podium.store.times import micros, micros_or_none
 
 BLOB_BYTES = 256 * 1024
 _SEQ_BITS = 32
@@ -33,20 +33,6 @@ def key(session_no: int, seq: int) -> int:
 def seq_of(record_key: int) -> int:
     """The seq in a record's key."""
     return record_key & (1 << _SEQ_BITS) - 1
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def micros(at: datetime) -> int:
-    """Microseconds since 1970, exactly."""
-    since = at - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
-def micros_or_none(at: datetime | None) -> int | None:
-    """The same of a time that may not be."""
-    return None if at is None else micros(at)
 
 
 @dataclass(slots=True)
