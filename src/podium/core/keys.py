@@ -13,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 
+from podium.core.base62 import base62
 from podium.errors import BadInput, UnknownName
 
 SCOPES = {
@@ -28,7 +29,6 @@ SECRET_BYTES = 32
 USE_KEPT = timedelta(minutes=1)  # how exactly it is kept when a key was last used
 
 _PREFIX, _ID_PREFIX = "podium", "apikey_"
-_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_DIGITS, _CHECK_DIGITS = 43, 6
 _MOST_CHARS = 200
 _WORKSPACE = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -110,7 +110,7 @@ def make_key(
         raise BadInput(f"a workspace is 1 to 64 letters, digits, '-' and '_', not {workspace!r:.80}")
     if len(name) > 256 or not name.isprintable():
         raise BadInput("the name of a key is at most 256 characters on one line")
-    digits = _base62(int.from_bytes(secret), _SECRET_DIGITS)
+    digits = base62(int.from_bytes(secret), _SECRET_DIGITS)
     stem = f"{_PREFIX}_{id.removeprefix(_ID_PREFIX)}_{digits}"
     row = KeyRow(
         id=id,
@@ -166,15 +166,7 @@ def _hash(secret: str) -> bytes:
 
 
 def _checksum(stem: str) -> str:
-    return _base62(int.from_bytes(hashlib.sha256(stem.encode()).digest()[:4]), _CHECK_DIGITS)
-
-
-def _base62(number: int, width: int) -> str:
-    digits = ""
-    for _ in range(width):
-        number, digit = divmod(number, 62)
-        digits = _DIGITS[digit] + digits
-    return digits
+    return base62(int.from_bytes(hashlib.sha256(stem.encode()).digest()[:4]), _CHECK_DIGITS)
 
 
 _NOBODY = hashlib.sha256(b"no key has this hash").digest()

@@ -9,7 +9,6 @@ from podium.core.events import (
     SessionDeleted,
     SessionTerminated,
     SessionUpdated,
-    ThreadTerminated,
 )
 from podium.core.facts import AgentReplaced, ArchiveAsked, DelegationClosed, LimitLifted
 from podium.core.moment import Moment
@@ -140,10 +139,7 @@ def _terminate(view: View, threads: list[ThreadRow], at: Moment) -> Changes:
     """Record that these threads are over for good; what they have open is never answered."""
     primary, ended = view.threads[0].id, []
     for thread in threads:
-        event = ThreadTerminated(
-            id=at.event_id(), processed_at=at.now, session_thread_id=thread.id, agent_name=thread.agent_name
-        )
-        at.cross(thread.id, primary, event)
+        at.thread_terminated(thread.id, primary, thread.agent_name)
         ended.append(replace(thread, status="terminated", stop_reason=None, updated_at=at.now))
     ids = {thread.id for thread in threads}
     closed = tuple(call.id for call in view.calls if call.thread in ids)

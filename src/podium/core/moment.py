@@ -8,10 +8,18 @@ import msgspec
 from podium.core.content import Content, text
 from podium.core.events import (
     AgentToolResult,
+    BudgetLimit,
     ModelRequestEnd,
     PublicEvent,
+    SessionIdle,
+    SessionUsage,
+    StopDetails,
+    StopReason,
+    ThreadIdle,
     ThreadRunning,
+    ThreadTerminated,
     Usage,
+    UsageSnapshot,
 )
 from podium.core.facts import CallAnswered, PrivateFact
 from podium.core.records import OWN, PRIMARY, PRIVATE, Draft, Input
@@ -81,6 +89,40 @@ class Moment:
     def taken(self, thread: str, primary: str, event: Input) -> None:
         """Record that a queued input is taken: its second record, which lists show."""
         self.cross(thread, primary, msgspec.structs.replace(event, processed_at=self.now))
+
+    def session_idle(
+        self,
+        primary: str,
+        used: UsageSnapshot,
+        budget: BudgetLimit | None,
+        reason: StopReason,
+        details: StopDetails | None = None,
+    ) -> None:
+        """Record what the session has used up, and right behind it that it is idle."""
+        self.own(primary, SessionUsage(id=self.event_id(), processed_at=self.now, usage=used, budget=budget))
+        idle = SessionIdle(id=self.event_id(), processed_at=self.now, stop_reason=reason, stop_details=details)
+        self.own(primary, idle)
+
+    def thread_idle(
+        self, thread: str, primary: str, agent_name: str, reason: StopReason, details: StopDetails | None = None
+    ) -> None:
+        """Record that a thread is idle."""
+        idle = ThreadIdle(
+            id=self.event_id(),
+            processed_at=self.now,
+            session_thread_id=thread,
+            agent_name=agent_name,
+            stop_reason=reason,
+            stop_details=details,
+        )
+        self.cross(thread, primary, idle)
+
+    def thread_terminated(self, thread: str, primary: str, agent_name: str) -> None:
+        """Record that a thread is over for good."""
+        terminated = ThreadTerminated(
+            id=self.event_id(), processed_at=self.now, session_thread_id=thread, agent_name=agent_name
+        )
+        self.cross(thread, primary, terminated)
 
     def thread_running(self, thread: str, primary: str, agent_name: str) -> None:
         """Record that a thread works from here on."""

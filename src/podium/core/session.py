@@ -224,9 +224,13 @@ class SessionState:
 
     def facts_once_idle(self, reason: StopReason, at: datetime) -> SessionFacts:
         """What the session's row will hold when it has gone idle."""
-        active_s = self.active_s + ((at - self.running_since).total_seconds() if self.running_since is not None else 0)
         over = self._is_over_budget
-        return SessionFacts("idle", reason, self.usage, self.usd, None, active_s, self.threads_s, None, over)
+        return SessionFacts("idle", reason, self.usage, self.usd, None, self.active(at), self.threads_s, None, over)
+
+    def active(self, now: datetime) -> float:
+        """Seconds in which the session was running, up to now."""
+        since = self.running_since
+        return self.active_s + ((now - since).total_seconds() if since is not None else 0.0)
 
     def changes(self) -> Changes:
         """What changed in the projections since the last call of this."""
@@ -515,8 +519,7 @@ class SessionState:
 
     def _stand(self, status: Status, at: datetime, reason: StopReason | None = None) -> None:
         """The session's status changes."""
-        if self.running_since is not None:
-            self.active_s += (at - self.running_since).total_seconds()
+        self.active_s = self.active(at)
         self.running_since = at if status == "running" else None
         self.status, self.stop_reason = status, reason
 
@@ -560,7 +563,7 @@ class SessionState:
     def _skip_dead_time(self, at: datetime) -> None:
         last = self._last_at
         if self.running_since is not None and last is not None:
-            self.active_s += (last - self.running_since).total_seconds()
+            self.active_s = self.active(last)
             self.running_since = at
         for thread in self.threads.values():
             if thread.running_since is not None and last is not None:

@@ -7,15 +7,11 @@ is blocked only by children that wait for a person is itself idle, with the unio
 from datetime import datetime
 
 from podium.core.events import (
-    SessionIdle,
     SessionRescheduled,
     SessionRunning,
-    SessionUsage,
     StopDetails,
     StopReason,
-    ThreadIdle,
     ThreadRescheduled,
-    ThreadTerminated,
 )
 from podium.core.facts import LimitLifted
 from podium.core.moment import Moment
@@ -153,40 +149,22 @@ def idle(
     session: SessionState, thread: ThreadState, reason: StopReason, at: Moment, details: StopDetails | None = None
 ) -> None:
     """Record that the thread is idle."""
-    event = ThreadIdle(
-        id=at.event_id(),
-        processed_at=at.now,
-        session_thread_id=thread.id,
-        agent_name=thread.definition.name,
-        stop_reason=reason,
-        stop_details=details,
-    )
-    at.cross(thread.id, session.primary, event)
+    at.thread_idle(thread.id, session.primary, thread.definition.name, reason, details)
 
 
 def terminate(session: SessionState, thread: ThreadState, at: Moment) -> None:
     """Record that the thread is over for good."""
-    event = ThreadTerminated(
-        id=at.event_id(), processed_at=at.now, session_thread_id=thread.id, agent_name=thread.definition.name
-    )
-    at.cross(thread.id, session.primary, event)
+    at.thread_terminated(thread.id, session.primary, thread.definition.name)
 
 
 def record_idle(session: SessionState, at: Moment) -> StopReason:
     """Record that the session is idle, since nothing of it moves; why it is."""
     reason = idle_reason(session)
     details = session.main.refusal if reason.type == "refusal" else None
-    at.own(session.primary, _usage(session, at))
-    idle = SessionIdle(id=at.event_id(), processed_at=at.now, stop_reason=reason, stop_details=details)
-    at.own(session.primary, idle)
+    usd = session.usd if session.settings.has_prices else None
+    used = snapshot(session.usage, usd, session.active(at.now))
+    at.session_idle(session.primary, used, budget_of(session.settings.usd), reason, details)
     return reason
-
-
-def _usage(session: SessionState, at: Moment) -> SessionUsage:
-    since = session.running_since
-    active_s = session.active_s + ((at.now - since).total_seconds() if since is not None else 0.0)
-    used = snapshot(session.usage, session.usd if session.settings.has_prices else None, active_s)
-    return SessionUsage(id=at.event_id(), processed_at=at.now, usage=used, budget=budget_of(session.settings.usd))
 
 
 def idle_reason(session: SessionState) -> StopReason:

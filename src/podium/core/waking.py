@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Iterator
 
 from msgspec.structs import replace
 
-from podium.core.events import SessionIdle, SessionRunning, SessionUsage, StopReason, ThreadIdle
+from podium.core.events import SessionRunning, StopReason
 from podium.core.moment import Moment
 from podium.core.money import budget_of, snapshot
-from podium.core.rows import Changes, SessionRow, ThreadRow, View
+from podium.core.rows import Changes, ThreadRow, View
 from podium.errors import NotFound
 
 
@@ -39,25 +39,12 @@ def still_idle(view: View, threads: Iterable[ThreadRow], over: Collection[str], 
         if each.stop_reason is None or not set(over).intersection(each.stop_reason.event_ids):
             continue
         reason = _without(each.stop_reason, over)
-        event = ThreadIdle(
-            id=at.event_id(),
-            processed_at=at.now,
-            session_thread_id=each.id,
-            agent_name=each.agent_name,
-            stop_reason=reason,
-        )
-        at.cross(each.id, primary.id, event)
+        at.thread_idle(each.id, primary.id, each.agent_name, reason)
         changed.append(replace(each, stop_reason=reason, updated_at=at.now))
     reason = _without(row.facts.stop_reason, over)
-    at.own(primary.id, usage_of(row, at))
-    at.own(primary.id, SessionIdle(id=at.event_id(), processed_at=at.now, stop_reason=reason))
-    return Changes(replace(row.facts, stop_reason=reason), None, tuple(changed))
-
-
-def usage_of(row: SessionRow, at: Moment) -> SessionUsage:
-    """What an idle session has used up, as its stream shows it."""
     used = snapshot(row.facts.usage, row.facts.usd if row.has_prices else None, row.facts.active_s)
-    return SessionUsage(id=at.event_id(), processed_at=at.now, usage=used, budget=budget_of(row.about.budget))
+    at.session_idle(primary.id, used, budget_of(row.about.budget), reason)
+    return Changes(replace(row.facts, stop_reason=reason), None, tuple(changed))
 
 
 def _without(reason: StopReason | None, over: Collection[str]) -> StopReason:

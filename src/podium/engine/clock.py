@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from podium.core.base62 import base62
+
 
 class SystemClock:
     """The Clock port on the machine's clock and the running loop."""
@@ -31,7 +33,7 @@ class SortedIds:
 
     def _renew(self) -> None:
         began_ms, chance = time.time_ns() // 1_000_000, int.from_bytes(os.urandom(4))
-        self._stem = _base62(began_ms, 7) + _base62(chance % 62**4, 4)
+        self._stem = base62(began_ms, 7) + base62(chance % 62**4, 4)
 
     def __call__(self, prefix: str) -> str:
         count = next(self._count)
@@ -43,12 +45,3 @@ class SortedIds:
 
 
 _MOST = 16**6
-_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-
-def _base62(number: int, width: int) -> str:
-    digits = ""
-    for _ in range(width):
-        number, digit = divmod(number, 62)
-        digits = _DIGITS[digit] + digits
-    return digits
