@@ -3,6 +3,8 @@
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,6 +152,26 @@ async def test_root_has_no_more_power_over_files_than_inside(begun: Begun, tmp_p
         assert "fine" in await thread.does("read", file_path="/theirs/public")
         assert "permission denied" in await thread.fails("write", file_path="/theirs/new", content="x")
         assert "ermission denied" in await thread.fails("bash", command="cat /theirs/private")
+
+
+CHANGES_USER = """
+import asyncio, os
+from podium.tools.beneath import off_loop
+
+asyncio.run(off_loop(lambda: None))
+os.setresuid(65534, 65534, 0)
+os.setresuid(0, 0, 0)
+asyncio.run(off_loop(lambda: None))
+os.setresuid(65534, 65534, 65534)
+print(asyncio.run(off_loop(os.getuid)))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may change its user")
+def test_program_may_change_its_user_after_work_with_files() -> None:
+    """The C library ends a program in which one thread has no right to what the others do."""
+    done = subprocess.run([sys.executable, "-c", CHANGES_USER], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "65534\n", "")
 
 
 async def test_setuid_bit_is_not_carried_over(begun: Begun, place: Place) -> None:

@@ -84,7 +84,12 @@ async def off_loop(work: Callable[[], T]) -> T:
 
     A cancelled call waits for the work to end, so that nothing is written after it.
     """
-    task = asyncio.get_running_loop().run_in_executor(_pool(), work)
+
+    def powerless() -> T:
+        with _without_capabilities():
+            return work()
+
+    task = asyncio.get_running_loop().run_in_executor(_pool(), powerless)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -94,15 +99,39 @@ async def off_loop(work: Callable[[], T]) -> T:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(THREADS, thread_name_prefix="podium-files", initializer=_drop_capabilities)
+    return ThreadPoolExecutor(THREADS, thread_name_prefix="podium-files")
 
 
-def _drop_capabilities() -> None:
-    """Linux keeps capabilities per thread; this gives up all of the calling one's."""
+@contextmanager
+def _without_capabilities() -> Iterator[None]:
+    """Linux keeps capabilities per thread: none of the calling one's has effect until this is left.
+
+    They are not given up for good. The C library changes a program's user in all threads, and ends the program if one
+    of them may not.
+    """
+    header, own = (ctypes.c_uint32 * 2)(CAPABILITIES_V3, 0), _Capabilities()
+    _checked("capget", ctypes.byref(header), ctypes.byref(own))
+    none = _Capabilities(*(_Set(0, each.permitted, each.inheritable) for each in (own.low, own.high)))
+    _checked("capset", ctypes.byref(header), ctypes.byref(none))
+    try:
+        yield
+    finally:
+        with suppress(PermissionError):  # the program has given them up meanwhile
+            _checked("capset", ctypes.byref(header), ctypes.byref(own))
+
+
+class _Set(ctypes.Structure):
+    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
+
+
+class _Capabilities(ctypes.Structure):
+    _fields_ = (("low", _Set), ("high", _Set))
+
+
+def _checked(call: str, *given: object) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    header = (ctypes.c_uint32 * 2)(CAPABILITIES_V3, 0)
-    if libc.capset(header, (ctypes.c_uint32 * 6)()) != 0:
-        raise OSError(ctypes.get_errno(), "capset")
+    if getattr(libc, call)(*given) != 0:
+        raise OSError(ctypes.get_errno(), call)
 
 
 class _How(ctypes.Structure):
