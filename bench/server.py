@@ -136,7 +136,7 @@ async def measure(url: str, key: str, pid: int, turns: int) -> None:
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=None)
-    print("| sessions at once | turns/s | SSE p50 ms | p95 ms | server's CPU | resident MB after | at most MB |")
+    print("| sessions at once | turns/s | SSE p50 ms | p95 ms | server's CPU ms a turn | resident MB after | at most MB |")
     print("|---|---|---|---|---|---|---|")
     async with aiohttp.ClientSession(headers=headers, connector=connector, timeout=timeout) as http:
         api = Api(http, url)
@@ -152,7 +152,7 @@ async def measure(url: str, key: str, pid: int, turns: int) -> None:
             p50, p95 = statistics.quantiles(latencies_ms, n=100)[49], statistics.quantiles(latencies_ms, n=100)[94]
             assert len(latencies_ms) == each * sessions
             print(
-                f"| {sessions} | {each * sessions / wall:.0f} | {p50:.1f} | {p95:.1f} | {cpu / wall:.0%} "
+                f"| {sessions} | {each * sessions / wall:.0f} | {p50:.1f} | {p95:.1f} | {cpu * 1000 / (each * sessions):.2f} "
                 f"| {resident_mb(pid, 'VmRSS'):.0f} | {resident_mb(pid, 'VmHWM'):.0f} |",
                 flush=True,
             )

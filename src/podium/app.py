@@ -27,17 +27,20 @@ from podium.core.ports import (
     Clock,
     Confirm,
     Delete,
+    GiveResult,
     InputRequest,
+    Instruct,
     Interrupt,
     Model,
     Mount,
+    Onto,
     Receipt,
     Resume,
     Sandboxes,
     SendMessage,
     Tool,
 )
-from podium.core.records import Record
+from podium.core.records import Draft, Record
 from podium.core.rows import About, SessionRow
 from podium.engine.bound import Bound
 from podium.engine.clock import SortedIds, SystemClock
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 DATA = Path(".podium")
+WAKES = (SendMessage, Instruct, Confirm, GiveResult, Interrupt)  # inputs that change nothing of what is bound
 BindTo = Callable[[Mapping[str, Definition]], Awaitable[Bound]]  # agents, by version, to what they need
 BUSY_LOOK_S, IDLE_LOOK_S = 0.025, 0.25  # how often other processes' writing is looked for
 
@@ -87,6 +91,7 @@ class Podium:
         self._parts: Parts | None = None
         self._runs: list[Run] = []
         self._moved: list[Callable[[str], None]] = []
+        self._going_on: Callable[[Run], None] | None = None
 
     async def __aenter__(self) -> Self:
         store = SqliteStore.open(self._data, self._clock, self._new_id)
@@ -159,6 +164,13 @@ class Podium:
     def when_moved(self, then: Callable[[str], None]) -> None:
         """Call this with each session that somebody else than its driver has written to, here or elsewhere."""
         self._moved.append(then)
+
+    def when_going_on(self, then: Callable[[Run], None] | None) -> None:
+        """Drive sessions on at once that had gone idle here and were written to; each is told.
+
+        Shape: with None, nothing is driven on any more that nobody asked for.
+        """
+        self._going_on = then
 
     async def _notice(self, session: str) -> None:
         for then in self._moved:
@@ -376,12 +388,40 @@ class Podium:
 
         Errors: as `Store.admit`.
         """
-        events = await self.parts.store.admit(session, *requests, receipt=receipt)
+        left = self.parts.shelf.look(session) if self._going_on is not None else None
+        onto, goes_on = None, False
+
+        def claimed(epoch: int, first: int, drafts: Sequence[Draft]) -> None:
+            nonlocal goes_on
+            goes_on = self._go_on(session, epoch, first, drafts)
+
+        if left is not None and all(isinstance(each, WAKES) for each in requests):
+            onto = Onto(epoch=left.epoch, head=left.head, claimed=claimed)
+        events = await self.parts.store.admit(session, *requests, receipt=receipt, onto=onto)
+        if goes_on:
+            return events
         if any(isinstance(each, Delete) or (isinstance(each, Archive) and each.thread is None) for each in requests):
             self.parts.shelf.drop(session)
         self.parts.hub.moved(session)  # for those who follow it while nothing of it runs here
         await self._notice(session)
         return events
+
+    def _go_on(self, session: str, epoch: int, first: int, drafts: Sequence[Draft]) -> bool:
+        """Drive a session on that was set going, and is claimed; False if what its driver had left is gone."""
+        left = self.parts.shelf.take(session, epoch)
+        if left is None or self._going_on is None:
+            if left is not None:
+                self.parts.shelf.let_go(left)
+            self.parts.store.dropped(session)
+            return False
+        for draft in drafts:
+            left.state.apply(draft.thread, draft.at, draft.event)
+        left.state.changes()  # the projections have them already
+        self.parts.hub.wrote(session, first, drafts)
+        head = first + len(drafts) - 1
+        driver = Driver(self.parts, left.bound, left.state, epoch=epoch, head=head, left=left)
+        self._going_on(self._drive(driver, takes_over=True))
+        return True
 
     async def _admit(self, session: str, request: InputRequest) -> str:
         return (await self.admit(session, request))[0].id
@@ -434,8 +474,15 @@ class Podium:
     # --- joining -------------------------------------------------------------------------------------
 
     def _drive(
-        self, driver: Driver, bind_to: BindTo, *, schema: Any, takes_over: bool, approve: Approve | None = None
+        self,
+        driver: Driver,
+        bind_to: BindTo | None = None,
+        *,
+        schema: Any = None,
+        takes_over: bool,
+        approve: Approve | None = None,
     ) -> Run:
+        """Drive it. Shape: `bind_to` is needed where somebody is asked, for who goes on with what was answered."""
         settings, caps = driver.state.settings, {}
         if settings.session_calls is not None:
             caps[f"session:{driver.state.id}"] = settings.session_calls
@@ -450,7 +497,7 @@ class Podium:
             caps=caps,
             takes_over=takes_over,
             approve=approve,
-            take_up=lambda: self._take_up(driver.state.id, driver.bound, bind_to),
+            take_up=None if bind_to is None else lambda: self._take_up(driver.state.id, driver.bound, bind_to),
         )
         run.when_over(lambda: self._uncap(run))
         self._runs = [other for other in self._runs if not other.is_over]

@@ -55,6 +55,7 @@ class Serving:
 
     async def __aenter__(self) -> Self:
         self._podium.when_moved(self.look)
+        self._podium.when_going_on(self._drives)
         for row in await self._podium.parts.store.sessions():
             if row.is_unfinished:  # whoever drives it now: it is looked after from here on
                 self.look(row.id)
@@ -79,6 +80,7 @@ class Serving:
     async def close(self) -> None:
         """Let go of all sessions in good order. They can be taken up by anybody then. May be called twice."""
         self._is_closing = True
+        self._podium.when_going_on(None)
         for alarm in self._again.values():
             alarm.cancel()
         for task in self._rounds:
@@ -138,9 +140,13 @@ class Serving:
         except (BadInput, SandboxUnavailable) as error:
             await self._cannot(session, error)
             return
-        self._unmet.pop(session, None)
-        self._runs[session] = run
-        run.when_over(lambda: self._over(session, run))
+        self._drives(run)
+
+    def _drives(self, run: Run) -> None:
+        """The session is driven here from now on."""
+        self._unmet.pop(run.id, None)
+        self._runs[run.id] = run
+        run.when_over(lambda: self._over(run.id, run))
 
     async def _cannot(self, session: str, error: PodiumError) -> None:
         """It cannot be driven here: its needs are not met, there is no sandbox, or it came to an end meanwhile."""

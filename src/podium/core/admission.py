@@ -31,12 +31,13 @@ from podium.core.ports import (
     InputRequest,
     Instruct,
     Interrupt,
+    Onto,
     Resume,
     SendMessage,
     Update,
 )
 from podium.core.records import asks
-from podium.core.rows import CallRow, CallState, Changes, View
+from podium.core.rows import CallRow, CallState, Changes, SessionRow, View
 from podium.core.waking import still_idle, thread_of, waits, wake
 from podium.errors import Answered, NotFound, Refused, WrongThread
 
@@ -84,6 +85,14 @@ def admit(view: View, request: InputRequest, at: Moment, later: Sequence[InputRe
             return archive(view, request, at)
         case _:
             assert_never(request)
+
+
+def goes_on(before: SessionRow, changed: Sequence[Changes], onto: Onto) -> bool:
+    """Whether what was accepted sets a session going that nobody has touched since that driver let it go."""
+    if before.owner is not None or before.paused or any(each.paused for each in changed):
+        return False
+    is_as_left = (before.epoch, before.head, before.facts.status) == (onto.epoch, onto.head, "idle")
+    return is_as_left and bool(changed) and changed[-1].session.status == "running"
 
 
 def _message(view: View, request: SendMessage, at: Moment) -> Admitted:

@@ -354,6 +354,19 @@ class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     release: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Onto:
+    """A driver that would go on at once with a session it has let go.
+
+    Shape: `epoch` is the one it had, `head` the last seq it knows. `claimed` is called on the loop, with the new epoch,
+    the seq of the first record of what was accepted, and all of these records.
+    """
+
+    epoch: int
+    head: int
+    claimed: Callable[[int, int, Sequence[Draft]], None]
+
+
 class Store(Protocol):
     """The log, its projections, and who may write to it.
 
@@ -396,11 +409,13 @@ class Store(Protocol):
         ...
 
     async def admit(
-        self, session: str, *requests: "InputRequest", receipt: Receipt | None = None
+        self, session: str, *requests: "InputRequest", receipt: Receipt | None = None, onto: Onto | None = None
     ) -> tuple[PublicEvent, ...]:
         """Accept inputs from anybody, as core.admission decides: all of them, or none; their events, in order.
 
         Shape: with a receipt that is known already nothing is done again: the events are those of the first time.
+        With `onto`, a session that is idle as that driver left it, and set going by this, is claimed in the same
+        transaction; its `claimed` is called before this returns, also where this is cancelled.
         Errors: Refused and NotFound, which say which request they are about; StoreDown; KeyReused if the receipt is
         another request's.
         """

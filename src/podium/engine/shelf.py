@@ -48,10 +48,10 @@ class Shelf:
         if len(self._kept) > self._most:
             self._drop(next(iter(self._kept)))
 
-    def look(self, session: str, epoch: int) -> Left | None:
-        """What the driver with this epoch left, if it is here. It stays; its state is not to be changed."""
+    def look(self, session: str, epoch: int | None = None) -> Left | None:
+        """What the driver with this epoch left, or the last one here. It stays; its state is not to be changed."""
         left, _ = self._kept.get(session, (None, None))
-        return left if left is not None and left.epoch == epoch else None
+        return left if left is not None and epoch in (None, left.epoch) else None
 
     def take(self, session: str, epoch: int) -> Left | None:
         """What was left, for the driver with this epoch: nothing, if another one drove the session in between."""

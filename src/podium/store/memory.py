@@ -10,13 +10,13 @@ from datetime import datetime
 
 import msgspec
 
-from podium.core.admission import admit
+from podium.core.admission import admit, goes_on
 from podium.core.definitions import Definition
 from podium.core.events import PublicEvent
 from podium.core.lists import EventsWanted, ListedSession, SessionsWanted
 from podium.core.moment import Moment
-from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession, Receipt
-from podium.core.records import INPUTS, Record, answers, encode, is_queued, listed_id, received_id
+from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession, Onto, Receipt
+from podium.core.records import INPUTS, Draft, Record, answers, encode, is_queued, listed_id, received_id
 from podium.core.rows import About, CallRow, Changes, InputRow, Owner, SessionRow, ThreadRow, View
 from podium.errors import Fenced, KeyReused, NotFound, Owned, Refused, StoreDown, StoreError
 from podium.store.definitions import collect
@@ -176,12 +176,13 @@ class MemoryStore:
         self._driven.discard(session)
 
     async def admit(
-        self, session: str, *requests: InputRequest, receipt: Receipt | None = None
+        self, session: str, *requests: InputRequest, receipt: Receipt | None = None, onto: Onto | None = None
     ) -> tuple[PublicEvent, ...]:
         if isinstance(done := self._done(receipt), tuple):
             return done
         before = self._find(session)
         events: list[PublicEvent] = []
+        drafts, changed = list[Draft](), list[Changes]()
         number = 0
         try:
             for request in requests:
@@ -191,6 +192,8 @@ class MemoryStore:
                 view = View(kept.row, tuple(kept.threads.values()), _in_order(kept.calls), known.get)
                 event, changes = admit(view, request, at, requests[number + 1 :])
                 self._write(Append(session=session, epoch=kept.row.epoch, drafts=at.drafts, changes=changes))
+                drafts += at.drafts
+                changed.append(changes)
                 if event is not None:
                     events.append(event)
                 number += 1
@@ -203,6 +206,8 @@ class MemoryStore:
             self.log.receipts[receipt.workspace, receipt.key] = _Kept(
                 receipt.fingerprint, tuple(events), session, self._clock.now()
             )
+        if onto is not None and session not in self._driven and goes_on(before.row, changed, onto):
+            onto.claimed(await self.claim(session), before.row.head + 1, drafts)
         return tuple(events)
 
     async def records(self, session: str, *, after: int = 0, limit: int = 1000) -> list[Record]:

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -18,14 +19,14 @@ from urllib.parse import quote
 
 import msgspec
 
-from podium.core.admission import admit
+from podium.core.admission import admit, goes_on
 from podium.core.definitions import Definition
 from podium.core.events import PublicEvent
 from podium.core.lists import EventsWanted, ListedSession, SessionsWanted
 from podium.core.moment import Moment
-from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession, Receipt
-from podium.core.records import Record
-from podium.core.rows import CallRow, InputRow, Owner, SessionRow, ThreadRow, View
+from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession, Onto, Receipt
+from podium.core.records import Draft, Record
+from podium.core.rows import CallRow, Changes, InputRow, Owner, SessionRow, ThreadRow
 from podium.errors import NotFound, Owned, Refused, StoreError
 from podium.store.definitions import collect
 from podium.store.event_lists import read_window, windows
@@ -37,12 +38,12 @@ from podium.store.receipts import keep, known
 from podium.store.session_lists import listed, statement
 from podium.store.sqlite_file import BUSY_S, FILE, connect, explain
 from podium.store.sqlite_rows import (
-    find_event,
     none_of,
     read_open_calls,
     read_records,
     read_session,
     read_threads,
+    read_view,
     session_row,
 )
 from podium.store.sqlite_writer import Job, PreparedAppend, Writer, prepare, to_json
@@ -146,22 +147,22 @@ class SqliteStore:
             raise Owned(f"session {session} is being driven by this very process")
         self._driven.add(session)
 
-        def job(writer: Writer) -> int:
-            head = writer.db.execute(SQL["session_head"], (session,)).fetchone()
-            if head is None:
-                raise NotFound(f"there is no session {session} in {self.folder}")
-            _, epoch, _, owner = head
-            if owner is not None and owner != self._workers.id and (alive := self._workers.owner(owner)) is not None:
-                raise Owned(_owned_text(session, alive))
-            writer.db.execute(SQL["claim_session"], (self._workers.id, writer.moves.number(), session))
-            return int(epoch) + 1
-
         try:
-            epoch: int = await self._group.submit(job)
+            epoch: int = await self._group.submit(lambda writer: self._claim(writer, session))
         except BaseException:
             self._driven.discard(session)
             raise
         return epoch
+
+    def _claim(self, writer: Writer, session: str) -> int:
+        head = writer.db.execute(SQL["session_head"], (session,)).fetchone()
+        if head is None:
+            raise NotFound(f"there is no session {session} in {self.folder}")
+        _, epoch, _, owner = head
+        if owner is not None and owner != self._workers.id and (alive := self._workers.owner(owner)) is not None:
+            raise Owned(_owned_text(session, alive))
+        writer.db.execute(SQL["claim_session"], (self._workers.id, writer.moves.number(), session))
+        return int(epoch) + 1
 
     def append(self, append: Append) -> Awaitable[int]:
         done = self._group.submit(prepare(append))
@@ -177,37 +178,51 @@ class SqliteStore:
         self._driven.discard(session)
 
     async def admit(
-        self, session: str, *requests: InputRequest, receipt: Receipt | None = None
+        self, session: str, *requests: InputRequest, receipt: Receipt | None = None, onto: Onto | None = None
     ) -> tuple[PublicEvent, ...]:
-        def job(writer: Writer) -> tuple[PublicEvent, ...]:
+        def job(writer: Writer) -> _Admitted:
             if (done := known(writer.db, receipt)) is not None:
-                return msgspec.json.decode(done, type=tuple[PublicEvent, ...])
-            events: list[PublicEvent] = []
-            for number, request in enumerate(requests):  # each is decided on what those before it wrote
-                row = read_session(writer.db, session)
-                view = View(
-                    row,
-                    tuple(read_threads(writer.db, session)),
-                    tuple(read_open_calls(writer.db, session)),
-                    lambda id: find_event(writer.db, session, id),
-                )
+                return _Admitted(msgspec.json.decode(done, type=tuple[PublicEvent, ...]))
+            view = read_view(writer.db, session)
+            before, admitted, changed = view.row, _Admitted(), list[Changes]()
+            for number, request in enumerate(requests):
+                if number > 0:  # each is decided on what those before it wrote
+                    view = read_view(writer.db, session)
                 at = Moment(self._clock.now(), self._new_id)
                 try:
                     event, changes = admit(view, request, at, requests[number + 1 :])
-                    append = Append(session=session, epoch=row.epoch, drafts=at.drafts, changes=changes)
+                    append = Append(session=session, epoch=view.row.epoch, drafts=at.drafts, changes=changes)
                     outcome = writer.together([prepare(append)])[0]
                     if isinstance(outcome, BaseException):
                         raise outcome
                 except (Refused, NotFound) as error:
                     error.request = number
                     raise
+                changed.append(changes)
+                admitted.drafts += at.drafts
                 if event is not None:
-                    events.append(event)
-            keep(writer.db, receipt, to_json(events), self._clock.now(), session)
-            return tuple(events)
+                    admitted.events += (event,)
+            keep(writer.db, receipt, to_json(admitted.events), self._clock.now(), session)
+            if wanted is not None and goes_on(before, changed, wanted):
+                admitted.first, admitted.epoch = before.head + 1, self._claim(writer, session)
+            return admitted
 
-        admitted: tuple[PublicEvent, ...] = await self._group.submit(job)
-        return admitted
+        wanted = onto if session not in self._driven else None  # its driver sees to it
+        if wanted is not None:
+            self._driven.add(session)
+        done = self._group.submit(job)
+        if wanted is not None:
+            done.add_done_callback(lambda done: self._went_on(session, wanted, done))
+        admitted: _Admitted = await asyncio.shield(done)  # who is cancelled takes it from no driver
+        return admitted.events
+
+    def _went_on(self, session: str, onto: Onto, done: "asyncio.Future[_Admitted]") -> None:
+        """It is known whether the session was claimed for the driver that would go on."""
+        admitted = None if done.cancelled() or done.exception() is not None else done.result()
+        if admitted is None or admitted.epoch is None:
+            self._driven.discard(session)
+        else:
+            onto.claimed(admitted.epoch, admitted.first, admitted.drafts)
 
     # --- reading -------------------------------------------------------------------------------------
 
@@ -320,6 +335,16 @@ class SqliteStore:
         with suppress(OSError):  # the error at hand matters more
             live = [f"process {owner.pid} ({owner.state})" for owner in self._workers.live()]
         return explain(error, self.folder / FILE, live, self._busy_s)
+
+
+@dataclass(slots=True)
+class _Admitted:
+    """What a transaction has accepted. Shape: `first` is the seq of its first record; `epoch` that of a claim."""
+
+    events: tuple[PublicEvent, ...] = ()
+    drafts: list[Draft] = field(default_factory=list)
+    first: int = 0
+    epoch: int | None = None
 
 
 def read_log(folder: Path, session: str) -> list[Record]:

@@ -9,7 +9,7 @@ import msgspec
 
 from podium.core.events import StopReason, Usage
 from podium.core.records import Event, Record, decode
-from podium.core.rows import About, CallRow, SessionFacts, SessionRow, Status, ThreadRow
+from podium.core.rows import About, CallRow, SessionFacts, SessionRow, Status, ThreadRow, View
 from podium.errors import NotFound
 from podium.store.queries import SQL
 from podium.store.sqlite_writer import seq_of
@@ -134,3 +134,13 @@ def _thread_row(row: Sequence[Any]) -> ThreadRow:
 def read_open_calls(db: sqlite3.Connection, session: str) -> list[CallRow]:
     """The session's calls that wait for somebody."""
     return [CallRow(*row) for row in db.execute(SQL["open_calls"], (session,)).fetchall()]
+
+
+def read_view(db: sqlite3.Connection, session: str) -> View:
+    """What admission sees of the session. Errors: NotFound."""
+    return View(
+        read_session(db, session),
+        tuple(read_threads(db, session)),
+        tuple(read_open_calls(db, session)),
+        lambda id: find_event(db, session, id),
+    )
