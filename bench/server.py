@@ -136,7 +136,9 @@ async def measure(url: str, key: str, pid: int, turns: int) -> None:
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=None)
-    print("| sessions at once | turns/s | SSE p50 ms | p95 ms | server's CPU ms a turn | resident MB after | at most MB |")
+    print(
+        "| sessions at once | turns/s | SSE p50 ms | p95 ms | server's CPU ms a turn | resident MB after | at most MB |"
+    )
     print("|---|---|---|---|---|---|---|")
     async with aiohttp.ClientSession(headers=headers, connector=connector, timeout=timeout) as http:
         api = Api(http, url)

@@ -382,7 +382,7 @@ class Podium:
         return await self._admit(session, Confirm(call=call, allow=allow, reason=reason, input_hash=input_hash))
 
     async def admit(
-        self, session: str, *requests: InputRequest, receipt: Receipt | None = None
+        self, session: str, *requests: InputRequest, receipt: Receipt | None = None, workspace: str | None = None
     ) -> tuple[PublicEvent, ...]:
         """Have inputs accepted, all of them or none, and whoever drives or follows the session told; their events.
 
@@ -397,7 +397,7 @@ class Podium:
 
         if left is not None and all(isinstance(each, WAKES) for each in requests):
             onto = Onto(epoch=left.epoch, head=left.head, claimed=claimed)
-        events = await self.parts.store.admit(session, *requests, receipt=receipt, onto=onto)
+        events = await self.parts.store.admit(session, *requests, receipt=receipt, workspace=workspace, onto=onto)
         if goes_on:
             return events
         if any(isinstance(each, Delete) or (isinstance(each, Archive) and each.thread is None) for each in requests):
@@ -419,7 +419,7 @@ class Podium:
         left.state.changes()  # the projections have them already
         self.parts.hub.wrote(session, first, drafts)
         head = first + len(drafts) - 1
-        driver = Driver(self.parts, left.bound, left.state, epoch=epoch, head=head, left=left)
+        driver = Driver(self.parts, left.bound, left.state, epoch=epoch, head=head, left=left, is_abreast=True)
         self._going_on(self._drive(driver, takes_over=True))
         return True
 

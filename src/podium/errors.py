@@ -121,9 +121,12 @@ class Answered(Refused, Conflict):
 
 
 class NotFound(PodiumError):
-    """There is no such thing for this caller. `request` as in `Refused`."""
+    """There is no such thing for this caller.
 
-    request = 0
+    Shape: `request` as in `Refused`; None if it is the session itself that is not there.
+    """
+
+    request: int | None = None
 
 
 class SandboxUnavailable(PodiumError):

@@ -202,3 +202,15 @@ async def test_deleted_session_is_purged_once_and_its_id_stays_taken(disk: Disk)
             await store.admit("sesn_1", HELLO)
         with pytest.raises(Refused):
             await store.create(new_session())
+
+
+async def test_session_of_another_workspace_is_not_there(disk: Disk) -> None:
+    async with disk.process() as store:
+        await idle_session(store)
+
+        with pytest.raises(NotFound, match="no session sesn_1") as refused:
+            await store.admit("sesn_1", HELLO, workspace="other")
+
+        assert refused.value.request is None
+        assert await types(store, 4) == []
+        assert await store.admit("sesn_1", HELLO, workspace="default")

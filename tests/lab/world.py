@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from podium.core.definitions import Definition
 from podium.core.events import PublicEvent
@@ -16,6 +16,7 @@ from podium.core.ports import (
     Model,
     ModelRequest,
     NewSession,
+    Onto,
     Receipt,
     Reply,
     Sandbox,
@@ -205,9 +206,15 @@ class QueuedStore:
             self.memory.dropped(session)
 
     async def admit(
-        self, session: str, *requests: InputRequest, receipt: Receipt | None = None
+        self,
+        session: str,
+        *requests: InputRequest,
+        receipt: Receipt | None = None,
+        workspace: str | None = None,
+        onto: Onto | None = None,
     ) -> tuple[PublicEvent, ...]:
-        return await self._cross("admit", lambda: self.memory.admit(session, *requests, receipt=receipt))
+        how: dict[str, Any] = {"receipt": receipt, "workspace": workspace, "onto": onto}
+        return await self._cross("admit", lambda: self.memory.admit(session, *requests, **how))
 
     async def records(self, session: str, *, after: int = 0, limit: int = 1000) -> list[Record]:
         return await self._cross("records", lambda: self.memory.records(session, after=after, limit=limit))

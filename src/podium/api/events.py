@@ -36,9 +36,10 @@ async def send(session_id: str, body: EventsSend, caller: Sender, server: Here, 
         "approvals:write" if isinstance(event, UserToolConfirmation) else "sessions:write" for event in body.events
     }
     check_scopes(caller, *sorted(needed))
-    row = await own(server, caller, session_id)
+    head = None if server.heard.is_listening(session_id) else (await own(server, caller, session_id)).head
+    requests = map(asked_by, body.events)
     try:
-        events = await server.podium.admit(session_id, *map(asked_by, body.events), receipt=receipt)
+        events = await server.podium.admit(session_id, *requests, receipt=receipt, workspace=caller.workspace)
     except Answered as error:  # the official clients would try it again
         said = f"events[{error.request}]{field_of(body.events[error.request])}: {error}"
         raise ApiError(409, said, headers={"x-should-retry": "false"}) from None
@@ -46,8 +47,11 @@ async def send(session_id: str, body: EventsSend, caller: Sender, server: Here, 
         field = ".session_thread_id" if isinstance(error, WrongThread) else field_of(body.events[error.request])
         raise invalid(f"events[{error.request}]{field}", str(error)) from None
     except NotFound as error:
+        if error.request is None:  # it is the session that is not there
+            raise
         raise NotFound(f"events[{error.request}]{field_of(body.events[error.request])}: {error}") from None
-    server.heard.accepted(session_id, events[0].id, after=row.head)
+    if head is not None:
+        server.heard.accepted(session_id, events[0].id, after=head)
     return Response(b'{"data":[' + b",".join(map(encode, events)) + b"]}", media_type=JSON_TYPE)
 
 

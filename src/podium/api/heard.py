@@ -25,13 +25,17 @@ class Heard:
         self._streams: dict[str, int] = {}
         self._unheard: dict[str, Unheard] = {}
 
+    def is_listening(self, session: str) -> bool:
+        """Whether a stream of the session is open here."""
+        return session in self._streams
+
     def accepted(self, session: str, event: str, *, after: int) -> None:
         """An input was accepted here; its event stands behind this seq.
 
         Shape: of a request that was done before it is the old event, which changes nothing.
         """
         known = self._unheard.get(session)
-        if session in self._streams or (known is not None and event <= known.event):  # later ids sort after
+        if self.is_listening(session) or (known is not None and event <= known.event):  # later ids sort after
             return
         now = self._clock.now()
         self._unheard.pop(session, None)  # so that the oldest stand first

@@ -87,6 +87,12 @@ def admit(view: View, request: InputRequest, at: Moment, later: Sequence[InputRe
             assert_never(request)
 
 
+def check_there(row: SessionRow, workspace: str | None) -> None:
+    """Errors: NotFound for a session that was deleted, or is of another workspace; None may see those of all."""
+    if row.about.deleted_at is not None or workspace not in (None, row.workspace):
+        raise NotFound(f"there is no session {row.id} here")
+
+
 def goes_on(before: SessionRow, changed: Sequence[Changes], onto: Onto) -> bool:
     """Whether what was accepted sets a session going that nobody has touched since that driver let it go."""
     if before.owner is not None or before.paused or any(each.paused for each in changed):

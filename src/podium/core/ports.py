@@ -409,13 +409,19 @@ class Store(Protocol):
         ...
 
     async def admit(
-        self, session: str, *requests: "InputRequest", receipt: Receipt | None = None, onto: Onto | None = None
+        self,
+        session: str,
+        *requests: "InputRequest",
+        receipt: Receipt | None = None,
+        workspace: str | None = None,
+        onto: Onto | None = None,
     ) -> tuple[PublicEvent, ...]:
         """Accept inputs from anybody, as core.admission decides: all of them, or none; their events, in order.
 
         Shape: with a receipt that is known already nothing is done again: the events are those of the first time.
-        With `onto`, a session that is idle as that driver left it, and set going by this, is claimed in the same
-        transaction; its `claimed` is called before this returns, also where this is cancelled.
+        With a workspace, sessions of others are not there. With `onto`, a session that is idle as that driver left it,
+        and set going by this, is claimed in the same transaction; its `claimed` is called before this returns, also
+        where this is cancelled.
         Errors: Refused and NotFound, which say which request they are about; StoreDown; KeyReused if the receipt is
         another request's.
         """

@@ -65,10 +65,19 @@ class Driver:
     """The one driver of a session it has claimed.
 
     Shape: `left` is what the driver before it left in this process: then nothing was under way when this one came.
+    It is abreast if nothing was written behind `head` that it is not told of from here on.
     """
 
     def __init__(
-        self, parts: Parts, bound: Bound, state: SessionState, *, epoch: int, head: int, left: Left | None = None
+        self,
+        parts: Parts,
+        bound: Bound,
+        state: SessionState,
+        *,
+        epoch: int,
+        head: int,
+        left: Left | None = None,
+        is_abreast: bool = False,
     ) -> None:
         self.parts = parts
         self.bound = bound
@@ -81,6 +90,7 @@ class Driver:
         self._alarms: dict[str, Callable[[], None]] = {}
         self._sandboxes = {} if left is None else dict(left.sandboxes)
         self._is_clean = left is not None
+        self._is_abreast = is_abreast
         self._errands: set[asyncio.Task[None]] = set()
         self._offers: dict[tuple[str, bool], tuple[ToolOffer, ...]] = {}
         self._known: set[str] = set(state.queue)  # inputs that were folded: they are not noticed again
@@ -116,7 +126,7 @@ class Driver:
                 promises = dict(self.bound.sandbox_promises)
                 at.private(self.state.primary, SandboxTested(backend=self.bound.sandbox_backend, promises=promises))
             await self.commit(at)
-            await self.notice()
+            await (self._react() if self._is_abreast else self.notice())
             self._start_threads()
             while not self._is_released:
                 await self._next_turn()

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from podium.core.admission import admit, goes_on
+from podium.core.admission import admit, check_there, goes_on
 from podium.core.definitions import Definition
 from podium.core.events import PublicEvent
 from podium.core.lists import EventsWanted, ListedSession, SessionsWanted
@@ -176,11 +176,17 @@ class MemoryStore:
         self._driven.discard(session)
 
     async def admit(
-        self, session: str, *requests: InputRequest, receipt: Receipt | None = None, onto: Onto | None = None
+        self,
+        session: str,
+        *requests: InputRequest,
+        receipt: Receipt | None = None,
+        workspace: str | None = None,
+        onto: Onto | None = None,
     ) -> tuple[PublicEvent, ...]:
         if isinstance(done := self._done(receipt), tuple):
             return done
         before = self._find(session)
+        check_there(before.row, workspace)
         events: list[PublicEvent] = []
         drafts, changed = list[Draft](), list[Changes]()
         number = 0

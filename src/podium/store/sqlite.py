@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from podium.core.admission import admit, goes_on
+from podium.core.admission import admit, check_there, goes_on
 from podium.core.definitions import Definition
 from podium.core.events import PublicEvent
 from podium.core.lists import EventsWanted, ListedSession, SessionsWanted
@@ -178,12 +178,18 @@ class SqliteStore:
         self._driven.discard(session)
 
     async def admit(
-        self, session: str, *requests: InputRequest, receipt: Receipt | None = None, onto: Onto | None = None
+        self,
+        session: str,
+        *requests: InputRequest,
+        receipt: Receipt | None = None,
+        workspace: str | None = None,
+        onto: Onto | None = None,
     ) -> tuple[PublicEvent, ...]:
         def job(writer: Writer) -> _Admitted:
             if (done := known(writer.db, receipt)) is not None:
                 return _Admitted(msgspec.json.decode(done, type=tuple[PublicEvent, ...]))
             view = read_view(writer.db, session)
+            check_there(view.row, workspace)
             before, admitted, changed = view.row, _Admitted(), list[Changes]()
             for number, request in enumerate(requests):
                 if number > 0:  # each is decided on what those before it wrote
