@@ -1,6 +1,7 @@
 """`podium serve`: the Managed Agents API, and every session of the data folder driven."""
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -55,7 +56,6 @@ async def _serve(
     from podium.api.listening import listening, open_socket  # only who serves pays for it
     from podium.api.server import open_server
     from podium.api.state import Settings
-    from podium.models.connection import import_client
 
     _tell_of_http(verbose)
     settings = Settings(host=host, most_at_once=limit_concurrency)
@@ -76,14 +76,24 @@ async def _serve(
                         if first_key is not None:
                             _show(first_key, url)
                         tell(f"podium: serving {podium.folder} at {url}; Ctrl-C ends it")
-                        # Importing the client takes seconds, which the first model call would have to wait for.
-                        warming = asyncio.create_task(asyncio.to_thread(import_client))
+                        warming = asyncio.create_task(_warm())
                         await stop.asked.wait()
                         warming.cancel()
                         tell("podium: ending; sessions are let go, and go on with the next start")
     finally:
         sock.close()
         stop.over()
+
+
+async def _warm() -> None:
+    """Import the models' client, which takes seconds that the first call would wait for.
+
+    What is there by then stays: the garbage collector need not look through it again and again.
+    """
+    from podium.models.connection import import_client
+
+    await asyncio.to_thread(import_client)
+    gc.freeze()
 
 
 class _Stop:
