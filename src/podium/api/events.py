@@ -1,5 +1,6 @@
 """`/v1/sessions/{id}/events`: events are sent, listed and streamed."""
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Security
@@ -13,7 +14,7 @@ from podium.api.paging import Between, Order, Page, between, many, paged
 from podium.api.sessions import Reader, own
 from podium.api.shapes.events import EventsSend, UserToolConfirmation, asked_by, field_of
 from podium.api.sse import EventStream, View
-from podium.api.state import Here
+from podium.api.state import Here, Server
 from podium.core.records import encode
 from podium.core.rows import SessionRow
 from podium.errors import Answered, NotFound, Refused, WrongThread
@@ -36,7 +37,7 @@ async def send(session_id: str, body: EventsSend, caller: Sender, server: Here, 
         "approvals:write" if isinstance(event, UserToolConfirmation) else "sessions:write" for event in body.events
     }
     check_scopes(caller, *sorted(needed))
-    head = None if server.heard.is_listening(session_id) else (await own(server, caller, session_id)).head
+    head = None if server.heard.is_listening(session_id) else (await own(server, caller, session_id)).row.head
     requests = map(asked_by, body.events)
     try:
         events = await server.podium.admit(session_id, *requests, receipt=receipt, workspace=caller.workspace)
@@ -66,16 +67,14 @@ async def events(
     order: Annotated[Order, Query(description="By processing; the oldest first is `asc`.")] = "asc",
 ) -> Response:
     """The events of the session's primary thread, with what its other threads need the client for."""
-    row = await own(server, caller, session_id)
-    store = server.podium.parts.store
-    primary = (await store.listed(session_id)).primary
+    session = await own(server, caller, session_id)
     listed = await list_events(
-        store,
+        server.podium.parts.store,
         session_id,
-        primary,
+        session.primary,
         page,
         is_primary=True,
-        head=row.head,
+        head=session.row.head,
         order=order,
         types=types,
         processed=processed,
@@ -90,25 +89,47 @@ async def stream(
     session_id: str, caller: Reader, server: Here, deltas: Deltas, last_event_id: LastEventId = None
 ) -> Response:
     """What happens from now on, as it is committed. With `Last-Event-ID` it goes on behind that frame."""
-    row = await own(server, caller, session_id)
-    primary = (await server.podium.parts.store.listed(session_id)).primary
-    after = resumed(last_event_id, row)
-    return EventStream(
+    session = await own(server, caller, session_id)
+    is_over = session.row.facts.status == "terminated"
+    return streamed(
         server,
-        View(
-            key=caller.key_id,
-            session=session_id,
-            thread=primary,
-            is_primary=True,
-            after=row.head if after is None else after,
-            resumes=after is not None,
-            is_over=row.facts.status == "terminated",
-            deltas=deltas,
-        ),
+        caller,
+        session.row,
+        session.primary,
+        is_primary=True,
+        is_over=is_over,
+        after=last_event_id,
+        deltas=deltas,
     )
 
 
-def resumed(last_event_id: str | None, row: SessionRow) -> int | None:
+def streamed(
+    server: Server,
+    caller: Caller,
+    row: SessionRow,
+    thread: str,
+    *,
+    is_primary: bool,
+    is_over: bool,
+    after: str | None,
+    deltas: Collection[str],
+) -> EventStream:
+    """The stream of a thread, behind the frame `after` or from now on. Errors: ApiError 400."""
+    seq = _resumed(after, row)
+    view = View(
+        key=caller.key_id,
+        session=row.id,
+        thread=thread,
+        is_primary=is_primary,
+        after=row.head if seq is None else seq,
+        resumes=seq is not None,
+        is_over=is_over,
+        deltas=deltas,
+    )
+    return EventStream(server, view)
+
+
+def _resumed(last_event_id: str | None, row: SessionRow) -> int | None:
     """The seq behind which a stream goes on, if its client named one.
 
     Errors: ApiError 400 for what is no id of a frame of this session.

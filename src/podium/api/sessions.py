@@ -16,12 +16,13 @@ from podium.api.shapes.content import content_of
 from podium.api.shapes.sessions import SessionCreate, SessionUpdate
 from podium.api.state import Here, Server
 from podium.api.toolsets import not_offered, stored
+from podium.core.admission import check_there
 from podium.core.definitions import Definition, SessionLimits
 from podium.core.events import UserMessage
 from podium.core.json import JSON
 from podium.core.lists import ListedSession, Place, SessionsWanted
 from podium.core.ports import Archive, Delete, Update
-from podium.core.rows import About, SessionRow
+from podium.core.rows import About
 from podium.errors import BadInput, NoPrice, NotFound
 
 router = APIRouter(tags=["sessions"])
@@ -86,12 +87,11 @@ async def _tell(server: Server, session: str) -> None:
     server.heard.accepted(session, first, after=0)
 
 
-async def own(server: Server, caller: Caller, session: str) -> SessionRow:
+async def own(server: Server, caller: Caller, session: str) -> ListedSession:
     """The session, if it is the caller's. Errors: NotFound."""
-    row = await server.podium.parts.store.session(session)
-    if row.workspace != caller.workspace:
-        raise NotFound(f"there is no session {session} here")
-    return row
+    listed = await server.podium.parts.store.listed(session)
+    check_there(listed.row, caller.workspace)
+    return listed
 
 
 # --- lists -------------------------------------------------------------------------------------------
@@ -168,16 +168,15 @@ def _cursor(order: Order, session: ListedSession, *, back: bool) -> str:
 @router.get("/v1/sessions/{session_id}", summary="Retrieve a session")
 async def retrieve(session_id: str, caller: Reader, server: Here) -> Response:
     """The session as it is now."""
-    await own(server, caller, session_id)
-    return await _answer(server, session_id)
+    return answered(await shown_session(server, await own(server, caller, session_id)))
 
 
 @router.post("/v1/sessions/{session_id}", summary="Update a session")
 async def update(session_id: str, body: SessionUpdate, caller: Writer, server: Here, receipt: Once) -> Response:
     """The session with what was changed, which its stream tells too. Nothing happens where nothing changes."""
-    await own(server, caller, session_id)
+    session = await own(server, caller, session_id)
     given = body.model_fields_set
-    definition, snapshot = await _other_tools(body, session_id, server)
+    definition, snapshot = await _other_tools(body, session.agent, server)
     request = Update(
         title=None if "title" not in given else body.title or "",
         metadata=body.metadata,
@@ -191,12 +190,11 @@ async def update(session_id: str, body: SessionUpdate, caller: Writer, server: H
 
 
 async def _other_tools(
-    body: SessionUpdate, session: str, server: Server
+    body: SessionUpdate, agent: str, server: Server
 ) -> tuple[Definition | None, dict[str, JSON] | None]:
     """What the update makes of the session's agent, and how that is shown."""
     if body.agent is None or "tools" not in body.agent.model_fields_set:
         return None, None
-    agent = (await server.podium.parts.store.listed(session)).agent
     definitions = await server.definitions.of(agent)
     if not definitions[agent].wire:
         raise BadInput("agent: the agent of this session is a program's; only the program can change its tools")
@@ -207,16 +205,14 @@ async def _other_tools(
 @router.post("/v1/sessions/{session_id}/archive", summary="Archive a session")
 async def archive(session_id: str, caller: Writer, server: Here, receipt: Once) -> Response:
     """The session is over for good; what it did can still be read. It must not be running."""
-    await own(server, caller, session_id)
-    await server.podium.admit(session_id, Archive(), receipt=receipt)
+    await server.podium.admit(session_id, Archive(), receipt=receipt, workspace=caller.workspace)
     return await _answer(server, session_id)
 
 
 @router.delete("/v1/sessions/{session_id}", summary="Delete a session")
 async def delete(session_id: str, caller: Writer, server: Here) -> Response:
     """The session is gone with its threads, events and files. It must not be running."""
-    await own(server, caller, session_id)
-    await server.podium.admit(session_id, Delete())
+    await server.podium.admit(session_id, Delete(), workspace=caller.workspace)
     return answered({"id": session_id, "type": "session_deleted"})
 
 

@@ -10,12 +10,11 @@ from starlette.responses import Response
 from podium.api.answers import Once, answered
 from podium.api.errors import JSON_TYPE, ApiError
 from podium.api.event_lists import list_events
-from podium.api.events import STREAM, Deltas, LastEventId, resumed
+from podium.api.events import STREAM, Deltas, LastEventId, streamed
 from podium.api.events import Paged as EventsPaged
 from podium.api.paging import Page, cursor_of, many, page_of, paged
 from podium.api.render import shown_thread
 from podium.api.sessions import Reader, Writer, own
-from podium.api.sse import EventStream, View
 from podium.api.state import Here, Server
 from podium.core.facts import ArchiveTaken
 from podium.core.ports import Archive
@@ -42,7 +41,7 @@ async def threads(
     statuses: Annotated[list[Status], Depends(many("statuses", Status))],
 ) -> Response:
     """All threads of the session in the order they were made: the primary one first, archived ones too."""
-    row = await own(server, caller, session_id)
+    row = (await own(server, caller, session_id)).row
     cursor = page.after(_Cursor)
     found = await server.podium.parts.store.threads(session_id)
     if cursor is not None:
@@ -59,7 +58,7 @@ async def threads(
 @router.get("/v1/sessions/{session_id}/threads/{thread_id}", summary="Retrieve a thread")
 async def retrieve(session_id: str, thread_id: str, caller: Reader, server: Here) -> Response:
     """The thread as it is now."""
-    row = await own(server, caller, session_id)
+    row = (await own(server, caller, session_id)).row
     return answered(await shown_thread(server, row, await _thread(server, row, thread_id)))
 
 
@@ -69,7 +68,7 @@ async def archive(session_id: str, thread_id: str, caller: Writer, server: Here,
 
     While other threads of the session run, its driver archives it; this waits until it has.
     """
-    row = await own(server, caller, session_id)
+    row = (await own(server, caller, session_id)).row
     await _thread(server, row, thread_id)
     await server.podium.admit(session_id, Archive(thread=thread_id), receipt=receipt)
     thread = await _archived(server, row, thread_id)
@@ -114,7 +113,7 @@ async def _thread(server: Server, row: SessionRow, id: str) -> ThreadRow:
 @router.get("/v1/sessions/{session_id}/threads/{thread_id}/events", summary="List a thread's events")
 async def events(session_id: str, thread_id: str, caller: Reader, server: Here, page: EventsPaged) -> Response:
     """The events of the thread, the oldest first. Those of the primary thread are the session's."""
-    row = await own(server, caller, session_id)
+    row = (await own(server, caller, session_id)).row
     thread = await _thread(server, row, thread_id)
     store = server.podium.parts.store
     is_primary = thread.parent is None
@@ -137,19 +136,15 @@ async def stream(
     last_event_id: LastEventId = None,
 ) -> Response:
     """What happens in the thread from now on, as it is committed. With `Last-Event-ID` it goes on behind that frame."""
-    row = await own(server, caller, session_id)
+    row = (await own(server, caller, session_id)).row
     thread = await _thread(server, row, thread_id)
-    after = resumed(last_event_id, row)
-    return EventStream(
+    return streamed(
         server,
-        View(
-            key=caller.key_id,
-            session=session_id,
-            thread=thread_id,
-            is_primary=thread.parent is None,
-            after=row.head if after is None else after,
-            resumes=after is not None,
-            is_over="terminated" in (thread.status, row.facts.status),
-            deltas=deltas,
-        ),
+        caller,
+        row,
+        thread_id,
+        is_primary=thread.parent is None,
+        is_over="terminated" in (thread.status, row.facts.status),
+        after=last_event_id,
+        deltas=deltas,
     )
