@@ -13,7 +13,9 @@ from anthropic.types.beta.sessions import (
     BetaManagedAgentsStreamSessionEvents,
 )
 
+from podium import ModelRequest, ToolResultBlock, call
 from podium.core.json import JSON
+from podium.models.rehearsal import Block
 from tests.api.sdk.strict import faults
 from tests.api.server import MODEL, Got, Served
 
@@ -194,3 +196,24 @@ class Frames:
             while (event := await self.next()) is not None:
                 seen.append(event)
         return seen
+
+
+# --- what clients send, and what models do ---------------------------------------------------------
+
+
+def system(text: str) -> dict[str, JSON]:
+    return {"type": "system.message", "content": [{"type": "text", "text": text}]}
+
+
+def allowed(id: str, **more: JSON) -> dict[str, JSON]:
+    return {"type": "user.tool_confirmation", "tool_use_id": id, "result": "allow", **more}
+
+
+def answered(id: str, *content: JSON, **more: JSON) -> dict[str, JSON]:
+    return {"type": "user.custom_tool_result", "custom_tool_use_id": id, "content": list(content), **more}
+
+
+def calls_bash(request: ModelRequest) -> str | Block:
+    """Runs a command for each new message, and is done with its result."""
+    has_result = isinstance(request.messages[-1].content[0], ToolResultBlock)
+    return "done" if has_result else call("bash", command="echo hi")

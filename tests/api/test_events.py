@@ -7,30 +7,25 @@ from anthropic.types.beta.sessions import BetaManagedAgentsSendSessionEvents
 
 from podium import ModelRequest, ToolResultBlock, call
 from podium.core.content import SearchResultBlock
-from podium.core.json import JSON
 from podium.models.rehearsal import Block
-from tests.api.calls import ASKING, CUSTOM, TOOLSET, Calls, kinds, of, ok, only, words
+from tests.api.calls import (
+    ASKING,
+    CUSTOM,
+    TOOLSET,
+    Calls,
+    allowed,
+    answered,
+    calls_bash,
+    kinds,
+    of,
+    ok,
+    only,
+    system,
+    words,
+)
 from tests.api.server import Serve
 
 CLOSED = "Tool execution was interrupted before completion. Please retry."
-
-
-def system(text: str) -> dict[str, JSON]:
-    return {"type": "system.message", "content": [{"type": "text", "text": text}]}
-
-
-def allowed(id: str, **more: JSON) -> dict[str, JSON]:
-    return {"type": "user.tool_confirmation", "tool_use_id": id, "result": "allow", **more}
-
-
-def answered(id: str, *content: JSON, **more: JSON) -> dict[str, JSON]:
-    return {"type": "user.custom_tool_result", "custom_tool_use_id": id, "content": list(content), **more}
-
-
-def calls_bash(request: ModelRequest) -> str | Block:
-    """Runs a command for each new message, and is done with its result."""
-    has_result = isinstance(request.messages[-1].content[0], ToolResultBlock)
-    return "done" if has_result else call("bash", command="echo hi")
 
 
 def looks_up(request: ModelRequest) -> str | Block:
