@@ -98,7 +98,7 @@ class Run:
         if not work.cancelled():
             work.exception()  # looked at, whether or not anybody asks for the result
         self._is_over.set()
-        self._parts.hub.moved(self.id)
+        self._parts.hub.look(self.id)
 
     # --- driving ---------------------------------------------------------------------------------------
 

@@ -631,4 +631,5 @@ class Driver:
             with suppress(StoreError):  # it goes on from its last record all the same
                 await self._hand_over(at.take(), self.state.changes(), release=True)
         self.parts.store.dropped(self.state.id)
-        self.parts.hub.moved(self.state.id)
+        if not self._is_released:
+            self.parts.hub.moved(self.state.id)

@@ -51,6 +51,10 @@ class Tail:
     def moved(self) -> None:
         """Records were committed."""
         self._moves += 1
+        self.look()
+
+    def look(self) -> None:
+        """Have followers look about, though nothing was written."""
         for grown in self.followers:
             grown.set()
 
@@ -164,6 +168,12 @@ class Hub:
         tail = self._tails.get(session)
         if tail is not None:
             tail.moved()
+
+    def look(self, session: str) -> None:
+        """What followers of this session wait for besides records may have come."""
+        tail = self._tails.get(session)
+        if tail is not None:
+            tail.look()
 
     def wrote(self, session: str, first: int, drafts: Sequence[Draft]) -> None:
         """The driver of this session, which runs here, has committed these records, from this seq on."""
