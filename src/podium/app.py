@@ -175,9 +175,11 @@ class Podium:
     async def _notice(self, session: str) -> None:
         for then in self._moved:
             then(session)
-        for run in self._runs:
-            if run.id == session and not run.is_over:
-                await run.notice()
+        for run in self._under_way(session):
+            await run.notice()
+
+    def _under_way(self, session: str) -> list[Run]:
+        return [run for run in self._runs if run.id == session and not run.is_over]
 
     # --- running -------------------------------------------------------------------------------------
 
@@ -388,14 +390,15 @@ class Podium:
 
         Errors: as `Store.admit`.
         """
-        left = self.parts.shelf.look(session) if self._going_on is not None else None
         onto, goes_on = None, False
 
         def claimed(epoch: int, first: int, drafts: Sequence[Draft]) -> None:
             nonlocal goes_on
             goes_on = self._go_on(session, epoch, first, drafts)
 
-        if left is not None and all(isinstance(each, WAKES) for each in requests):
+        left = self.parts.shelf.look(session)
+        is_ours = self._going_on is not None and not any(self._under_way(session))
+        if left is not None and is_ours and all(isinstance(each, WAKES) for each in requests):
             onto = Onto(epoch=left.epoch, head=left.head, claimed=claimed)
         events = await self.parts.store.admit(session, *requests, receipt=receipt, workspace=workspace, onto=onto)
         if goes_on:
