@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from podium.core.definitions import INHERIT
 from podium.core.money import DEFAULT_OUTPUT_TOKENS, ModelFacts
 from podium.core.ports import Model
 from podium.engine.limiter import Limiter
@@ -38,8 +39,14 @@ class Providers:
     def model(self, name: str, *, where: str, given: Mapping[str, Model]) -> Model:
         """The model of this name; `given` are those that the program passed, for the words of the error.
 
-        Errors: BadInput if its provider needs a key that is not set, with the remedies.
+        Errors: BadInput if its provider needs a key that is not set, with the remedies; or if it is to be inherited
+        from nobody.
         """
+        if name == INHERIT:
+            raise BadInput(
+                f"{where} inherits its model, and nobody above it has one: name one, as model=... in Python, 'model:' "
+                "in its file, or `podium run --model MODEL`"
+            )
         if name not in self._models:
             config = self.config
             try:

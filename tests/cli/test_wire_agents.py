@@ -65,6 +65,12 @@ def test_agents_come_before_those_who_call_them_and_only_those_that_can_be_reach
     }
 
 
+def test_effort_goes_with_the_model(tmp_path: Path) -> None:
+    [lead] = wire_agents(team(tmp_path, "agents: {lead: {model: m, effort: high}}\n"))
+
+    assert lead.body["model"] == {"id": "m", "effort": {"type": "high"}}
+
+
 def test_agent_that_defines_agents_as_it_works_has_todays_configuration(tmp_path: Path) -> None:
     [lead] = wire_agents(team(tmp_path, "agents: {lead: {model: m, inline_agents: true, callable_agents: [self]}}\n"))
 
@@ -78,7 +84,7 @@ def test_agent_that_defines_agents_as_it_works_has_todays_configuration(tmp_path
 
 
 def test_everything_that_an_agent_may_have_goes_along_or_is_refused() -> None:
-    told = {"name", "model", "description", "system", "tools", "permissions"}
+    told = {"name", "model", "effort", "description", "system", "tools", "permissions"}
     rosters = {"callable_agents", "inline_agents"}
     extensions = {"input_schema", "output_schema", "limits"}
     of_a_team = {"name", "folder", "agents", "coordinator", "unused"}

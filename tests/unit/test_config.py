@@ -132,6 +132,27 @@ def test_other_name_of_a_model_has_the_price_of_what_it_stands_for(tmp_path: Pat
     assert said.facts_of("cheap").price is not None
 
 
+def test_short_names_of_claudes_models_stand_for_the_newest_where_claude_is(tmp_path: Path) -> None:
+    made = config(tmp_path, "")
+
+    whole = {name: made.name_of(name) for name in ("fable", "opus", "sonnet", "haiku", CLAUDE)}
+    assert whole == {
+        "fable": "claude-fable-5",
+        "opus": "claude-opus-5",
+        "sonnet": "claude-sonnet-5",
+        "haiku": CLAUDE,
+        CLAUDE: CLAUDE,
+    }
+    assert made.facts_of("haiku") == made.facts_of(CLAUDE)
+    assert made.facts_of("haiku").price is not None
+
+
+def test_short_names_are_what_the_file_says_and_as_they_are_for_other_servers(tmp_path: Path) -> None:
+    made = config(tmp_path, WHOLE + '[models.haiku]\nname = "small-1"\n[models.opus]\nprovider = "anthropic"\n')
+
+    assert [made.name_of(name) for name in ("haiku", "sonnet", "opus")] == ["small-1", "sonnet", "claude-opus-5"]
+
+
 def test_two_models_of_one_provider_may_stand_for_the_same(tmp_path: Path) -> None:
     said = config(tmp_path, f'[models.calm]\nname = "{CLAUDE}"\noptions = {{temperature = 0}}\n[models.{CLAUDE}]')
 

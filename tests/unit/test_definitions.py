@@ -122,6 +122,24 @@ def test_agent_may_call_itself() -> None:
     assert definition.called_with() == TASK_SCHEMA
 
 
+def test_agents_that_inherit_their_model_have_that_of_the_top_of_the_team() -> None:
+    worker = Agent("worker", model="inherit")
+    middle = Agent("middle", model="other", callable_agents=[worker])
+
+    definition, team = pin(lead(middle, worker), spec)
+
+    assert definition.model == "fake"
+    assert {each.name: each.model for each in team.values()} == {"lead": "fake", "middle": "other", "worker": "fake"}
+    assert pin(worker, spec)[0].model == "inherit"
+
+
+def test_effort_is_a_setting_of_the_model() -> None:
+    assert pin(lead(effort="high"), spec)[0].settings == {"effort": "high"}
+    assert pin(lead(), spec)[0].settings == {}
+    with pytest.raises(BadInput, match="agent 'lead': effort must be one of low, medium, high, xhigh, max, not 'huge'"):
+        lead(effort="huge")
+
+
 def test_pydantic_like_model_gives_its_schema() -> None:
     class Report:
         @staticmethod

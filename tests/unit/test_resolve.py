@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from podium.api.render import thread_agent
 from podium.api.resolve import Resolved, resolve, retooled
 from podium.api.rosters import check_places, pinned
 from podium.api.shapes.agents import AgentCreate, SessionAgent
 from podium.api.toolsets import not_offered, specs_of, stored, tools_of
 from podium.core.catalog import AgentRow
-from podium.core.definitions import SELF, Callee
+from podium.core.definitions import SELF, Callee, Definition
 from podium.core.json import JSON
 from podium.core.revisions import archived, first_version, next_version
 from podium.errors import BadInput, NotFound
@@ -394,3 +395,10 @@ def test_tools_of_a_sessions_agent_are_replaced_and_its_team_stays() -> None:
     assert [callee.tool for callee in changed.roster] == ["worker_2", "lead"]
     assert [callee.version for callee in changed.roster] == [callee.version for callee in resolved.primary.roster]
     assert changed.wire == {**resolved.primary.wire, "tools": tools(custom("worker"))}
+
+
+def test_effort_of_a_programs_agent_is_shown_as_that_of_a_stored_one() -> None:
+    shown = thread_agent(Definition("solo", "m", settings={"effort": "high"}))["model"]
+
+    assert shown == {"id": "m", "effort": {"type": "high"}, "inference_geo": None, "speed": "standard"}
+    assert thread_agent(Definition("solo", "m"))["model"]["effort"] is None

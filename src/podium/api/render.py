@@ -35,7 +35,7 @@ def thread_agent(definition: Definition) -> dict[str, JSON]:
         "version": definition.agent_number,
         "name": definition.name,
         "description": definition.description or None,
-        "model": {"id": definition.model, "effort": None, "inference_geo": None, "speed": "standard"},
+        "model": {"id": definition.model, "effort": _effort(definition), "inference_geo": None, "speed": "standard"},
         "system": definition.system or None,
         "tools": tools_of(definition.tools) if "tools" not in wire else [],
         "mcp_servers": [],
@@ -46,6 +46,11 @@ def thread_agent(definition: Definition) -> dict[str, JSON]:
     if shown["type"] == "inline":
         del shown["id"], shown["version"]
     return shown
+
+
+def _effort(definition: Definition) -> JSON:
+    effort = definition.settings.get("effort")
+    return None if effort is None else {"type": effort}
 
 
 def session_agent(definition: Definition, definitions: Mapping[str, Definition]) -> dict[str, JSON]:

@@ -28,6 +28,13 @@ from podium.models.upstream import Auth, Deadlines, Upstream
 ANTHROPIC = "anthropic"
 ENVIRONMENT = "environment"
 _ANTHROPIC_URL = "https://api.anthropic.com"
+# The names by which Claude Code calls the newest model of each family. Source: its page on model configuration.
+ALIASES = {
+    "fable": "claude-fable-5",
+    "opus": "claude-opus-5",
+    "sonnet": "claude-sonnet-5",
+    "haiku": "claude-haiku-4-5",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +79,12 @@ class Config:
         return self.providers[self._entry(model).provider or self.default_provider]
 
     def name_of(self, model: str) -> str:
-        """What its provider calls this model."""
-        return self._entry(model).name or model
+        """What its provider calls this model: Anthropic's is asked for the newest Sonnet by its whole name."""
+        named = self._entry(model).name
+        if named is not None or model not in ALIASES:
+            return named or model
+        upstream = self.provider_of(model).upstream
+        return ALIASES[model] if upstream.provider == ANTHROPIC or upstream.base_url == _ANTHROPIC_URL else model
 
     def upstream(self, model: str) -> Upstream:
         """Where calls of this model go.

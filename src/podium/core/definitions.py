@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from math import isfinite
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -18,6 +18,9 @@ from podium.core.schema import check_schema
 from podium.errors import BadInput, CyclicRoster, UnknownName
 
 SELF = "self"
+INHERIT = "inherit"  # as a model: that of the agent at the top of the team
+Effort = Literal["low", "medium", "high", "xhigh", "max"]
+EFFORTS: tuple[Effort, ...] = get_args(Effort)
 Permission = Literal["always_allow", "always_ask"]
 PERMISSIONS: tuple[Permission, ...] = ("always_allow", "always_ask")
 SUBMIT = "submit_result"
@@ -122,9 +125,11 @@ class Agent:
 
     Shape: `tools` are names of built-in tools ("bash", "read", "write", "edit", "glob", "grep"), Python functions, or
     objects of the Tool port. `callable_agents` are agents, or "self". Schemas are Pydantic models or JSON Schemas of an
-    object. `description` tells a coordinator when to call this agent. `permissions` says of tools by name whether a
-    person is asked before each call: "always_ask", or "always_allow", which holds where nothing is said. With
-    `inline_agents` it may define agents of its own as it works, with its model and some of its tools.
+    object. `description` tells a coordinator when to call this agent. `model` "inherit" is that of the coordinator at
+    the top of the team. `effort` is how hard the model thinks, for models that have such a thing: "low" to "max".
+    `permissions` says of tools by name whether a person is asked before each call: "always_ask", or "always_allow",
+    which holds where nothing is said. With `inline_agents` it may define agents of its own as it works, with its model
+    and some of its tools.
     Errors: BadInput for what cannot be used, with the agent's name and the remedy.
     """
 
@@ -139,6 +144,7 @@ class Agent:
     limits: Limits = field(kw_only=True, default_factory=Limits)
     permissions: Mapping[str, str] = field(kw_only=True, default_factory=dict)
     inline_agents: bool = field(kw_only=True, default=False)
+    effort: str | None = field(kw_only=True, default=None)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip() or len(self.name) > MAX_NAME:
@@ -157,6 +163,8 @@ class Agent:
             raise BadInput(f"{where}: inline_agents is True or False, not {self.inline_agents!r:.80}")
         if type(self.limits) is not Limits:
             raise BadInput(f"{where}: limits must be Limits(turns=..., seconds=..., tokens=..., usd=...)")
+        if self.effort is not None and self.effort not in EFFORTS:
+            raise BadInput(f"{where}: effort must be one of {', '.join(EFFORTS)}, not {self.effort!r:.80}")
         if not isinstance(self.permissions, Mapping):
             raise BadInput(f"{where}: permissions maps names of tools to 'always_ask' or 'always_allow'")
         for tool, permission in self.permissions.items():
@@ -260,6 +268,7 @@ def pin(agent: Agent, tool_spec: Callable[[Any, str], ToolSpec]) -> tuple[Defini
     known: dict[str, Definition] = {}
     done: dict[int, Definition] = {}
     named: dict[str, Definition] = {}
+    top = agent.model
 
     def visit(agent: Agent, path: tuple[Agent, ...]) -> Definition:
         if any(agent is above for above in path):
@@ -278,7 +287,7 @@ def pin(agent: Agent, tool_spec: Callable[[Any, str], ToolSpec]) -> tuple[Defini
         _check_names(where, specs, roster)
         definition = Definition(
             name=agent.name,
-            model=agent.model,
+            model=top if agent.model == INHERIT else agent.model,
             description=agent.description,
             system=agent.system,
             tools=specs,
@@ -291,6 +300,7 @@ def pin(agent: Agent, tool_spec: Callable[[Any, str], ToolSpec]) -> tuple[Defini
             tokens=agent.limits.tokens,
             usd=agent.limits.usd if isinstance(agent.limits.usd, Decimal) else None,
             inline=agent.inline_agents,
+            settings={} if agent.effort is None else {"effort": agent.effort},
         )
         if named.setdefault(agent.name, definition) != definition:
             raise BadInput(f"two different agents are called '{agent.name}'; rename one of them")

@@ -19,10 +19,10 @@ from podium.api.shapes.parts import (
 from podium.api.shapes.rosters import AgentReference, AnyMultiagent, Entries
 from podium.api.shapes.tools import Tools
 from podium.core.definitions import MAX_SYSTEM
+from podium.core.definitions import Effort as Level
 from podium.entry import Count, Seconds
 from podium.team.shape import Dollars
 
-Level = Literal["low", "medium", "high", "xhigh", "max"]
 _LATER = frozenset(["mcp_servers", "skills"])
 System = Annotated[str, StringConstraints(max_length=MAX_SYSTEM)]
 

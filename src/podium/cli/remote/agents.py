@@ -115,7 +115,7 @@ def _parts(team: Team, limits: SessionLimits) -> Iterator[str]:
 def _wire(agent: Agent, team: str) -> WireAgent:
     body: dict[str, JSON] = {
         "name": agent.name,
-        "model": agent.model,
+        "model": agent.model if agent.effort is None else {"id": agent.model, "effort": {"type": agent.effort}},
         "description": agent.description or None,
         "system": agent.system or None,
         "tools": [_toolset(agent)] if agent.tools else [],
