@@ -13,6 +13,9 @@ settings.register_profile("ci", settings.get_profile("quick"), derandomize=True,
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=2000)
 settings.load_profile("ci" if os.environ.get("CI") else os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
+# Whoever runs the tests may have agents of his own, which no test is to find.
+os.environ["CLAUDE_CONFIG_DIR"] = os.devnull
+
 # A shell's background job ignores Ctrl-C, and so would every process that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

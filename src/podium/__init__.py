@@ -1,5 +1,8 @@
 """Self-hosted multi-agent orchestration on a durable event log."""
 
+from typing import TYPE_CHECKING, Any
+
+from podium import agents
 from podium.app import Podium, resume, run, run_sync, stream
 from podium.approvals import Approval
 from podium.core.content import DocumentBlock, ImageBlock, Message, TextBlock, ToolResultBlock, ToolUseBlock
@@ -11,6 +14,9 @@ from podium.errors import PodiumError
 from podium.models.rehearsal import Generated, Rehearsal, call, say
 from podium.running import Run, RunResult
 from podium.tools.functions import tool
+
+if TYPE_CHECKING:
+    from podium.team import load_agent, load_agents
 
 __all__ = [
     "Agent",
@@ -37,7 +43,10 @@ __all__ = [
     "ToolResultBlock",
     "ToolUseBlock",
     "Usage",
+    "agents",
     "call",
+    "load_agent",
+    "load_agents",
     "resume",
     "run",
     "run_sync",
@@ -45,3 +54,11 @@ __all__ = [
     "stream",
     "tool",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("load_agent", "load_agents"):  # only who reads files pays for YAML and Pydantic
+        from podium import team
+
+        return getattr(team, name)
+    raise AttributeError(f"module 'podium' has no attribute '{name}'")

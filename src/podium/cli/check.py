@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from podium.cli.options import TEAM, ModelOption
 from podium.cli.text import count, one_line, printable
+from podium.core.definitions import INHERIT
 from podium.errors import BadInput
 
 if TYPE_CHECKING:
@@ -19,14 +21,15 @@ if TYPE_CHECKING:
 
 
 def check(
-    team: Annotated[Path | None, typer.Argument(metavar="TEAM.yaml", help="The team file.")] = None,
+    team: Annotated[Path | None, typer.Argument(metavar="TEAM", help=TEAM)] = None,
+    model: ModelOption = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of team files, for editors.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Take a team with warnings for a wrong one.")] = False,
 ) -> None:
-    """Check a team file and all it names.
+    """Check a team file or an agent's, and all it names.
 
-    Agents, tools, schemas, circles, depth, folders, prices, and the rehearsal, which is loaded for it; and warn of what
-    is likely to go wrong, or to cost more than it is worth.
+    Agents, tools, schemas, circles, depth, folders, prices, and the rehearsal, which is loaded for it; note what of
+    agent files is otherwise here; and warn of what is likely to go wrong, or to cost more than it is worth.
     """
     from podium.config import load_config
     from podium.team import json_schema, lint, load_team
@@ -37,7 +40,7 @@ def check(
         return
     if team is None:
         raise typer.BadParameter("name the team file, or use --schema")
-    loaded = load_team(team)
+    loaded = load_team(team, model=model)
     config = load_config(env=os.environ)
     findings = lint(loaded, config.facts_of)
     problems = [*_problems(loaded), *(_told(finding) for finding in findings if finding.is_error)]
@@ -84,7 +87,7 @@ def _summary(team: "Team", config: "Config", warnings: "Sequence[Finding]") -> I
     yield f"{one_line(team.name)}: {count(len(team.agents), 'agent')}, '{lead}' gets the task; {found}"
     for name, agent in team.agents.items():
         calls = ", ".join(callee if isinstance(callee, str) else callee.name for callee in agent.callable_agents)
-        parts = [f"model {agent.model}"]
+        parts = [f"model {agent.model}", *([f"effort {agent.effort}"] if agent.effort else [])]
         parts += [f"tools {', '.join(map(str, agent.tools))}"] if agent.tools else []
         asks = [tool for tool, permission in agent.permissions.items() if permission == "always_ask"]
         parts += [f"asks before {', '.join(asks)}"] if asks else []
@@ -93,6 +96,7 @@ def _summary(team: "Team", config: "Config", warnings: "Sequence[Finding]") -> I
         limits = [f"{name} {value}" for name, value in vars(agent.limits).items() if value is not None]
         parts += [f"limits {', '.join(limits)}"] if limits else []
         parts += ["not used"] if name in team.unused else []
+        parts += [f"from {team.origins[name]}"] if name in team.origins else []
         yield f"  {one_line(name)}: {one_line('; '.join(parts))}"
     for mount in team.mounts:
         yield f"mount {mount.path} at {mount.at}, {'read only' if mount.read_only else 'writable'}"
@@ -102,14 +106,19 @@ def _summary(team: "Team", config: "Config", warnings: "Sequence[Finding]") -> I
         for model in dict.fromkeys(agent.model for agent in team.agents.values()):
             yield _told_model(model, config)
         yield "no rehearsal: it needs its models; `podium run --rehearse` makes replies up"
+    for note in team.notes:
+        yield printable(f"note: {note}", keep="")
     for warning in warnings:
         yield printable(f"warning: {_told(warning)}", keep="")
 
 
 def _told_model(model: str, config: "Config") -> str:
     """Who serves it, for how much, and what is missing for it."""
-    price, missing = config.facts_of(model).price, config.missing_key(model)
+    if model == INHERIT:
+        return f"model {model}: nobody is there to inherit it from; --model names one"
+    price, missing, named = config.facts_of(model).price, config.missing_key(model), config.name_of(model)
     parts = [f"provider {config.provider_of(model).upstream.provider}"]
+    parts += [f"there {named}"] if named != model else []
     if price is None:
         parts.append("price unknown")
     else:

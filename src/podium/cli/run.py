@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from podium.app import Podium
-from podium.cli.options import Data, Json, TeamArgument
-from podium.cli.text import DATA
+from podium.cli.options import Data, Json, ModelOption, TeamArgument
+from podium.cli.text import DATA, tell
+
+if TYPE_CHECKING:
+    from podium.team import Team
 
 GENERATED = "generated"
 
@@ -25,6 +28,7 @@ def run(
     workdir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The folder all agents share, instead of the team's.")
     ] = None,
+    model: ModelOption = None,
     rehearse: Annotated[
         bool, typer.Option("--rehearse", help="Make replies up from schemas and rosters; no model is called.")
     ] = False,
@@ -53,6 +57,7 @@ def run(
                 task,
                 mounts=mount or [],
                 workdir=workdir,
+                model=model,
                 rehearse=rehearse,
                 limits={"turns": turns, "seconds": seconds, "tokens": tokens, "usd": usd},
                 json=json,
@@ -71,6 +76,7 @@ def run(
                     "--tokens": tokens is not None,
                 },
                 usd=usd,
+                model=model,
                 url=server,
                 key=key,
                 json=json,
@@ -80,17 +86,24 @@ def run(
 
 
 async def _run_there(
-    file: Path, task: str, *, given: Mapping[str, bool], usd: str | None, url: str, key: str | None, json: bool
+    file: Path,
+    task: str,
+    *,
+    given: Mapping[str, bool],
+    usd: str | None,
+    model: str | None,
+    url: str,
+    key: str | None,
+    json: bool,
 ) -> int:
     from podium.cli.remote.agents import check
     from podium.cli.remote.run import run_there
     from podium.cli.remote.server import key_for
-    from podium.team import load_team
 
-    team = load_team(file)
+    team = _loaded(file, model)
     limits = team.limits if usd is None else replace(team.limits, usd=usd)
     check(team, limits, given)
-    return await run_there(team, task, limits, url=url.rstrip("/"), key=key_for(url, key), json=json)
+    return await run_there(team, _whole(team, task), limits, url=url.rstrip("/"), key=key_for(url, key), json=json)
 
 
 async def _run(
@@ -99,6 +112,7 @@ async def _run(
     *,
     mounts: list[str],
     workdir: Path | None,
+    model: str | None,
     rehearse: bool,
     limits: Mapping[str, Any],
     json: bool,
@@ -106,15 +120,17 @@ async def _run(
 ) -> int:
     from podium.analysis.trace import Trace
     from podium.cli.follow import conclude, follow
-    from podium.team import load_team, parse_mount
+    from podium.team import parse_mount
 
-    team = load_team(file)
+    team = _loaded(file, model)
     rehearsal = GENERATED if rehearse else team.rehearsal
     more = [parse_mount(text, Path.cwd()) for text in mounts]
+    if team.coordinator.name in team.origins and not (workdir or team.workdir or team.mounts or more):
+        tell("note: it works in a fresh folder. `--mount .:/source` shows it this one, `--workdir .` gives it this one")
     async with Podium(data) as podium:
         under_way = await podium.start(
             team.coordinator,
-            task,
+            _whole(team, task),
             workdir=workdir or team.workdir,
             mounts=[*(mount for mount in team.mounts if mount.at not in {it.at for it in more}), *more],
             rehearsal=rehearsal,
@@ -125,3 +141,18 @@ async def _run(
         trace, is_rehearsed = Trace(), rehearsal is not None
         result, _ = await follow(under_way, trace, data, json=json, is_rehearsed=is_rehearsed, podium=podium)
     return conclude(result, trace, data, json=json, is_rehearsed=is_rehearsed)
+
+
+def _loaded(file: Path, model: str | None) -> "Team":
+    """The team; what of its agents' files is otherwise here is told."""
+    from podium.team import load_team
+
+    team = load_team(file, model=model)
+    for note in team.notes:
+        tell(f"note: {note}")
+    return team
+
+
+def _whole(team: "Team", task: str) -> str:
+    """The task, behind the words with which the coordinator's file begins each one."""
+    return f"{team.initial_prompt}\n\n{task}" if team.initial_prompt and task.strip() else task

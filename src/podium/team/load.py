@@ -1,31 +1,32 @@
-"""Reads a team file into agents. Every problem of a file is told at once; its paths are relative to it."""
+"""Reads a team file into agents. Every problem of a file is told at once; its paths are relative to it.
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+A file of one agent, a folder of them, or an agent's name makes a team too.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from pydantic import ValidationError
 
-from podium.core.definitions import (
-    HARNESS_TOOLS,
-    SELF,
-    Agent,
-    Concurrency,
-    Limits,
-    SessionLimits,
-    check_circles,
-    tool_name,
-)
+from podium.agents import main
+from podium.core.definitions import INHERIT, SELF, Agent, Concurrency, Limits, SessionLimits, check_circles
 from podium.core.ports import Mount
-from podium.core.schema import check_schema
-from podium.entry import Problem, Where, named
-from podium.errors import BadInput, CyclicRoster, UnknownName
-from podium.team.shape import AgentEntry, MountEntry, TeamFile, team_problem
-from podium.team.source import Source
-from podium.tools import BUILT_IN
+from podium.entry import Problem, named
+from podium.errors import BadInput, CyclicRoster
+from podium.team.agent_file import SUFFIX, Found, load_file
+from podium.team.checks import agent_problems, concurrency_problems, coordinator_problems, only_coordinator
+from podium.team.gathering import Gathering, unknown_agent
+from podium.team.mounts import mount_of, mount_problems
+from podium.team.places import AGENTS, Places, places_around, places_from
+from podium.team.shape import AgentEntry, TeamFile, team_problem
+from podium.team.source import Source, read
 
-_MOUNT = re.compile(r"(?P<path>.+?):(?P<at>/[^:]*)(:(?P<mode>ro|rw))?")
+logger = logging.getLogger(__name__)
+_MAIN = "main"
+_Refuse = Callable[[Iterable[Problem]], NoReturn]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,8 @@ class Team:
     """What a team file says, ready to be started.
 
     Shape: `coordinator` leads to the agents it calls; `unused` are the names of those it cannot reach. `folder` is the
-    file's own, which `rehearsal` is relative to.
+    file's own, which `rehearsal` is relative to. `origins` say of agents that the file does not define where they are
+    from; `notes`, what of their files is otherwise here. `initial_prompt` comes before the task.
     """
 
     name: str
@@ -46,138 +48,160 @@ class Team:
     limits: SessionLimits
     concurrency: Concurrency
     rehearsal: str | None
+    origins: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    initial_prompt: str = ""
 
 
-def load_team(file: Path) -> Team:
-    """The team of this file.
+def load_team(file: Path, *, model: str | None = None) -> Team:
+    """The team of this file, with the coordinator on this model if one is said.
+
+    Shape: also of an agent file (NAME.md), with those that it calls; of a folder of agent files, led by an agent "main"
+    that may call each of them; or of an agent's name, which is looked for from the current folder on.
+    Errors: BadInput that tells everything that is wrong with it, each thing with its line and the remedy.
+    """
+    if file.is_dir():
+        return _team_of_folder(file, model)
+    if file.suffix == SUFFIX:
+        return _team_of_agent(load_file(file), Gathering(places_around(file)), file.resolve().parent, file, model)
+    if file.exists() or file.suffix or len(file.parts) > 1:
+        return _team_of_file(file, model)
+    places = places_from(Path())
+    found = places.find(str(file))
+    if found is None:
+        raise BadInput(f"there is no file {file}, and as an agent: {unknown_agent(str(file), (), places)}")
+    return _team_of_agent(found, Gathering(places), Path().resolve(), file, model)
+
+
+def load_agent(file: Path | str) -> Agent:
+    """The agent of an agent file (NAME.md), with those that it calls. What is otherwise here is logged as a warning.
 
     Errors: BadInput that tells everything that is wrong with it, each thing with its line and the remedy.
     """
-    source = Source(file)
+    found, gathering = load_file(Path(file)), Gathering(places_around(Path(file)))
+    gathering.add(found)
+    if found.grant.calls_any:
+        gathering.add_every()
+    return _loaded(gathering, file, found.name)[found.name]
+
+
+def load_agents(folder: Path | str | None = None) -> dict[str, Agent]:
+    """The agents of a folder of agent files, by name. What is otherwise here is logged as a warning.
+
+    Shape: without a folder, those of the project that the current folder is in, and the user's, as Claude Code finds
+    them. Where they inherit their model, it is that of the coordinator whom they are given to.
+    Errors: BadInput that tells everything that is wrong with any of the files; none is loaded then.
+    """
+    if folder is not None and not Path(folder).is_dir():
+        raise BadInput(f"there is no folder {folder}")
+    gathering = Gathering(places_from(Path()) if folder is None else Places([Path(folder)]))
+    gathering.add_every()
+    agents = _loaded(gathering, folder or ".claude/agents", None)
+    return {name: agents[name] for name, found in gathering.found.items() if not found.is_ready_made}
+
+
+# --- teams -------------------------------------------------------------------------------------------
+
+
+def _team_of_file(file: Path, model: str | None) -> Team:
+    source = Source(file, read(file, "a team file", "YAML"))
+    if source.value is None:
+        raise BadInput(f"{file} is empty; a team file has at least 'agents:'")
     if not isinstance(source.value, dict):
         raise BadInput(f"{file} is no team file: it must be a mapping with 'agents:', this is {named(source.value)}")
     try:
         entry = TeamFile.model_validate(source.value)
     except ValidationError as error:
         source.refuse(team_problem(details) for details in error.errors())
-    problems = [found for name, agent in entry.agents.items() for found in _agent_problems(entry, name, agent)]
-    problems += [*_coordinator_problems(entry), *_mount_problems(entry), *_concurrency_problems(entry)]
-    if problems:
-        source.refuse(problems)
-    try:
-        check_circles({name: agent.callable_agents for name, agent in entry.agents.items()})
-    except CyclicRoster as error:
-        source.refuse([(("agents",), str(error))])
-    return _build(entry, file)
+    gathering = Gathering(places_from(file.parent))
+    for name, agent in entry.agents.items():
+        gathering.define(name, agent, file.parent)
+    return _team(gathering, entry, file.resolve().parent, entry.name or file.stem, model, source.refuse)
 
 
-def parse_mount(text: str, folder: Path) -> Mount:
-    """The mount that "PATH:AT", "PATH:AT:ro" or "PATH:AT:rw" says; PATH is relative to the folder.
+def _team_of_agent(found: Found, gathering: Gathering, folder: Path, file: Path, model: str | None) -> Team:
+    gathering.add(found)
+    if found.grant.calls_any:
+        gathering.add_every()
+    entry = TeamFile(agents=gathering.agents, coordinator=found.name)
+    return _team(gathering, entry, folder, found.name, model, _refuser(file))
 
-    Errors: BadInput.
-    """
-    parts = _MOUNT.fullmatch(text)
-    if parts is None:
+
+def _team_of_folder(folder: Path, model: str | None) -> Team:
+    if (folder / AGENTS).is_dir():  # a project: its other files are none of ours
+        folder = folder / AGENTS
+    gathering = Gathering(Places([folder]))
+    callees = gathering.add_every()
+    if all(found.is_ready_made for found in gathering.found.values()):
+        raise BadInput(f"{folder} is a folder; name the team file in it, or a folder that has agent files")
+    if _MAIN in gathering.agents:
         raise BadInput(
-            f"mount '{text}': write PATH:AT, PATH:AT:ro (read only, as without it) or PATH:AT:rw, where AT is an "
-            "absolute path inside, such as /source"
+            f"{gathering.found[_MAIN].origin}: an agent called '{_MAIN}' leads those of the folder; rename it"
         )
-    return Mount(path=folder / Path(parts["path"]).expanduser(), at=parts["at"], read_only=parts["mode"] != "rw")
+    gathering.agents = {_MAIN: AgentEntry(**main(callees)), **gathering.agents}
+    entry = TeamFile(agents=gathering.agents, coordinator=_MAIN)
+    return _team(gathering, entry, folder.resolve(), folder.resolve().name, model, _refuser(folder))
 
 
-# --- checks that see more than one value -------------------------------------------------------------
+def _team(gathering: Gathering, entry: TeamFile, folder: Path, name: str, model: str | None, refuse: _Refuse) -> Team:
+    coordinator = entry.coordinator or only_coordinator(gathering.agents)
+    lead = gathering.agents.get(coordinator or "")
+    if coordinator is not None and lead is not None and model is not None:
+        gathering.agents[coordinator] = lead.model_copy(update={"model": model})
+    gathering.complete(coordinator if lead is not None else None)
+    _check(
+        gathering,
+        [
+            *coordinator_problems(entry, coordinator),
+            *mount_problems(entry.mounts),
+            *concurrency_problems(entry, gathering.agents),
+        ],
+        refuse,
+    )
+    assert coordinator is not None  # that would have been a problem
+    top = gathering.agents[coordinator].model or INHERIT
+    found = gathering.found.get(coordinator)
+    return Team(
+        name=name,
+        folder=folder,
+        agents=(agents := _built(gathering.agents, top)),
+        coordinator=agents[coordinator],
+        unused=tuple(agents.keys() - _reached(gathering.agents, coordinator)),
+        workdir=None if entry.workdir is None else folder / Path(entry.workdir).expanduser(),
+        mounts=tuple(mount_of(mount, folder) for mount in entry.mounts),
+        limits=SessionLimits(**entry.limits.model_dump()),
+        concurrency=Concurrency(**entry.concurrency.model_dump()),
+        rehearsal=entry.rehearsal,
+        origins={each: made.origin for each, made in gathering.found.items()},
+        notes=tuple(gathering.notes(coordinator)),
+        initial_prompt="" if found is None else found.initial_prompt,
+    )
 
 
-def _agent_problems(entry: TeamFile, name: str, agent: AgentEntry) -> Iterator[Problem]:
-    place: Where = ("agents", name)
-    if not name.strip() or name == SELF or tool_name(name) in HARNESS_TOOLS | set(BUILT_IN):
-        yield place, f"an agent cannot be called '{name}': the name is taken; rename it"
-    taken: dict[str, str] = {}
-    for index, tool in enumerate(agent.tools):
-        where = (*place, "tools", index)
-        if tool not in BUILT_IN:
-            yield where, str(UnknownName("tool", tool, BUILT_IN))
-        elif tool in taken:
-            yield where, f"the tool '{tool}' is listed twice"
-        taken[tool] = f"the tool '{tool}'"
-    for tool in agent.permissions:
-        if tool not in agent.tools:
-            yield (*place, "permissions", tool), str(UnknownName("tool", tool, agent.tools))
-    for index, callee in enumerate(agent.callable_agents):
-        where = (*place, "callable_agents", index)
-        called = tool_name(name if callee == SELF else callee)
-        if callee != SELF and callee not in entry.agents:
-            yield where, str(UnknownName("agent", callee, entry.agents))
-        elif callee == name:
-            yield where, f"an agent that may call itself lists 'self', not '{name}'"
-        elif called in taken:
-            yield where, f"'{callee}' would be called by the name '{called}', and so is {taken[called]}; rename one"
-        taken[called] = f"the agent '{callee}'"
-    for key, schema in (("input_schema", agent.input_schema), ("output_schema", agent.output_schema)):
-        try:
-            if schema is not None:
-                check_schema(schema, where="")
-        except BadInput as error:
-            yield (*place, key), str(error).removeprefix(": ")
-        except RecursionError:
-            yield (*place, key), "is nested too deeply"
+# --- agents ------------------------------------------------------------------------------------------
 
 
-def _coordinator_problems(entry: TeamFile) -> Iterator[Problem]:
-    if entry.coordinator is None and _only_coordinator(entry) is None:
-        yield (), f"'coordinator' is missing: name the agent that gets the task (one of {', '.join(entry.agents)})"
-    elif entry.coordinator is not None and entry.coordinator not in entry.agents:
-        yield ("coordinator",), str(UnknownName("agent", entry.coordinator, entry.agents))
+def _check(gathering: Gathering, problems: Iterable[Problem], refuse: _Refuse) -> None:
+    """Refuse what is wrong with completed agents, and circles."""
+    own = [found for name, agent in gathering.agents.items() for found in agent_problems(name, agent)]
+    if found := [*gathering.problems, *own, *problems]:
+        refuse(found)
+    try:
+        check_circles({name: agent.callable_agents for name, agent in gathering.agents.items()})
+    except CyclicRoster as error:
+        refuse([(("agents",), str(error))])
 
 
-def _mount_problems(entry: TeamFile) -> Iterator[Problem]:
-    seen: set[str] = set()
-    for index, mount in enumerate(entry.mounts):
-        place: Where = ("mounts", index)
-        try:
-            at = _mount(mount, Path()).at
-        except BadInput as error:
-            yield place, str(error)
-            continue
-        if at in seen:
-            yield place, f"another folder is mounted at {at} already"
-        seen.add(at)
-
-
-def _concurrency_problems(entry: TeamFile) -> Iterator[Problem]:
-    models = {agent.model for agent in entry.agents.values()}
-    for name in entry.concurrency.models:
-        if name not in models:
-            yield ("concurrency", "models", name), str(UnknownName("model", name, models))
-
-
-def _mount(mount: str | MountEntry, folder: Path) -> Mount:
-    if isinstance(mount, str):
-        return parse_mount(mount, folder)
-    return Mount(path=folder / Path(mount.path).expanduser(), at=mount.at, read_only=mount.read_only)
-
-
-def _only_coordinator(entry: TeamFile) -> str | None:
-    """The one agent that can be meant: the only one, or the only one that has others work and is called by none."""
-    if len(entry.agents) == 1:
-        return next(iter(entry.agents))
-    calls = {name: set(agent.callable_agents) - {SELF} for name, agent in entry.agents.items()}
-    called = set().union(*calls.values())
-    tops = [
-        name for name, callees in calls.items() if (callees or entry.agents[name].inline_agents) and name not in called
-    ]
-    return tops[0] if len(tops) == 1 else None
-
-
-def _build(entry: TeamFile, file: Path) -> Team:
+def _built(entries: Mapping[str, AgentEntry], top: str) -> dict[str, Agent]:
+    """The agents of these entries, which are right; `top` is the model that is inherited."""
     agents: dict[str, Agent] = {}
 
     def agent(name: str) -> Agent:
         if name not in agents:
-            part = entry.agents[name]
+            part = entries[name]
             agents[name] = Agent(
                 name,
-                model=part.model,
+                model=top if part.model in (None, INHERIT) else part.model,
                 description=part.description,
                 system=part.system,
                 tools=part.tools,
@@ -187,21 +211,41 @@ def _build(entry: TeamFile, file: Path) -> Team:
                 limits=Limits(**part.limits.model_dump()),
                 permissions=part.permissions,
                 inline_agents=part.inline_agents,
+                effort=part.effort,
             )
         return agents[name]
 
-    coordinator = agent(entry.coordinator or _only_coordinator(entry) or "")
-    used = set(agents)
-    folder = file.resolve().parent
-    return Team(
-        name=entry.name or file.stem,
-        folder=folder,
-        agents={name: agent(name) for name in entry.agents},
-        coordinator=coordinator,
-        unused=tuple(name for name in entry.agents if name not in used),
-        workdir=None if entry.workdir is None else folder / Path(entry.workdir).expanduser(),
-        mounts=tuple(_mount(mount, folder) for mount in entry.mounts),
-        limits=SessionLimits(**entry.limits.model_dump()),
-        concurrency=Concurrency(**entry.concurrency.model_dump()),
-        rehearsal=entry.rehearsal,
-    )
+    return {name: agent(name) for name in entries}
+
+
+def _reached(entries: Mapping[str, AgentEntry], coordinator: str) -> set[str]:
+    """The names of those that the coordinator can reach, its own too."""
+    reached = {coordinator: None}
+    waiting = [coordinator]
+    for name in waiting:
+        below = [callee for callee in entries[name].callable_agents if callee != SELF and callee not in reached]
+        reached |= dict.fromkeys(below)
+        waiting += below
+    return set(reached)
+
+
+def _loaded(gathering: Gathering, file: Path | str, first: str | None) -> dict[str, Agent]:
+    """The agents of a program, by name. Shape: `first` is the one whose prompt to begin with nobody sends."""
+    gathering.complete(first)
+    _check(gathering, (), _refuser(file))
+    for note in gathering.notes(first):
+        logger.warning("%s", note)
+    for found in gathering.found.values():
+        if found.initial_prompt:
+            logger.warning("%s, initialPrompt: has no effect here: write it before the task", found.origin)
+    return _built(gathering.agents, INHERIT)
+
+
+def _refuser(file: Path | str) -> _Refuse:
+    """Tells what is wrong with agents that no team file defines."""
+
+    def refuse(problems: Iterable[Problem]) -> NoReturn:
+        told = [f"agent '{place[1]}': {said}" if len(place) > 1 else said for place, said in problems]
+        raise BadInput(f"{file}: {'; '.join(told)}")
+
+    return refuse

@@ -3,9 +3,19 @@
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
 
-from podium.core.definitions import Permission, dollars
+from podium.core.definitions import Effort, Permission, dollars
 from podium.core.json import JSON
 from podium.entry import Count, Entry, Problem, Seconds, Text, named, problem, wrong
 from podium.errors import BadInput
@@ -70,11 +80,23 @@ class MountEntry(Entry):
     """Whether agents may only read it."""
 
 
+def _needed(model: str | None, info: ValidationInfo) -> str | None:
+    if model is None and info.data.get("use", "") is None:
+        raise PydanticCustomError("missing", "is missing")
+    return model
+
+
 class AgentEntry(Entry):
     """Who works: model, instructions, tools, whom it may call."""
 
-    model: Text
-    """The name of the model."""
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["model"]}, {"required": ["use"]}]})
+
+    use: Text | None = None
+    """An agent that is defined elsewhere: its file (NAME.md), or its name; what stands beside it here comes first."""
+    model: Annotated[Text | None, AfterValidator(_needed)] = Field(None, validate_default=True)
+    """The name of the model, or 'inherit' for the coordinator's; required unless 'use' is said."""
+    effort: Effort | None = None
+    """How hard the model thinks: low, medium, high, xhigh or max; for models that have such a thing."""
     description: str = ""
     """Tells a coordinator when to call this agent."""
     system: str = ""
@@ -84,7 +106,7 @@ class AgentEntry(Entry):
     permissions: dict[str, Permission] = Field(default_factory=dict)
     """For its tools, by name: whether a person is asked before each call."""
     callable_agents: list[str] = Field(default_factory=list)
-    """Agents of this file that it may call, or 'self'."""
+    """Agents that it may call: of this file, of .claude/agents, ready-made ones, or 'self'."""
     inline_agents: bool = False
     """Whether it may define agents of its own as it works, with its model and some of its tools."""
     input_schema: Any = None
@@ -142,6 +164,7 @@ _MEANT = {
     "instructions": "system",
     "subagents": "callable_agents",
     "roster": "callable_agents",
+    "file": "use",
     "max_turns": "limits",
     "timeout": "limits",
     "volumes": "mounts",

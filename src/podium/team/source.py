@@ -10,10 +10,8 @@ from typing import Any, NoReturn
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from podium.entry import Problem, Where
 from podium.errors import BadInput
-
-Where = tuple[str | int, ...]  # where a value stands: ("agents", "lead", "tools", 0)
-Problem = tuple[Where, str]
 
 MAX_BYTES = 1_000_000
 _MAX_VALUES = 100_000  # with aliases written out: a few lines can stand for billions
@@ -29,18 +27,17 @@ class _Loader(yaml.SafeLoader):
 
 
 class Source:
-    """A YAML file, read.
+    """YAML of a file, read: `text`, whose lines are the file's. An empty one has the value None.
 
     Errors: BadInput naming the file, the line and the remedy.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, text: str) -> None:
         self.file = file
         self._lines: dict[Where, int] = {}
         self._problems: list[Problem] = []
         self._sizes: dict[int, int] = {}
         self.value: Any = None
-        text = _read(file)
         try:
             loader = _Loader(text)
             node = loader.get_single_node()
@@ -61,8 +58,6 @@ class Source:
             raise BadInput(f"{file}: this is not YAML: {error}") from None
         except RecursionError:
             raise BadInput(f"{file} is nested too deeply") from None
-        if self.value is None:
-            raise BadInput(f"{file} is empty; a team file has at least 'agents:'")
 
     def refuse(self, problems: Iterable[Problem]) -> NoReturn:
         """Tell all problems at once, in the order of the file."""
@@ -72,10 +67,14 @@ class Source:
             raise BadInput(f"{self.file} {told[0]}")
         raise BadInput(f"{self.file} has {len(told)} problems:\n" + "\n".join(f"  {line}" for line in told))
 
+    def at(self, place: Where, said: str) -> str:
+        """What is to be said of a value, behind the file and its line."""
+        return f"{self.file} line {self._line(place)}, {_dotted(place)}{said}"
+
     def _line(self, place: Where) -> int:
-        while place not in self._lines:
+        while place not in self._lines and place:
             place = place[:-1]
-        return self._lines[place]
+        return self._lines.get(place, 1)
 
     def _walk(self, node: Node, place: Where, above: tuple[Node, ...]) -> int:
         """Note the lines below a node, once for each node; how many values it stands for, aliases written out."""
@@ -120,20 +119,24 @@ def _dotted(place: Where) -> str:
     return f"{dotted}: " if dotted else ""
 
 
-def _read(file: Path) -> str:
+def read(file: Path, what: str, form: str) -> str:
+    """The text of a file that people write. Shape: `what` it is, such as "a team file", and in which `form`.
+
+    Errors: BadInput naming the file, and the remedy.
+    """
     try:
         with file.open("rb") as opened:
             data = opened.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise BadInput(f"there is no file {file}") from None
     except IsADirectoryError:
-        raise BadInput(f"{file} is a folder; name the team file in it") from None
+        raise BadInput(f"{file} is a folder; name {what} in it") from None
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror}") from None
     if b"\0" in data:
-        raise BadInput(f"{file} is binary; a team file is YAML, in UTF-8")
+        raise BadInput(f"{file} is binary; {what} is {form}, in UTF-8")
     if len(data) > MAX_BYTES:
-        raise BadInput(f"{file} is larger than {MAX_BYTES // 1_000_000} MB; a team file is not")
+        raise BadInput(f"{file} is larger than {MAX_BYTES // 1_000_000} MB; {what} is not")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
