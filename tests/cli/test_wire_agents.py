@@ -65,6 +65,13 @@ def test_agents_come_before_those_who_call_them_and_only_those_that_can_be_reach
     }
 
 
+def test_team_whose_model_is_inherited_from_nobody_is_refused(tmp_path: Path) -> None:
+    made = team(tmp_path, "agents: {lead: {model: inherit}}\n")
+
+    with pytest.raises(BadInput, match="agent 'lead' inherits its model, and nobody above it has one: use --model"):
+        check(made, made.limits, {})
+
+
 def test_effort_goes_with_the_model(tmp_path: Path) -> None:
     [lead] = wire_agents(team(tmp_path, "agents: {lead: {model: m, effort: high}}\n"))
 

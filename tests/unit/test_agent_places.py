@@ -10,6 +10,7 @@ from podium.core.definitions import Agent, Limits
 from podium.core.money import ModelFacts, Price
 from podium.errors import BadInput
 from podium.team import Team, lint, load_agent, load_agents, load_team
+from podium.team.places import places_from
 
 OURS = ".claude/agents"
 
@@ -72,6 +73,26 @@ def test_nearest_folder_comes_first_then_those_above_then_the_users(home: Path, 
     assert found(inner, "a") == f"{OURS}/deep/other-name.md"
     agent(inner / OURS, "a")
     assert found(inner, "a") == f"part/inner/{OURS}/a.md"
+
+
+def test_all_that_can_be_found_are_the_nearest_of_each_name(home: Path, project: Path) -> None:
+    agent(home / OURS, "a")
+    agent(home / OURS, "Plan")
+    agent(project / OURS, "a")
+    agent(project / OURS, "z")
+
+    assert [each.origin for each in places_from(project).every()] == [
+        f"{OURS}/a.md",
+        f"{OURS}/z.md",
+        f"{home}/{OURS}/Plan.md",
+        "the ready-made agents",
+        "the ready-made agents",
+    ]
+    assert {name: each.description for name, each in load_agents().items()} == {
+        "a": f"From {project}/{OURS}. Returns a list.",
+        "z": f"From {project}/{OURS}. Returns a list.",
+        "Plan": f"From {home}/{OURS}. Returns a list.",
+    }
 
 
 def test_nothing_above_the_repository_is_looked_at_but_the_users(home: Path, project: Path) -> None:
@@ -175,14 +196,14 @@ def test_agents_that_inherit_have_the_coordinators_model(project: Path) -> None:
     agent(project / OURS, "a", "tools: Read, Agent(explore)\n")
     agent(project / OURS, "b", "model: haiku\n")
 
-    made = team(project, LEAD.replace("CALLEE", "a, b") + "  c: {model: inherit}\n")
+    made = team(project, LEAD.replace("CALLEE", "a, b") + "  c: {model: inherit}\n  d: {model: m}\n  e: {model: m}\n")
 
     assert {name: each.model for name, each in made.agents.items()} == {
-        "lead": "big", "a": "big", "b": "haiku", "c": "big", "explore": "big",
+        "lead": "big", "a": "big", "b": "haiku", "c": "big", "d": "m", "e": "m", "explore": "big",
     }  # fmt: skip
-    assert made.unused == ("c",)
+    assert made.unused == ("c", "d", "e")
     other = load_team(project / "team.yaml", model="other")
-    assert {each.model for each in other.agents.values()} == {"other", "haiku"}
+    assert {each.model for each in other.agents.values()} == {"other", "haiku", "m"}
 
 
 def test_what_stands_beside_use_comes_first(project: Path) -> None:

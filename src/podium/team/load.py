@@ -161,12 +161,13 @@ def _team(gathering: Gathering, entry: TeamFile, folder: Path, name: str, model:
     assert coordinator is not None  # that would have been a problem
     top = gathering.agents[coordinator].model or INHERIT
     found = gathering.found.get(coordinator)
+    agents, reached = _built(gathering.agents, top), _reached(gathering.agents, coordinator)
     return Team(
         name=name,
         folder=folder,
-        agents=(agents := _built(gathering.agents, top)),
+        agents=agents,
         coordinator=agents[coordinator],
-        unused=tuple(agents.keys() - _reached(gathering.agents, coordinator)),
+        unused=tuple(each for each in agents if each not in reached),
         workdir=None if entry.workdir is None else folder / Path(entry.workdir).expanduser(),
         mounts=tuple(mount_of(mount, folder) for mount in entry.mounts),
         limits=SessionLimits(**entry.limits.model_dump()),

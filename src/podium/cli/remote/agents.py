@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from podium.core.definitions import SELF, Agent, Concurrency, SessionLimits
+from podium.core.definitions import INHERIT, SELF, Agent, Concurrency, SessionLimits
 from podium.core.json import JSON
 from podium.core.money import cents
 from podium.errors import BadInput
@@ -66,6 +66,8 @@ def check(team: Team, limits: SessionLimits, given: Mapping[str, bool]) -> None:
 
     Errors: BadInput that names all of it.
     """
+    if team.coordinator.model == INHERIT:
+        raise BadInput(f"agent '{team.coordinator.name}' inherits its model, and nobody above it has one: use --model")
     found = [f"{option} ({_WHY[option]})" for option, is_given in given.items() if is_given]
     found += [f"'{part}' of the team file ({_WHY[part]})" for part in _parts(team, limits)]
     if found:
