@@ -134,11 +134,14 @@ def test_key_without_effect_is_noted(tmp_path: Path, keys: str, said: str) -> No
 
 
 def test_tools_that_are_not_here_are_noted_and_the_others_are_given(tmp_path: Path) -> None:
-    made = team(tmp_path, "tools: Read, WebSearch, mcp__github__search, TodoWrite\n")
+    made = team(
+        tmp_path, "tools: Read, WebSearch, mcp__github__search, context-manager\ndisallowedTools: xyz, mcp__x\n"
+    )
 
     assert made.coordinator.tools == ("read",)
     assert notes(made, tmp_path) == [
-        "FILE line 4, tools: WebSearch, mcp__github__search, TodoWrite: not here, it does without"
+        "FILE line 4, tools: WebSearch, mcp__github__search, context-manager: not here, it does without",
+        "FILE line 5, disallowedTools: there is no tool 'xyz' here",
     ]
 
 
@@ -275,9 +278,9 @@ WRONG = {
         KEYS + "tools: bash\n",
         "FILE line 4, tools[0]: unknown tool 'bash', did you mean 'Bash'?",
     ),
-    "tool that nobody knows": (
-        KEYS + "disallowedTools: Xyz\n",
-        "FILE line 4, disallowedTools[0]: unknown tool 'Xyz': it is none of Bash, Read, Write, Edit, Glob, Grep",
+    "misspelt tool that is denied": (
+        KEYS + "disallowedTools: Wriet\n",
+        "FILE line 4, disallowedTools[0]: unknown tool 'Wriet', did you mean 'Write'?",
     ),
     "tool without its end": (
         KEYS + "tools: Bash(git\n",

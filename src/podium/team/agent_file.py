@@ -61,7 +61,7 @@ class FileKeys(Entry):
     background: bool = False
     effort: Effort | None = None
     isolation: Literal["worktree"] | None = None
-    color: Literal["red", "blue", "green", "yellow", "purple", "orange", "pink", "cyan"] | None = None
+    color: Text | None = None
     initialPrompt: str = ""
 
 

@@ -25,8 +25,8 @@ _ABSENT = frozenset([
     "LS", "LSP", "ListAgents", "ListMcpResourcesTool", "Monitor", "MultiEdit", "NotebookEdit", "NotebookRead",
     "PowerShell", "PushNotification", "ReadMcpResourceTool", "RemoteTrigger", "ReportFindings", "ScheduleWakeup",
     "SendMessage", "SendUserFile", "ShareOnboardingGuide", "Skill", "SlashCommand", "TaskCreate", "TaskGet",
-    "TaskList", "TaskOutput", "TaskStop", "TaskUpdate", "TodoRead", "TodoWrite", "ToolSearch", "WaitForMcpServers",
-    "WebFetch", "WebSearch", "Workflow",
+    "TaskList", "TaskOutput", "TaskStop", "TaskUpdate", "TeamCreate", "TeamDelete", "TodoRead", "TodoWrite",
+    "ToolSearch", "WaitForMcpServers", "WebFetch", "WebSearch", "Workflow",
 ])
 # fmt: on
 _KNOWN = (*TOOLS, *_AGENT, *_ABSENT)
@@ -94,10 +94,10 @@ def _allow(made: Grant, tools: Sequence[str]) -> None:
         elif tool in _AGENT:
             made.calls_any |= scope is None
             made.callees += [] if scope is None else [name.strip() for name in scope.split(",") if name.strip()]
-        elif tool in _ABSENT or tool.startswith(_MCP):
-            absent.append(entry)
+        elif (slip := _slip(tool)) is not None:
+            made.problems.append((place, slip))
         else:
-            made.problems.append((place, _unknown(tool)))
+            absent.append(entry)
     made.asks = [name for name in made.asks if name not in whole]
     made.is_void = bool(absent) and not (made.tools or made.callees or made.calls_any or made.problems)
     if absent:
@@ -118,8 +118,10 @@ def _deny(made: Grant, denied: Sequence[str]) -> None:
         elif tool in _AGENT:
             made.barred += [name.strip() for name in str(scope).split(",")]
             made.callees = [name for name in made.callees if name not in made.barred]
-        elif tool not in _KNOWN and not tool.startswith(_MCP):
-            made.problems.append((place, _unknown(tool)))
+        elif (slip := _slip(tool)) is not None:
+            made.problems.append((place, slip))
+        elif not _is_known(tool):
+            made.notes.append(("disallowedTools", f"there is no tool '{tool}' here"))
 
 
 def _apply(made: Grant, mode: PermissionMode | None) -> None:
@@ -184,8 +186,12 @@ def _unread(entry: str, tool: str) -> str:
     return f"'{entry}' is not looked into here: a person is asked before each call of {TOOLS[tool]}"
 
 
-def _unknown(tool: str) -> str:
-    near = get_close_matches(tool, _KNOWN, n=1)
-    return f"unknown tool '{tool}'" + (
-        f", did you mean '{near[0]}'?" if near else f": it is none of {', '.join(TOOLS)}"
-    )
+def _slip(tool: str) -> str | None:
+    """What is said of a misspelt name; one that is like none may be that of a plugin's tool."""
+    if _is_known(tool) or not (near := get_close_matches(tool, _KNOWN, n=1)):
+        return None
+    return f"unknown tool '{tool}', did you mean '{near[0]}'?"
+
+
+def _is_known(tool: str) -> bool:
+    return tool in _KNOWN or tool.startswith(_MCP)
