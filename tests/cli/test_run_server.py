@@ -56,6 +56,22 @@ def test_result_goes_to_stdout_and_everything_else_to_stderr_as_in_a_run_here(fa
     assert "all done" not in done.err
 
 
+def test_agent_file_runs_there_with_those_it_calls(far: There) -> None:
+    keys = "name: reviewer\ndescription: Reviews.\ntools: Read, Agent(explore)\neffort: high\ncolor: red\n"
+    far.client.write("reviewer.md", f"---\n{keys}---\nReview.\n")
+    task = script([call("explore", task=script("found it"))], "reviewed")
+
+    where = ["--server", far.server.url, "--model", "claude-test-1"]
+    done = far.client.run("run", "reviewer.md", task, *where, env=far.env)
+
+    assert (done.code, done.out) == (0, "reviewed\n"), done.err
+    assert done.err.startswith("note: reviewer.md line 6, color: has no effect here")
+    assert "explore: reported" in done.err
+    agents = {agent["name"]: agent for agent in far.ask("/v1/agents")["data"]}
+    assert agents["reviewer"]["model"]["effort"] == {"type": "high"}
+    assert agents["explore"]["model"]["id"] == "claude-test-1"
+
+
 def test_json_prints_every_event_that_the_server_has_and_then_the_result(far: There) -> None:
     far.team()
 
