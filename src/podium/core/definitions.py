@@ -177,6 +177,14 @@ class Agent:
                 raise BadInput(f"{where}: callable_agents takes agents or 'self', not {callee!r:.80}")
 
 
+def with_all_below(agent: Agent) -> list[Agent]:
+    """The agent and everyone whom it, or who it calls, may call; each once, those nearer to it first."""
+    found = [agent]
+    for above in found:
+        found += [it for it in above.callable_agents if isinstance(it, Agent) and not any(it is one for one in found)]
+    return found
+
+
 # --- the pinned form -----------------------------------------------------------------------------
 
 

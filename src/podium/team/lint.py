@@ -7,7 +7,7 @@ from decimal import Decimal
 from difflib import SequenceMatcher
 from typing import Literal, get_args
 
-from podium.core.definitions import SELF, Agent, Limits
+from podium.core.definitions import SELF, Agent, Limits, with_all_below
 from podium.core.money import ModelFacts
 from podium.team.load import Team
 
@@ -207,7 +207,7 @@ def _unused(team: Team) -> Iterator[Finding]:
 
 def _unpriced(team: Team, used: Sequence[Agent], facts_of: FactsOf) -> Iterator[Finding]:
     limited = {"the session": used} if team.limits.usd is not None else {}
-    limited |= {f"'{agent.name}'": _with_all_below(agent) for agent in used if agent.limits.usd is not None}
+    limited |= {f"'{agent.name}'": with_all_below(agent) for agent in used if agent.limits.usd is not None}
     told: set[str] = set()
     for whose, agents in limited.items():
         for agent in agents:
@@ -219,13 +219,6 @@ def _unpriced(team: Team, used: Sequence[Agent], facts_of: FactsOf) -> Iterator[
                     f'is not known. Write it into podium.toml, as models."{agent.model}".price, or drop the limit',
                     is_error=team.rehearsal is None,  # rehearsed, no model is called
                 )
-
-
-def _with_all_below(agent: Agent) -> list[Agent]:
-    found = [agent]
-    for above in found:
-        found += [it for it in above.callable_agents if isinstance(it, Agent) and not any(it is one for one in found)]
-    return found
 
 
 # --- words -------------------------------------------------------------------------------------------
