@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import msgspec
 
@@ -205,7 +205,57 @@ class Podium:
         for each call of a tool whose permission is "always_ask".
         Errors: BadInput, SandboxUnavailable, StoreError; nothing was created then.
         """
-        parts, limits, concurrency = self.parts, limits or SessionLimits(), concurrency or Concurrency()
+        parts = self.parts
+        ready = await self._made_ready(
+            agent, task, workdir, mounts, models, rehearsal, rehearsal_folder, limits, concurrency
+        )
+        state, new = open_session(
+            ready.session,
+            ready.definition,
+            ready.definitions,
+            ready.task,
+            settings=ready.settings,
+            needs=ready.needs,
+            program=program(),
+            at=Moment(parts.clock.now(), self._new_id),
+        )
+        epoch = await parts.store.create(new)
+        driver = Driver(parts, ready.bound, state, epoch=epoch, head=len(new.drafts))
+        return self._drive(driver, ready.bind_to, schema=agent.output_schema, takes_over=False, approve=approve)
+
+    async def check(
+        self,
+        agent: Agent,
+        task: str | Content,
+        *,
+        workdir: Path | str | None = None,
+        mounts: Sequence[Mount] = (),
+        models: Mapping[str, Model] | None = None,
+        rehearsal: str | None = None,
+        rehearsal_folder: Path | None = None,
+        limits: SessionLimits | None = None,
+        concurrency: Concurrency | None = None,
+    ) -> None:
+        """Refuse what `start` would refuse; nothing is created. Errors: as `start`."""
+        ready = await self._made_ready(
+            agent, task, workdir, mounts, models, rehearsal, rehearsal_folder, limits, concurrency
+        )
+        await asyncio.to_thread(shutil.rmtree, self.folder / "sessions" / ready.session, ignore_errors=True)
+
+    async def _made_ready(
+        self,
+        agent: Agent,
+        task: str | Content,
+        workdir: Path | str | None,
+        mounts: Sequence[Mount],
+        models: Mapping[str, Model] | None,
+        rehearsal: str | None,
+        rehearsal_folder: Path | None,
+        limits: SessionLimits | None,
+        concurrency: Concurrency | None,
+    ) -> "_Ready":
+        """All that a session of the agent is made of. Errors: as `start`."""
+        limits, concurrency = limits or SessionLimits(), concurrency or Concurrency()
         check_kinds(agent, mounts, limits, concurrency)
         content = checked_content(task, "task")
         tools: dict[tuple[str, str], Tool] = {}
@@ -222,19 +272,8 @@ class Podium:
             return await self._bind(agents, needs, given, tools, settings, session)
 
         bound = await bind_to(definitions)
-        state, new = open_session(
-            session,
-            definition,
-            definitions,
-            content,
-            settings=_priced(definitions, settings, bound),
-            needs=needs,
-            program=program(),
-            at=Moment(parts.clock.now(), self._new_id),
-        )
-        epoch = await parts.store.create(new)
-        driver = Driver(parts, bound, state, epoch=epoch, head=len(new.drafts))
-        return self._drive(driver, bind_to, schema=agent.output_schema, takes_over=False, approve=approve)
+        settings = _priced(definitions, settings, bound)
+        return _Ready(session, definition, definitions, content, settings, needs, bound, bind_to)
 
     async def open_session(
         self,
@@ -548,6 +587,19 @@ class Podium:
         if self._sandboxes is None:
             self._sandboxes = make_sandboxes()
         return self._sandboxes
+
+
+class _Ready(NamedTuple):
+    """What a session is made of that has not been created yet."""
+
+    session: str
+    definition: Definition
+    definitions: dict[str, Definition]
+    task: Content
+    settings: SessionSettings
+    needs: list[str]
+    bound: Bound
+    bind_to: BindTo
 
 
 def pinned(

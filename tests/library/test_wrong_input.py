@@ -17,6 +17,10 @@ class NoProvider:
         return "hi"
 
 
+def folders(path: Path) -> list[Path]:
+    return list(path.glob("*"))
+
+
 @pytest.mark.parametrize(
     ("how", "says"),
     [
@@ -47,7 +51,17 @@ async def test_what_start_cannot_use_is_refused_and_nothing_is_created(
     async with Podium(tmp_path / "data") as podium:
         with pytest.raises(PodiumError, match=says):
             await podium.start(SOLO, task, models=models, **how)
+        with pytest.raises(PodiumError, match=says):
+            await podium.check(SOLO, task, models=models, **how)
         assert await podium.parts.store.sessions() == []
+
+
+async def test_what_start_takes_is_checked_without_a_trace(tmp_path: Path) -> None:
+    async with Podium(tmp_path / "data", models={"m": DONE}) as podium:
+        await podium.check(Agent("solo", model="m", tools=["read"]), "go")
+
+        assert await podium.parts.store.sessions() == []
+    assert [path.name for path in folders(tmp_path / "data/sessions")] == []
 
 
 @pytest.mark.parametrize(
