@@ -129,7 +129,9 @@ def _stripped(lines: str) -> str:
 
 
 def _reply(request: Received) -> Answer:
-    """A model that calls the first agent it is offered, and answers when it has the report."""
+    """A model that calls the first agent it is offered, and answers when it has the report; it judges all alike."""
+    if any("better" in tool["input_schema"].get("properties", ()) for tool in request.body.get("tools", ())):
+        return says(tool_use("call_1", "submit_result", better="tie", reason="They say the same."))
     offered = [tool["name"] for tool in request.body.get("tools", ()) if "task" in json.dumps(tool["input_schema"])]
     if offered and len(request.body["messages"]) == 1:
         return says(tool_use("call_1", offered[0], task="Look into it."))

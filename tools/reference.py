@@ -60,6 +60,7 @@ _MORE = {
     "send": "[Steering](steering.md#a-message).",
     "interrupt": "[Steering](steering.md#an-interrupt).",
     "cost": "[Money](limits.md#money).",
+    "compare": "[One agent or a team](compare.md), with the rule of what follows.",
     "check": "[What it warns of](check.md), [models and prices](models.md).",
     "doctor": "[The sandbox](sandbox.md).",
     "key create": "[Keys of the server](keys.md).",

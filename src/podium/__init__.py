@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from podium import agents
 from podium.app import Podium, resume, run, run_sync, stream
 from podium.approvals import Approval
+from podium.comparison import Comparison, compare
 from podium.core.content import DocumentBlock, ImageBlock, Message, TextBlock, ToolResultBlock, ToolUseBlock
 from podium.core.definitions import Agent, Concurrency, Limits, SessionLimits
 from podium.core.events import Usage
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Agent",
     "Approval",
+    "Comparison",
     "Concurrency",
     "DocumentBlock",
     "Generated",
@@ -45,6 +47,7 @@ __all__ = [
     "Usage",
     "agents",
     "call",
+    "compare",
     "load_agent",
     "load_agents",
     "resume",

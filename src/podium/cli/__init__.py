@@ -9,7 +9,22 @@ from typing import Annotated
 
 import typer
 
-from podium.cli import approval, check, cost, doctor, interrupt, key, resume, run, send, serve, sessions, show, watch
+from podium.cli import (
+    approval,
+    check,
+    compare,
+    cost,
+    doctor,
+    interrupt,
+    key,
+    resume,
+    run,
+    send,
+    serve,
+    sessions,
+    show,
+    watch,
+)
 from podium.cli.exit_codes import ExitCode, of_error
 from podium.cli.text import Told, one_line, tell
 from podium.errors import PodiumError
@@ -31,6 +46,7 @@ app.command("approve")(approval.approve)
 app.command("send")(send.send)
 app.command("interrupt")(interrupt.interrupt)
 app.command("cost")(cost.cost)
+app.command("compare")(compare.compare)
 app.command("check")(check.check)
 app.command("doctor")(doctor.doctor)
 app.command("serve")(serve.serve)

@@ -1,7 +1,7 @@
 """`podium cost`: where a session's tokens and dollars went."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from podium.analysis.spending import Spending, Spent, spending
 from podium.analysis.trace import Trace
 from podium.cli.data import LAST, existing, meant, traced
 from podium.cli.options import Data
-from podium.cli.text import DATA, count, one_line
+from podium.cli.text import DATA, aligned, count, one_line
 from podium.cli.tree import NAME_WIDTH, branches
 
 Row = tuple[str, ...]
@@ -93,10 +93,10 @@ def bill(made: Trace, spent: Spending) -> Iterator[str]:
     widths = [max(9 if column == 0 else 0, *(len(row[column]) for row in every)) for column in range(len(HEADS))]
     for title, rows in tables:
         yield ""
-        yield _line((title, *HEADS[1:]), widths)
+        yield aligned((title, *HEADS[1:]), widths)
         for row in rows:
-            yield _line(row, widths)
-        yield _line(sums, widths)
+            yield aligned(row, widths)
+        yield aligned(sums, widths)
     notes = list(_notes(made, spent))
     if notes:
         yield ""
@@ -123,14 +123,6 @@ def _row(name: str, it: Spent, total: Spent) -> Row:
         it.cost.exact,
         "?" if it.cost.unknown and not it.cost.usd else "" if share is None else f"{share:.0%}",
     )
-
-
-def _line(row: Row, widths: Sequence[int]) -> str:
-    cells = [
-        cell.rjust(width) if column else cell.ljust(width)
-        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-    ]
-    return "  ".join(cells).rstrip()
 
 
 def _notes(made: Trace, spent: Spending) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """`podium run`: give a team a task, and watch."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +11,7 @@ import typer
 from podium.app import Podium
 from podium.cli.options import Data, Json, ModelOption, TeamArgument
 from podium.cli.text import DATA, tell
+from podium.core.ports import Mount
 
 if TYPE_CHECKING:
     from podium.team import Team
@@ -85,6 +86,14 @@ def run(
     )
 
 
+def with_mounts(team: "Team", texts: Sequence[str]) -> list[Mount]:
+    """The team's mounts and those of `--mount`, which come in place of the team's at the same path."""
+    from podium.team import parse_mount
+
+    more = [parse_mount(text, Path.cwd()) for text in texts]
+    return [*(mount for mount in team.mounts if mount.at not in {it.at for it in more}), *more]
+
+
 async def _run_there(
     file: Path,
     task: str,
@@ -120,19 +129,18 @@ async def _run(
 ) -> int:
     from podium.analysis.trace import Trace
     from podium.cli.follow import conclude, follow
-    from podium.team import parse_mount
 
     team = _loaded(file, model)
     rehearsal = GENERATED if rehearse else team.rehearsal
-    more = [parse_mount(text, Path.cwd()) for text in mounts]
-    if team.coordinator.name in team.origins and not (workdir or team.workdir or team.mounts or more):
+    more = with_mounts(team, mounts)
+    if team.coordinator.name in team.origins and not (workdir or team.workdir or more):
         tell("note: it works in a fresh folder. `--mount .:/source` shows it this one, `--workdir .` gives it this one")
     async with Podium(data) as podium:
         under_way = await podium.start(
             team.coordinator,
             _whole(team, task),
             workdir=workdir or team.workdir,
-            mounts=[*(mount for mount in team.mounts if mount.at not in {it.at for it in more}), *more],
+            mounts=more,
             rehearsal=rehearsal,
             rehearsal_folder=team.folder,
             limits=replace(team.limits, **{name: value for name, value in limits.items() if value is not None}),

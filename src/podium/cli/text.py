@@ -8,7 +8,7 @@ import shlex
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from podium.core.json import JSON
@@ -62,6 +62,15 @@ def age(value: float) -> str:
 def count(number: int, noun: str) -> str:
     """1 turn, 2,345 turns."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    """A row of a table: the first cell at the left of its column, figures at the right of theirs."""
+    cells = [
+        cell.rjust(width) if column else cell.ljust(width)
+        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join(cells).rstrip()
 
 
 _TELLING = ("command", "pattern", "path", "file_path", "task")  # the argument that says most, where a call has it
