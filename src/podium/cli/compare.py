@@ -12,9 +12,10 @@ import typer
 from podium.app import Podium
 from podium.cli.exit_codes import ExitCode
 from podium.cli.options import Data as DataOption
-from podium.cli.options import Json, TeamArgument
-from podium.cli.run import GENERATED, with_mounts
+from podium.cli.options import Json, ModelOption, TeamArgument
+from podium.cli.run import GENERATED
 from podium.cli.signals import on_signals
+from podium.cli.teams import loaded_team, whole_task, with_mounts
 from podium.cli.text import DATA, command, tell
 from podium.core.definitions import Agent, Limits
 from podium.errors import UnknownName
@@ -33,6 +34,7 @@ def compare(
         str | None,
         typer.Option(metavar="MODEL", help="Have the answers compared by this model, or this agent of the team file."),
     ] = None,
+    model: ModelOption = None,
     mount: Annotated[
         list[str] | None, typer.Option(metavar="PATH:AT[:ro]", help="Show a folder to the agents at AT, read only.")
     ] = None,
@@ -65,6 +67,7 @@ def compare(
                 task,
                 runs=runs,
                 judge=judge,
+                model=model,
                 mounts=mount or [],
                 workdir=workdir,
                 rehearse=rehearse,
@@ -82,6 +85,7 @@ async def _compare(
     *,
     runs: int,
     judge: str | None,
+    model: str | None,
     mounts: list[str],
     workdir: Path | None,
     rehearse: bool,
@@ -91,9 +95,8 @@ async def _compare(
 ) -> int:
     from podium.cli.compared import said, step_line, table
     from podium.comparison import Comparing
-    from podium.team import load_team
 
-    team = load_team(file)
+    team = loaded_team(file, model)
     rehearsal = GENERATED if rehearse else team.rehearsal
 
     def began(what: str, run: Run) -> None:
@@ -103,7 +106,7 @@ async def _compare(
         comparing = Comparing(
             podium,
             team.coordinator,
-            task,
+            whole_task(team, task),
             runs=runs,
             judge=None if judge is None else _judge(judge, team, podium),
             workdir=workdir or team.workdir,

@@ -1,20 +1,17 @@
 """`podium run`: give a team a task, and watch."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from podium.app import Podium
 from podium.cli.options import Data, Json, ModelOption, TeamArgument
+from podium.cli.teams import loaded_team, whole_task, with_mounts
 from podium.cli.text import DATA, tell
-from podium.core.ports import Mount
-
-if TYPE_CHECKING:
-    from podium.team import Team
 
 GENERATED = "generated"
 
@@ -86,14 +83,6 @@ def run(
     )
 
 
-def with_mounts(team: "Team", texts: Sequence[str]) -> list[Mount]:
-    """The team's mounts and those of `--mount`, which come in place of the team's at the same path."""
-    from podium.team import parse_mount
-
-    more = [parse_mount(text, Path.cwd()) for text in texts]
-    return [*(mount for mount in team.mounts if mount.at not in {it.at for it in more}), *more]
-
-
 async def _run_there(
     file: Path,
     task: str,
@@ -109,10 +98,10 @@ async def _run_there(
     from podium.cli.remote.run import run_there
     from podium.cli.remote.server import key_for
 
-    team = _loaded(file, model)
+    team = loaded_team(file, model)
     limits = team.limits if usd is None else replace(team.limits, usd=usd)
     check(team, limits, given)
-    return await run_there(team, _whole(team, task), limits, url=url.rstrip("/"), key=key_for(url, key), json=json)
+    return await run_there(team, whole_task(team, task), limits, url=url.rstrip("/"), key=key_for(url, key), json=json)
 
 
 async def _run(
@@ -130,7 +119,7 @@ async def _run(
     from podium.analysis.trace import Trace
     from podium.cli.follow import conclude, follow
 
-    team = _loaded(file, model)
+    team = loaded_team(file, model)
     rehearsal = GENERATED if rehearse else team.rehearsal
     more = with_mounts(team, mounts)
     if team.coordinator.name in team.origins and not (workdir or team.workdir or more):
@@ -138,7 +127,7 @@ async def _run(
     async with Podium(data) as podium:
         under_way = await podium.start(
             team.coordinator,
-            _whole(team, task),
+            whole_task(team, task),
             workdir=workdir or team.workdir,
             mounts=more,
             rehearsal=rehearsal,
@@ -149,18 +138,3 @@ async def _run(
         trace, is_rehearsed = Trace(), rehearsal is not None
         result, _ = await follow(under_way, trace, data, json=json, is_rehearsed=is_rehearsed, podium=podium)
     return conclude(result, trace, data, json=json, is_rehearsed=is_rehearsed)
-
-
-def _loaded(file: Path, model: str | None) -> "Team":
-    """The team; what of its agents' files is otherwise here is told."""
-    from podium.team import load_team
-
-    team = load_team(file, model=model)
-    for note in team.notes:
-        tell(f"note: {note}")
-    return team
-
-
-def _whole(team: "Team", task: str) -> str:
-    """The task, behind the words with which the coordinator's file begins each one."""
-    return f"{team.initial_prompt}\n\n{task}" if team.initial_prompt and task.strip() else task
