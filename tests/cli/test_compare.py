@@ -151,3 +151,16 @@ def test_team_of_one_agent_has_nothing_to_be_compared_with(folder: Folder) -> No
 
     assert done.code == 2
     assert "agent 'solo' calls nobody: it is one agent already, and there is no team to compare it with" in done.err
+
+
+def test_model_of_the_coordinator_is_named_on_the_command_line(scripted: Folder) -> None:
+    scripted.write(
+        "podium.toml", '[providers.here]\nbase_url = "http://127.0.0.1:9"\n[models.any]\nprovider = "here"\n'
+    )
+    scripted.write("team.yaml", TEAM.replace("lead: {model: any", "lead: {model: inherit"))
+
+    refused = scripted.run("compare", "team.yaml", "count it", "--runs", "1")
+    done = scripted.run("compare", "team.yaml", "count it", "--runs", "1", "--model", "any", "--rehearse")
+
+    assert (refused.code, "inherit" in refused.err) == (2, True)
+    assert done.code == 0, done.err
