@@ -186,10 +186,11 @@ def _told_type(kind: Any) -> str:
     if origin is Literal:
         return " or ".join(f"`{it}`" for it in arguments)
     if origin in (Union, UnionType):
-        told = [_told_type(it) for it in arguments if it is not NoneType]
+        told = [_told_type(it) for it in arguments if it not in (NoneType, msgspec.UnsetType)]
         if "list of any JSON" in told or len(told) > 6:
             return "any JSON"
-        return " or ".join(dict.fromkeys(told)) + (", or null" if NoneType in arguments else "")
+        null = ", or null" if NoneType in arguments else ""
+        return " or ".join(dict.fromkeys(told)) + null + (", or absent" if msgspec.UnsetType in arguments else "")
     if origin is tuple:
         return "content blocks" if _is_content(arguments[0]) else f"list of {_told_type(arguments[0])}"
     if origin is dict:

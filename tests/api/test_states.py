@@ -79,6 +79,7 @@ async def test_a_new_session_with_first_events_is_running(served: Serve) -> None
         assert kinds(events)[:3] == ["user.message", "session.status_running", "session.thread_status_running"]
         assert kinds(events)[-3:] == GOING_IDLE
         assert events[-1]["stop_reason"] == {"type": "end_turn"}
+        assert [event["stop_details"] for event in (events[-3], events[-1])] == [None, None], "said, not left out"
 
 
 async def test_a_fault_that_passes_is_rescheduled_and_goes_on(served: Serve) -> None:

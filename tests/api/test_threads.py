@@ -36,6 +36,7 @@ async def test_a_delegation_is_seen_from_both_sides(served: Serve) -> None:
         assert (child["agent"]["name"], child["agent"]["type"], child["status"]) == ("reader", "agent", "idle")
         assert "multiagent" not in primary["agent"]
         created = only(events, "session.thread_created")
+        assert (created["agent_name"], created["workflow_run_id"]) == ("reader", None)
         sent, received = only(events, "agent.thread_message_sent"), only(events, "agent.thread_message_received")
         assert (created["session_thread_id"], sent["to_session_thread_id"]) == (child["id"], child["id"])
         assert (received["from_session_thread_id"], "found it" in words(received)) == (child["id"], True)

@@ -150,7 +150,7 @@ def test_public_event_begins_with_type_id_and_time(kind: type[Any]) -> None:
             ),
             b'{"type":"session.thread_status_idle","id":"sevt_1","processed_at":"2025-01-02T03:04:05Z",'
             b'"session_thread_id":"sthr_1","agent_name":"lead",'
-            b'"stop_reason":{"type":"requires_action","event_ids":["sevt_0"]}}',
+            b'"stop_reason":{"type":"requires_action","event_ids":["sevt_0"]},"stop_details":null}',
         ),
         (UserInterrupt(id="sevt_1", processed_at=None), b'{"type":"user.interrupt","id":"sevt_1","processed_at":null}'),
         (ToolStarted(call="sevt_1"), b'{"type":"tool.started","call":"sevt_1"}'),

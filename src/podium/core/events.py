@@ -60,7 +60,7 @@ class Amount(msgspec.Struct, frozen=True, gc=False):
 class UsageSnapshot(msgspec.Struct, frozen=True, gc=False):
     """What a session or a thread has used up so far.
 
-    Shape: `list_cost` is None where the price of a model is not known.
+    Shape: `list_cost` is absent where the price of a model is not known; null in older logs.
     Units: tokens; `active_seconds` in which it was running, what ran at the same time counted once.
     """
 
@@ -69,7 +69,7 @@ class UsageSnapshot(msgspec.Struct, frozen=True, gc=False):
     cache_read_input_tokens: int = 0
     cache_creation: CacheCreation = CacheCreation()
     server_tool_use: ServerToolUse = ServerToolUse()
-    list_cost: Amount | None = None
+    list_cost: Amount | msgspec.UnsetType | None = msgspec.UNSET
     active_seconds: float = 0.0
 
 
@@ -242,10 +242,10 @@ class SessionRescheduled(Public, frozen=True, kw_only=True, tag="session.status_
     """All that is left to do waits for a time, such as the next try of a failed model call."""
 
 
-class SessionIdle(Public, frozen=True, kw_only=True, omit_defaults=True, tag="session.status_idle"):
+class SessionIdle(Public, frozen=True, kw_only=True, tag="session.status_idle"):
     """Nothing of the session can move, and why.
 
-    Shape: `stop_details` with the reason "refusal".
+    Shape: `stop_details` is of the reason "refusal", None with any other.
     """
 
     stop_reason: StopReason
@@ -286,10 +286,11 @@ class SessionUsage(Public, frozen=True, kw_only=True, omit_defaults=True, tag="s
 
 
 class ThreadCreated(Public, frozen=True, kw_only=True, tag="session.thread_created"):
-    """A thread was opened for the agent that was called."""
+    """A thread was opened for the agent that was called. Shape: `workflow_run_id` is None: it was no workflow."""
 
     session_thread_id: str
     agent_name: str
+    workflow_run_id: str | None = None
 
 
 class ThreadRunning(Public, frozen=True, kw_only=True, tag="session.thread_status_running"):
@@ -306,10 +307,10 @@ class ThreadRescheduled(Public, frozen=True, kw_only=True, tag="session.thread_s
     agent_name: str
 
 
-class ThreadIdle(Public, frozen=True, kw_only=True, omit_defaults=True, tag="session.thread_status_idle"):
+class ThreadIdle(Public, frozen=True, kw_only=True, tag="session.thread_status_idle"):
     """The thread's turn is over, or all that is left of it waits for a person.
 
-    Shape: `stop_reason` tells which; `stop_details` what its model said of a refusal.
+    Shape: `stop_reason` tells which; `stop_details` what its model said of a refusal, None where it did not refuse.
     """
 
     session_thread_id: str

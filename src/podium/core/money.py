@@ -6,6 +6,8 @@ Units: US dollars at list price, as Decimal, so that the sum over calls is exact
 from dataclasses import dataclass
 from decimal import Decimal
 
+import msgspec
+
 from podium.core.events import Amount, BudgetLimit, CacheCreation, Usage, UsageSnapshot
 
 MILLION = Decimal(1_000_000)
@@ -59,7 +61,7 @@ def snapshot(usage: Usage, usd: Decimal | None, active_s: float) -> UsageSnapsho
         output_tokens=usage.output_tokens,
         cache_read_input_tokens=usage.cache_read_input_tokens,
         cache_creation=CacheCreation(usage.cache_creation_input_tokens),
-        list_cost=None if usd is None else cents(usd),
+        list_cost=msgspec.UNSET if usd is None else cents(usd),
         active_seconds=round(active_s, 6),
     )
 
