@@ -55,7 +55,7 @@ async def test_created_agent_is_answered_whole(served: Serve) -> None:
         "version": 1,
         "name": "reader",
         "description": None,
-        "model": {"id": "m", "effort": None, "inference_geo": None, "speed": "standard"},
+        "model": {"id": "m", "speed": "standard"},
         "system": None,
         "tools": [],
         "mcp_servers": [],

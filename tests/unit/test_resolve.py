@@ -171,7 +171,7 @@ def test_agent_becomes_a_definition() -> None:
 
 def test_settings_of_the_model_that_are_not_the_usual_are_pinned() -> None:
     agents = Agents()
-    usual = {"id": "m", "effort": None, "inference_geo": None, "speed": "standard"}
+    usual = {"id": "m", "speed": "standard"}
     agents.add("agent_1", model=usual)
     agents.add("agent_2", model={**usual, "effort": {"type": "high"}, "inference_geo": "us", "speed": "fast"})
 
@@ -227,7 +227,6 @@ def test_overrides_replace_and_clear_and_leave_the_rest() -> None:
     assert overridden(model={"id": "n", "effort": "low"}).wire["model"] == {
         "id": "n",
         "effort": {"type": "high"},
-        "inference_geo": None,
         "speed": "standard",
     }
     assert overridden(system=None).wire["system"] is None
@@ -400,5 +399,5 @@ def test_tools_of_a_sessions_agent_are_replaced_and_its_team_stays() -> None:
 def test_effort_of_a_programs_agent_is_shown_as_that_of_a_stored_one() -> None:
     shown = thread_agent(Definition("solo", "m", settings={"effort": "high"}))["model"]
 
-    assert shown == {"id": "m", "effort": {"type": "high"}, "inference_geo": None, "speed": "standard"}
-    assert thread_agent(Definition("solo", "m"))["model"]["effort"] is None
+    assert shown == {"id": "m", "effort": {"type": "high"}, "speed": "standard"}
+    assert thread_agent(Definition("solo", "m"))["model"] == {"id": "m", "speed": "standard"}

@@ -57,7 +57,7 @@ def test_first_version_has_every_field_the_api_answers() -> None:
     assert row.body == {
         "name": "lead",
         "description": None,
-        "model": {"id": "m", "effort": None, "inference_geo": None, "speed": "standard"},
+        "model": {"id": "m", "speed": "standard"},
         "system": None,
         "tools": [],
         "mcp_servers": [],
@@ -126,8 +126,8 @@ def test_model_is_replaced_whole_but_for_the_effort_of_the_same_model() -> None:
     same = updated(row, model={"id": "m"})
     other = updated(row, model={"id": "n"})
 
-    assert same.body["model"] == {"id": "m", "effort": {"type": "high"}, "inference_geo": None, "speed": "standard"}
-    assert other.body["model"] == {"id": "n", "effort": None, "inference_geo": None, "speed": "standard"}
+    assert same.body["model"] == {"id": "m", "effort": {"type": "high"}, "speed": "standard"}
+    assert other.body["model"] == {"id": "n", "speed": "standard"}
 
 
 def test_update_without_effect_is_the_same_version() -> None:

@@ -89,7 +89,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         id="model-settings-kept",
         about="Agents",
         what="`effort`, `speed` and `inference_geo` of a model are kept and answered, and sent to models of "
-        "api.anthropic.com alone; an effort that was not given is answered as null.",
+        "api.anthropic.com alone; an effort that was not given is not answered.",
         why="Ordinary programs send them, and models of other providers have no such thing.",
     ),
     Difference(

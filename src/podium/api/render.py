@@ -16,6 +16,7 @@ from podium.core.definitions import SELF, Definition
 from podium.core.json import JSON
 from podium.core.lists import ListedSession
 from podium.core.money import budget_of, snapshot
+from podium.core.revisions import model_of
 from podium.core.rows import SessionRow, ThreadRow
 
 _SHOWN = ("id", "version", "name", "description", "model", "system", "tools", "mcp_servers", "skills")
@@ -35,7 +36,7 @@ def thread_agent(definition: Definition) -> dict[str, JSON]:
         "version": definition.agent_number,
         "name": definition.name,
         "description": definition.description or None,
-        "model": {"id": definition.model, "effort": _effort(definition), "inference_geo": None, "speed": "standard"},
+        "model": model_of(definition.model, effort=_effort(definition)),
         "system": definition.system or None,
         "tools": tools_of(definition.tools) if "tools" not in wire else [],
         "mcp_servers": [],

@@ -17,7 +17,7 @@ from podium.api.toolsets import specs_of, stored
 from podium.core.catalog import AgentRow, Look
 from podium.core.definitions import HARNESS_TOOLS, SELF, Callee, Definition, ToolSpec, tool_name
 from podium.core.json import JSON
-from podium.core.revisions import may_define_agents, subagents, workflow_agents
+from podium.core.revisions import may_define_agents, model_of, subagents, workflow_agents
 from podium.errors import BadInput, NotFound
 
 _SHOWN = ("name", "description", "model", "system", "tools", "mcp_servers", "skills", "execution_identity")
@@ -70,10 +70,7 @@ def _overridden(body: Mapping[str, JSON], agent: AgentWithOverrides) -> dict[str
     made = dict(body)
     sent = agent.model_dump(exclude_unset=True)
     if "model" in sent:  # Source: the Managed Agents API, section B.2: an override says nothing of effort
-        speed = sent["model"].get("speed") or "standard"
-        geo = sent["model"].get("inference_geo")
-        effort = body["model"]["effort"]
-        made["model"] = {"id": sent["model"]["id"], "effort": effort, "inference_geo": geo, "speed": speed}
+        made["model"] = model_of(**{**sent["model"], "effort": body["model"].get("effort")})
     if "system" in sent:
         made["system"] = sent["system"] or None
     if "tools" in sent:
@@ -119,11 +116,11 @@ def _definition(row: AgentRow, look: Look, known: dict[tuple[str, int], Definiti
 
 def _settings(model: Mapping[str, JSON]) -> dict[str, JSON]:
     """The model's settings that are other than the usual ones."""
-    effort, speed, geo = model["effort"], model["speed"], model["inference_geo"]
+    effort, speed = model.get("effort"), model["speed"]
     said = {
         "effort": None if effort is None else effort["type"],
         "speed": None if speed == "standard" else speed,
-        "inference_geo": geo,
+        "inference_geo": model.get("inference_geo"),
     }
     return {name: value for name, value in said.items() if value is not None}
 

@@ -37,10 +37,10 @@ def pinned(sent: dict[str, JSON], row: AgentRow, look: Look) -> dict[str, JSON]:
 
 def check_places(row: AgentRow, look: Look) -> AgentRow:
     """The agent, if all its team runs in the same place. Errors: BadInput."""
-    here = row.body["model"]["inference_geo"]
+    here = row.body["model"].get("inference_geo")
     for reference in references(row.body["multiagent"]):
         other = row if reference["id"] == row.id else look(reference["id"], reference["version"])
-        there = here if other is None else other.body["model"]["inference_geo"]
+        there = here if other is None else other.body["model"].get("inference_geo")
         if there != here:
             raise BadInput(
                 f"multiagent: agent {reference['id']} has the inference_geo {there!r}, its coordinator {here!r}; "

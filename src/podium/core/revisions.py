@@ -74,6 +74,15 @@ def archived(row: AgentRow, at: datetime) -> AgentRow:
     return row if row.archived_at is not None else msgspec.structs.replace(row, archived_at=at)
 
 
+def model_of(
+    id: str, *, effort: JSON = None, inference_geo: str | None = None, speed: str | None = None
+) -> dict[str, JSON]:
+    """A model as agents keep and show it. Shape: `effort` and `inference_geo` are absent where they were not given."""
+    given = {"effort": effort, "inference_geo": inference_geo}
+    said = {name: value for name, value in given.items() if value is not None}
+    return {"id": id, **said, "speed": speed or "standard"}
+
+
 def merged_metadata(stored: Mapping[str, str], sent: Mapping[str, str | None]) -> dict[str, str]:
     """The pairs after an update: each key that was sent is set, or deleted by null or "".
 
@@ -188,12 +197,7 @@ def _body(stored: Mapping[str, JSON], sent: Mapping[str, JSON]) -> dict[str, JSO
 def _model(stored: dict[str, JSON], sent: dict[str, JSON]) -> dict[str, JSON]:
     """The model replaced whole, but for its effort if that was not said and the model is the same."""
     kept = stored.get("effort") if stored["id"] == sent["id"] else None
-    return {
-        "id": sent["id"],
-        "effort": sent.get("effort") or kept,
-        "inference_geo": sent.get("inference_geo"),
-        "speed": sent.get("speed") or "standard",
-    }
+    return model_of(**{**sent, "effort": sent.get("effort") or kept})
 
 
 def _checked(body: dict[str, JSON]) -> dict[str, JSON]:
