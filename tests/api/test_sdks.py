@@ -94,11 +94,15 @@ def program(request: pytest.FixtureRequest) -> Path:
     if not (folder / "node_modules/stamp").exists():
         pytest.fail("the SDKs are not installed: run `make sdks`")
     shutil.rmtree(folder / "built", ignore_errors=True)
-    done = subprocess.run(
-        ["node_modules/.bin/tsc", "--project", "."], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout
+    assert faults_of_compiling(folder, ".") == []
     return folder / "built/run.mjs"
+
+
+def faults_of_compiling(folder: Path, project: str) -> list[str]:
+    """What the compiler of this SDK's folder says of a project. Shape: a line for each fault."""
+    command = ["node_modules/.bin/tsc", "--pretty", "false", "--project", project]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return (done.stdout + done.stderr).splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +116,26 @@ def test_a_flow_runs_unchanged_in_typescript(compiled: Ran, flow: str) -> None:
     error = compiled.errors[flow]
 
     assert error is None, error
+
+
+@pytest.mark.parametrize("ran", [2], indirect=True)
+def test_every_answer_compiles_as_what_the_sdk_says_that_it_is(ran: Ran, program: Path) -> None:
+    lines = ["import type { Answers } from '../../answers.mjs';"]
+    for route, answers in ran.seen["answers"].items():
+        lines += [f"({json.dumps(answer)}) satisfies Answers['{route}'];" for answer in answers]
+    built = program.parent
+    (built / "answers.mts").write_text("\n".join(lines))
+    compiling = {
+        "extends": "../tsconfig.json",
+        "compilerOptions": {"noEmit": True},
+        "include": [],
+        "files": ["answers.mts"],
+    }
+    (built / "tsconfig.json").write_text(json.dumps(compiling))
+
+    found = faults_of_compiling(built.parent, "built")
+
+    assert found == []
 
 
 @pytest.mark.parametrize("family", dict.fromkeys(flow.partition("/")[0] for flow in FLOWS))

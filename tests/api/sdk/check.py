@@ -13,12 +13,16 @@ _MOST = 20  # faults of one route that are told
 
 
 class Seen:
-    """What a run's exchanges hold. Shape: `routes` and `kinds` that came; `faults` by route."""
+    """What a run's exchanges hold.
+
+    Shape: `routes` and `kinds` that came; `faults` by route; `answers` by route, one of each shape.
+    """
 
     def __init__(self) -> None:
         self.routes: set[str] = set()
         self.kinds: set[str] = set()
         self.faults: dict[str, list[str]] = defaultdict(list)
+        self.answers: dict[str, dict[str, Any]] = defaultdict(dict)
 
     def look_at(self, exchanges: Iterable[Exchange]) -> None:
         """Check these."""
@@ -39,6 +43,7 @@ class Seen:
             for each in exchange.frames():
                 if "event" not in each["frame"]:
                     yield f"a frame without a name: {each['frame']}"
+                self.answers[route].setdefault(_shape(each["event"]), each["event"])
                 yield from self._event(each["event"], ANSWERS[route])
             return
         try:
@@ -47,6 +52,7 @@ class Seen:
             return  # the client hung up before it was read
         if route not in ANSWERS:
             return
+        self.answers[route].setdefault(_shape(body), body)
         yield from faults(body, ANSWERS[route], "body")
         if isinstance(body, dict) and isinstance(body.get("data"), list):
             if exchange.method == "GET" and not route.startswith("GET /v1/models") and "next_page" not in body:
@@ -57,6 +63,18 @@ class Seen:
     def _event(self, event: Any, wanted: Any) -> Iterator[str]:
         self.kinds.add(event.get("type", ""))
         yield from faults(event, wanted, "event")
+
+
+def _shape(value: Any) -> str:
+    """The same for values that differ in their texts and numbers alone."""
+    match value:
+        case dict():
+            named = {name: each if name == "type" else _shape(each) for name, each in value.items()}
+            return repr(sorted(named.items()))
+        case list():
+            return repr(sorted({_shape(each) for each in value}))
+        case _:
+            return type(value).__name__
 
 
 def error_faults(exchange: Exchange) -> Iterator[str]:

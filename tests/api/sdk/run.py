@@ -2,7 +2,7 @@
 
     python -m tests.api.sdk.run [FLOW ...]
 
-Shape: {"flow", "error", "seconds"}; and at last, with the SDK 2.x, {"routes", "kinds", "faults"} of all that came.
+Shape: {"flow", "error", "seconds"}; at last, with the SDK 2.x, {"routes", "kinds", "faults", "answers"} of what came.
 """
 
 import json
@@ -45,7 +45,8 @@ def main(names: list[str]) -> None:
         world.client.close()
     if seen is not None:
         faults = {route: found for route, found in seen.faults.items() if found}
-        say({"routes": sorted(seen.routes), "kinds": sorted(seen.kinds), "faults": faults})
+        answers = {route: list(found.values()) for route, found in seen.answers.items()}
+        say({"routes": sorted(seen.routes), "kinds": sorted(seen.kinds), "faults": faults, "answers": answers})
 
 
 def say(line: Any) -> None:
