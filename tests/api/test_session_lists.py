@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from podium import Agent
+from podium import Agent, Podium, Rehearsal
 from tests.api.calls import Calls, ok, only, words
-from tests.api.server import MODEL, Serve
+from tests.api.server import MODEL, Serve, says_ok
 
 
 async def test_sessions_are_found_by_every_filter(served: Serve) -> None:
@@ -87,7 +87,8 @@ async def test_functions_of_a_program_are_shown_as_custom_tools_and_run_there(se
 
     async with served() as server:
         calls = Calls(server)
-        result = await server.podium.run(Agent("counter", model=MODEL, tools=[count, "bash"]), "go")
+        async with Podium(server.podium.folder, models={MODEL: Rehearsal(says_ok)}) as program:
+            result = await program.run(Agent("counter", model=MODEL, tools=[count, "bash"]), "go")
 
         session = await calls.get(result.session_id)
         ok(await calls.send(session["id"], "more"))
