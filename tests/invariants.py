@@ -21,6 +21,7 @@ call begun is ended once, what is reserved is settled before its call ends, the 
 those it waits for can do, bodies decode to what was written, ids stand once in lists.
 """
 
+import copy
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,12 @@ from podium.core.events import (
     UserInterrupt,
     UserMessage,
     UserToolConfirmation,
+    WorkflowPhaseEnded,
+    WorkflowPhaseStarted,
+    WorkflowRunCreated,
+    WorkflowRunEnded,
+    WorkflowRunIdle,
+    WorkflowRunRunning,
 )
 from podium.core.facts import (
     AgentReplaced,
@@ -68,7 +75,9 @@ from podium.core.facts import (
     ModelReplied,
     SessionPaused,
     SessionResumed,
+    StepAsked,
     ToolStarted,
+    WorkflowTold,
 )
 from podium.core.ports import Store
 from podium.core.records import INPUTS, Record, Unknown, answers, decode, is_queued, listed_id, received_id
@@ -82,7 +91,7 @@ from tests.lab.world import Effect
 MAY_STAND_WHILE_IDLE = (
     *(*INPUTS, UserCustomToolResult, SessionResumed, SessionPaused, ThreadIdle, SessionUsage),
     *(SessionUpdated, AgentReplaced, LimitLifted, ThreadTerminated, DelegationClosed),
-    *(SessionTerminated, SessionDeleted),
+    *(SessionTerminated, SessionDeleted, WorkflowRunEnded),
 )
 
 
@@ -138,6 +147,7 @@ def violations(kept: Kept) -> list[str]:
         *_calls(kept, state),
         *_approvals(kept),
         *_spans(kept, state),
+        *_workflows(kept, state),
         *_usage(kept, state),
         *_money(kept, state),
         *_family(kept, state),
@@ -181,7 +191,7 @@ def snapshot(state: SessionState) -> dict[str, Any]:
     sums = ("usage", "usd", "reserved_usd", "turns", "cap", "queue", "archiving")
     times = ("active_s", "threads_s", "running_since")
     whole = {name: getattr(state, name) for name in (*names, *sums, *times)}
-    return {**whole, "threads": threads}
+    return {**whole, "threads": threads, "runs": copy.deepcopy(state.runs)}
 
 
 def _prefixes(kept: Kept, whole: SessionState) -> list[str]:
@@ -218,6 +228,7 @@ def _calls(kept: Kept, state: SessionState) -> list[str]:
     started: dict[str, list[int]] = {}
     answered: dict[str, int] = {}
     opened: set[str] = set()  # calls that wait for somebody: a child, children, or a person
+    checkpoints: set[str] = set()  # of workflows: a yes is all that comes of them
     wrong = []
     for record in kept.records:
         event = record.event
@@ -237,6 +248,13 @@ def _calls(kept: Kept, state: SessionState) -> list[str]:
                     by_thread.setdefault(record.thread, set()).add(made)
                 if isinstance(part, HarnessCall) and part.name == WAIT:
                     opened.add(part.id)
+        if isinstance(event, StepAsked):  # a call of a workflow
+            asked[event.call] = record.seq
+            by_thread.setdefault(record.thread, set()).add(event.call)
+            if event.kind == "checkpoint":
+                checkpoints.add(event.call)
+            if event.kind == "function":  # it may run from here on
+                opened.add(event.call)
         if isinstance(event, DelegationOpened):
             opened.add(event.call)
         if isinstance(event, ToolStarted):
@@ -250,7 +268,7 @@ def _calls(kept: Kept, state: SessionState) -> list[str]:
             wrong.append(f"record {record.seq} answers call {call}, which nobody made")
         if call in answered:
             wrong.append(f"call {call} has a result at {answered[call]} and another at {record.seq}")
-        if isinstance(event, AgentToolResult) and not event.is_error and call not in started:
+        if isinstance(event, AgentToolResult) and not event.is_error and call not in {*started, *checkpoints}:
             wrong.append(f"call {call} succeeded at {record.seq} without having been started")
         answered[call] = record.seq
     for call, attempts in started.items():
@@ -394,6 +412,55 @@ def _money(kept: Kept, state: SessionState) -> list[str]:
     return wrong
 
 
+def _workflows(kept: Kept, state: SessionState) -> list[str]:
+    """A run is created first and ended last, rests and works in turn, leaves its phases; its program is told once."""
+    wrong = []
+    status: dict[str, str] = {}
+    phases: dict[str, str] = {}  # open ones: the run of each, by the event that opened it
+    told = 0
+    for record in kept.records:
+        event = record.event
+        if isinstance(event, WorkflowRunCreated):
+            wrong += [f"run {event.workflow_run_id} is created twice"] if event.workflow_run_id in status else []
+            wrong += [f"record {record.seq} creates a run beside {status}"] if set(status.values()) - {"ended"} else []
+            status[event.workflow_run_id] = "created"
+        elif isinstance(event, WorkflowRunRunning | WorkflowRunIdle | WorkflowRunEnded):
+            now = type(event).__name__.removeprefix("WorkflowRun").lower()
+            before = status.get(event.workflow_run_id)
+            if before in (None, "ended", now) or (before == "created") != (now == "running" and before != "idle"):
+                wrong.append(f"record {record.seq} says the run is {now}, it was {before}")
+            if now == "ended" and event.workflow_run_id in phases.values():
+                wrong.append(f"record {record.seq} ends a run that is in a phase")
+            status[event.workflow_run_id] = now
+        elif isinstance(event, WorkflowPhaseStarted):
+            wrong += [f"record {record.seq} begins a phase inside {phases}"] if phases else []
+            phases[event.id] = event.workflow_run_id
+        elif isinstance(event, WorkflowPhaseEnded):
+            if phases.pop(event.phase_started_id, None) != event.workflow_run_id:
+                wrong.append(f"record {record.seq} ends a phase that was not begun")
+        elif isinstance(event, SessionResumed):
+            told = 0
+        elif isinstance(event, WorkflowTold):
+            wrong += (
+                [f"record {record.seq} tells {event.results} results after {told}"] if event.results <= told else []
+            )
+            told = event.results
+    run = state.run
+    if run is not None:
+        if (run.status == "ended") != (status.get(run.id) == "ended"):
+            wrong.append(f"run {run.id} is {run.status}, the log says {status}")
+        if run.is_over:
+            wrong += [f"step {step.key} of an ended run is open" for step in run.steps.values() if step.state == "open"]
+        if run.is_over and not run.is_failed and run.has_returned:
+            alive = [child.id for child in state.children(state.main) if child.status != "terminated"]
+            wrong += [f"the run has ended, and threads {alive} have not"] if alive else []
+        if state.status == "idle" and run.status == "running":
+            wrong.append("the session is idle, and its run is said to work")
+        if run.told > len(run.order) or len(set(run.order)) != len(run.order):
+            wrong.append(f"the program was told {run.told} of {run.order}")
+    return wrong
+
+
 def _family(kept: Kept, state: SessionState) -> list[str]:
     wrong = []
     opened: dict[str, DelegationOpened] = {}
@@ -480,6 +547,8 @@ def _statuses(kept: Kept, state: SessionState) -> list[str]:
 def _stands(state: SessionState, thread: ThreadState, now: datetime) -> tuple[str, frozenset[str]]:
     """The status of a thread whose turn is open, with the calls that wait for a person."""
     if thread.span is not None:
+        return "running", frozenset()
+    if thread.definition.program and (state.run is None or state.run.is_over or state.run.told < len(state.run.order)):
         return "running", frozenset()
     if not thread.calls:
         patience = NOTICED if thread.status == "rescheduling" else timedelta()

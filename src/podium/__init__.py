@@ -11,10 +11,14 @@ from podium.core.definitions import Agent, Concurrency, Limits, SessionLimits
 from podium.core.events import Usage
 from podium.core.ports import Model, ModelRequest, Mount, Reply, Tool
 from podium.core.records import Record
-from podium.errors import PodiumError
+from podium.errors import CallFailed, Denied, JoinFailed, PodiumError
 from podium.models.rehearsal import Generated, Rehearsal, call, say
-from podium.running import Run, RunResult
+from podium.running import CallMade, Run, RunResult
 from podium.tools.functions import tool
+from podium.workflows.calls import Call, CallResult
+from podium.workflows.joins import Gathered, n_of
+from podium.workflows.run import WorkflowRun
+from podium.workflows.workflow import Workflow, workflow
 
 if TYPE_CHECKING:
     from podium.team import load_agent, load_agents
@@ -22,11 +26,18 @@ if TYPE_CHECKING:
 __all__ = [
     "Agent",
     "Approval",
+    "Call",
+    "CallFailed",
+    "CallMade",
+    "CallResult",
     "Comparison",
     "Concurrency",
+    "Denied",
     "DocumentBlock",
+    "Gathered",
     "Generated",
     "ImageBlock",
+    "JoinFailed",
     "Limits",
     "Message",
     "Model",
@@ -45,17 +56,21 @@ __all__ = [
     "ToolResultBlock",
     "ToolUseBlock",
     "Usage",
+    "Workflow",
+    "WorkflowRun",
     "agents",
     "call",
     "compare",
     "load_agent",
     "load_agents",
+    "n_of",
     "resume",
     "run",
     "run_sync",
     "say",
     "stream",
     "tool",
+    "workflow",
 ]
 
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import msgspec
 
 from podium.approvals import Approve
-from podium.core.content import Content
+from podium.core.content import Content, text
 from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits, depth_of, pin
 from podium.core.events import PublicEvent
 from podium.core.facts import SessionSettings
+from podium.core.json import JSON
 from podium.core.moment import Moment
 from podium.core.money import ModelFacts
 from podium.core.opening import open_session
@@ -48,12 +49,23 @@ from podium.engine.driver import Driver, fold_on, read_state
 from podium.engine.limiter import Limiter
 from podium.engine.parts import Parts
 from podium.errors import BadInput, Owned, StoreError
+from podium.flows import (
+    Pins,
+    checked_input,
+    input_text,
+    needs_of_workflow,
+    primary_of,
+    with_program,
+    workflow_for,
+    workflow_of,
+)
 from podium.given import check_kinds, checked_content, checked_settings
 from podium.needs import bind, check_models, check_prices, describe, need_of_rehearsal, needs_of, program, windows_of
 from podium.places import make_place, make_sandboxes
 from podium.providers import Providers
 from podium.running import Run, RunResult
 from podium.store.sqlite import SqliteStore
+from podium.workflows.workflow import Workflow
 
 if TYPE_CHECKING:
     from podium.config import Config
@@ -185,8 +197,8 @@ class Podium:
 
     async def start(
         self,
-        agent: Agent,
-        task: str | Content,
+        agent: Agent | Workflow,
+        task: Any,
         *,
         workdir: Path | str | None = None,
         mounts: Sequence[Mount] = (),
@@ -197,12 +209,13 @@ class Podium:
         concurrency: Concurrency | None = None,
         approve: Approve | None = None,
     ) -> Run:
-        """Create a session for the agent with the task, and drive it.
+        """Create a session for the agent with the task, or for the workflow with its input, and drive it.
 
-        Shape: `task` is a text, or blocks of text, images and documents. `workdir` is a folder that all threads share,
-        a fresh one in the data folder if not given. `models` plugs in models by the name agents use. `rehearsal` is
-        "FILE.py:FUNCTION" (beside `rehearsal_folder`) or "generated": it answers for every model. `approve` is asked
-        for each call of a tool whose permission is "always_ask".
+        Shape: a workflow's input is JSON, or what becomes JSON. An agent's `task` is a text, or blocks of text, images
+        and documents. `workdir` is a folder that all threads share, a fresh one in the data folder if not given.
+        `models` plugs in models by the name agents use. `rehearsal` is "FILE.py:FUNCTION" (beside `rehearsal_folder`)
+        or "generated": it answers for every model. `approve` is asked for each call of a tool whose permission is
+        "always_ask", and at each checkpoint.
         Errors: BadInput, SandboxUnavailable, StoreError; nothing was created then.
         """
         parts = self.parts
@@ -218,15 +231,17 @@ class Podium:
             needs=ready.needs,
             program=program(),
             at=Moment(parts.clock.now(), self._new_id),
+            input=ready.input,
         )
         epoch = await parts.store.create(new)
         driver = Driver(parts, ready.bound, state, epoch=epoch, head=len(new.drafts))
-        return self._drive(driver, ready.bind_to, schema=agent.output_schema, takes_over=False, approve=approve)
+        schema = agent if isinstance(agent, Workflow) else agent.output_schema
+        return self._drive(driver, ready.bind_to, schema=schema, takes_over=False, approve=approve)
 
     async def check(
         self,
-        agent: Agent,
-        task: str | Content,
+        agent: Agent | Workflow,
+        task: Any,
         *,
         workdir: Path | str | None = None,
         mounts: Sequence[Mount] = (),
@@ -244,8 +259,8 @@ class Podium:
 
     async def _made_ready(
         self,
-        agent: Agent,
-        task: str | Content,
+        agent: Agent | Workflow,
+        task: Any,
         workdir: Path | str | None,
         mounts: Sequence[Mount],
         models: Mapping[str, Model] | None,
@@ -254,26 +269,43 @@ class Podium:
         limits: SessionLimits | None,
         concurrency: Concurrency | None,
     ) -> "_Ready":
-        """All that a session of the agent is made of. Errors: as `start`."""
+        """All that a session of the agent, or of the workflow, is made of. Errors: as `start`."""
         limits, concurrency = limits or SessionLimits(), concurrency or Concurrency()
+        workflow = agent if isinstance(agent, Workflow) else None
         check_kinds(agent, mounts, limits, concurrency)
-        content = checked_content(task, "task")
-        tools: dict[tuple[str, str], Tool] = {}
-        definition, definitions = pinned(agent, limits, tools)
         given = {**self._models, **check_models(models or {})}
-        needs = list(needs_of(definitions.values(), given))
+        tools: dict[tuple[str, str], Tool] = {}
+        input: JSON = None
+        if isinstance(agent, Workflow):
+            input = checked_input(agent, task)
+            content = text(input_text(input))
+            definition = primary_of(agent)
+            definitions = {definition.version: definition}
+            pins = Pins(limits.depth, tools)
+            agents = pins.named_by(agent)
+        else:
+            content = checked_content(task, "task")
+            definition, definitions = pinned(agent, limits, tools)
+            agents = definitions
+        needs = list(needs_of(agents.values(), given))
+        if workflow is not None:
+            needs = needs_of_workflow(workflow, needs)
         if rehearsal is not None:
             needs = [need for need in needs if not need.startswith("model:")]
             needs.append(need_of_rehearsal(rehearsal, rehearsal_folder or Path.cwd()))
         settings = checked_settings(workdir, mounts, limits, concurrency)
         session = self._new_id("sesn")
 
-        async def bind_to(agents: Mapping[str, Definition]) -> Bound:
+        async def bind_these(agents: Mapping[str, Definition]) -> Bound:
             return await self._bind(agents, needs, given, tools, settings, session)
 
-        bound = await bind_to(definitions)
-        settings = _priced(definitions, settings, bound)
-        return _Ready(session, definition, definitions, content, settings, needs, bound, bind_to)
+        async def bind_to(agents: Mapping[str, Definition]) -> Bound:
+            bound = await bind_these(agents)
+            return bound if workflow is None else with_program(bound, workflow, pins, bind_these, lambda: settings)
+
+        bound = await bind_to(agents)
+        settings = _priced(agents, settings, bound)
+        return _Ready(session, definition, definitions, content, settings, needs, bound, bind_to, input)
 
     async def open_session(
         self,
@@ -321,7 +353,7 @@ class Podium:
         await self._notice(session)
         return session
 
-    async def run(self, agent: Agent, task: str | Content, **how: Any) -> RunResult:
+    async def run(self, agent: Agent | Workflow, task: Any, **how: Any) -> RunResult:
         """Start a session (see `start`) and wait for its end."""
         return await (await self.start(agent, task, **how)).result()
 
@@ -333,11 +365,14 @@ class Podium:
         models: Mapping[str, Model] | None = None,
         accept_changed: bool = False,
         approve: Approve | None = None,
+        workflow: Workflow | None = None,
+        imports: bool = True,
     ) -> Run:
-        """Go on with a session from its last record.
+        """Go on with a session from its last record; with a failed run of a workflow from the call that failed.
 
-        Shape: `agents` bring the Python functions that the session's agents use as tools; `models` the models it was
-        started with. `accept_changed` takes a rehearsal file that has changed since. A session that only waits for
+        Shape: `workflow` is the one that the session runs; without it the file it was started from is run, if it
+        `imports`. `agents` bring the Python functions that the session's agents use as tools; `models` the models it
+        was started with. `accept_changed` takes a rehearsal file that has changed since. A session that only waits for
         approval is taken up with `approve` alone, which is asked.
         Errors: NotFound; Owned if a live process drives it; NeedsUnmet naming what is missing and the program that has
         it; BadInput if there is nothing to go on with.
@@ -345,30 +380,42 @@ class Podium:
         parts = self.parts
         row = await parts.store.session(session)
         waits = row.facts.stop_reason is not None and row.facts.stop_reason.type == "requires_action"
-        if not row.is_unfinished and not (waits and approve is not None):
+        if not (row.is_unfinished or row.has_failed_run or (waits and approve is not None)):
             raise BadInput(_nothing_to_resume(row, waits=waits))
+        if workflow is not None and not row.is_workflow:
+            raise BadInput(f"session {session} runs no workflow; resume it without one")
         agents, tools = tuple(agents), dict[tuple[str, str], Tool]()
         for agent in agents:
             pin(agent, lambda tool, where: describe(tool, where, tools))
         left = parts.shelf.look(session, row.epoch)
+        is_bound = left is not None and not (agents or models or accept_changed or workflow)
+        if row.is_workflow:
+            kept = workflow_of(left.bound) if left is not None and is_bound else None
+            workflow = kept or workflow_for(row, workflow, imports=imports)
         state = left.state if left is not None else (await read_state(parts, session))[0]
         given = {**self._models, **check_models(models or {})}
         needs, resumer, settings = row.needs, row.program, state.settings
 
-        async def bind_to(agents: Mapping[str, Definition]) -> Bound:
+        async def bind_these(agents: Mapping[str, Definition]) -> Bound:
             return await self._bind(
                 agents, needs, given, tools, settings, session, resumer=resumer, changed=accept_changed
             )
 
-        is_bound = left is not None and not (agents or models or accept_changed)
+        async def bind_to(agents: Mapping[str, Definition]) -> Bound:
+            if workflow is None:
+                return await bind_these(agents)
+            pins = Pins(settings.depth, tools)
+            bound = await bind_these(pins.named_by(workflow))
+            return with_program(bound, workflow, pins, bind_these, lambda: settings)
+
         bound = left.bound if left is not None and is_bound else await bind_to(state.team())
-        schema = next((agent.output_schema for agent in agents if agent.name == row.agent_name), None)
+        schema = workflow or next((agent.output_schema for agent in agents if agent.name == row.agent_name), None)
         if row.paused and row.facts.status != "idle":
             # The process before did not live to take its interrupt: that comes first, and then it goes on.
             driver = await self._take_up(session, bound, bind_to)
             await self._drive(driver, bind_to, schema=schema, takes_over=True).result()
             row = await parts.store.session(session)
-        if row.paused:
+        if row.paused or (row.has_failed_run and row.facts.status == "idle"):
             await parts.store.admit(session, Resume())
         driver = await self._take_up(session, bound, bind_to)
         return self._drive(driver, bind_to, schema=schema, takes_over=True, approve=approve)
@@ -382,7 +429,8 @@ class Podium:
                 state, head = await read_state(self.parts, session)
             else:
                 state, head = left.state, await fold_on(self.parts, left.state, left.head)
-            if not (team := state.team()).keys() <= set(bound.agents):
+            # A workflow's agents are bound as it calls them.
+            if bound.program is None and not (team := state.team()).keys() <= set(bound.agents):
                 bound = await bind_to(team)
         except BaseException:  # nobody drives it now, so it must not count as driven
             if left is not None:
@@ -600,6 +648,7 @@ class _Ready(NamedTuple):
     needs: list[str]
     bound: Bound
     bind_to: BindTo
+    input: JSON
 
 
 def pinned(
@@ -624,7 +673,8 @@ def _priced(definitions: Mapping[str, Definition], settings: SessionSettings, bo
     check_prices(definitions.values(), settings, bound)
     return msgspec.structs.replace(
         settings,
-        has_prices=all(facts.price is not None for facts in bound.facts.values()),
+        # What a workflow calls that names no agents is not known yet.
+        has_prices=bool(bound.facts) and all(facts.price is not None for facts in bound.facts.values()),
         context_windows=windows_of(definitions, bound),
     )
 
@@ -638,8 +688,8 @@ def _nothing_to_resume(row: SessionRow, *, waits: bool) -> str:
 # --- one call each -----------------------------------------------------------------------------------
 
 
-async def run(agent: Agent, task: str | Content, *, data: Path | str = DATA, **how: Any) -> RunResult:
-    """Run the agent on the task to its end, and return what came of it.
+async def run(agent: Agent | Workflow, task: Any, *, data: Path | str = DATA, **how: Any) -> RunResult:
+    """Run the agent on the task, or the workflow on its input, to its end, and return what came of it.
 
     Shape: `how` as in `Podium.start`: workdir, mounts, models, rehearsal, limits, concurrency.
     Errors: BadInput, SandboxUnavailable, StoreError. Why a session stopped is data: see `RunResult.stop_reason`.
@@ -648,7 +698,7 @@ async def run(agent: Agent, task: str | Content, *, data: Path | str = DATA, **h
         return await podium.run(agent, task, **how)
 
 
-def run_sync(agent: Agent, task: str | Content, *, data: Path | str = DATA, **how: Any) -> RunResult:
+def run_sync(agent: Agent | Workflow, task: Any, *, data: Path | str = DATA, **how: Any) -> RunResult:
     """`run`, for programs without an event loop.
 
     Errors: BadInput inside one, such as a notebook's.
@@ -659,8 +709,8 @@ def run_sync(agent: Agent, task: str | Content, *, data: Path | str = DATA, **ho
     return asyncio.run(run(agent, task, data=data, **how))
 
 
-async def stream(agent: Agent, task: str | Content, *, data: Path | str = DATA, **how: Any) -> AsyncIterator[Record]:
-    """Run the agent on the task; the session's records, as they are committed. Leaving early lets the session go."""
+async def stream(agent: Agent | Workflow, task: Any, *, data: Path | str = DATA, **how: Any) -> AsyncIterator[Record]:
+    """Run the agent or the workflow; the session's records, as they are committed. Leaving early lets it go."""
     async with Podium(data) as podium:
         records = (await podium.start(agent, task, **how)).records()
         async with aclosing(records):
@@ -675,11 +725,12 @@ async def resume(
     models: Mapping[str, Model] | None = None,
     accept_changed: bool = False,
     approve: Approve | None = None,
+    workflow: Workflow | None = None,
     data: Path | str = DATA,
 ) -> RunResult:
     """Go on with an unfinished session (see `Podium.resume`) to its end."""
     async with Podium(data) as podium:
         run = await podium.resume(
-            session_id, agents=agents, models=models, accept_changed=accept_changed, approve=approve
+            session_id, agents=agents, models=models, accept_changed=accept_changed, approve=approve, workflow=workflow
         )
         return await run.result()

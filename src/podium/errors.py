@@ -5,26 +5,31 @@
     │   ├── UnknownName     a name that is not there; the message names the nearest right one
     │   ├── CyclicRoster    agents that may call each other in a circle
     │   ├── NeedsUnmet      a session needs functions or models this program has not given
-    │   └── NoPrice         a limit in dollars over models whose price nobody knows
+    │   ├── NoPrice         a limit in dollars over models whose price nobody knows
+    │   └── WorkflowChanged a workflow does not make the calls that were recorded of it
     ├── StoreError          the log could not be read or written
     │   ├── StoreDown       cannot be reached, locked, full, read-only; nothing was written
     │   ├── StoreCorrupt    the file is damaged, or newer than this version
     │   ├── Fenced          a newer driver has claimed the session; this one must stop
     │   └── Refused         an append or an input that the log's rules do not allow; nothing was written
-    │       └── Owned       another live process drives the session
+    │       ├── Owned       another live process drives the session
+    │       └── RunOpen     a workflow run of the session has not ended
     ├── Conflict            the thing was changed meanwhile, or exists: look at it again
     │   ├── KeyReused       an Idempotency-Key of another request; a BadInput too
     │   └── Answered        a call that asked was answered before; a Refused too
     ├── NotFound            no such session, thread or definition for this caller
     ├── SandboxUnavailable  no sandbox passed its self-test; tools that need one are refused
-    └── ModelFailed         a model call that gave no reply
+    ├── ModelFailed         a model call that gave no reply
+    └── CallFailed          a call of a workflow gave no result; raised in the workflow
+        ├── Denied          a person said no at a checkpoint
+        └── JoinFailed      too many calls of a gather failed for its rule to be met
 
 Why a session stopped is data (a stop reason), not an exception.
 """
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from podium.core.events import Usage
@@ -75,6 +80,10 @@ class NoPrice(BadInput):
     """A limit in dollars could not be kept: the price of a model is not known."""
 
 
+class WorkflowChanged(BadInput):
+    """A workflow that is resumed does not make the calls that were recorded; nothing was done, nothing is lost."""
+
+
 class StoreError(PodiumError):
     """The log could not be read or written."""
 
@@ -108,6 +117,10 @@ class Owned(Refused):
     """Another live process drives the session; the text names it."""
 
 
+class RunOpen(Refused):
+    """A workflow run of the session has not ended: it, and what belongs to it, cannot be put away."""
+
+
 class Conflict(PodiumError):
     """What was to be changed is not what the caller saw, or exists already. Nothing was written; look at it again."""
 
@@ -131,6 +144,47 @@ class NotFound(PodiumError):
 
 class SandboxUnavailable(PodiumError):
     """No sandbox kept its promises on this machine. Tools that need one are refused; the text has the remedy."""
+
+
+CallEnd = Literal["failed", "cancelled", "timed_out", "over_budget", "unknown", "denied"]
+
+
+class CallFailed(PodiumError):
+    """A call of a workflow gave no result. Where nobody catches it, it ends the run, which can be resumed there.
+
+    Shape: `end` is how it ended: "failed", "timed_out" or "over_budget" at a limit, "unknown" for a function whose
+    process ended while it ran, "denied" by a person, "cancelled" if its result was not needed any more. `name` is that
+    of the call, `reason` why; `partial` is what an agent that met a limit had by then; `thread_id` where it worked.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        end: CallEnd,
+        name: str = "",
+        reason: str = "",
+        partial: str = "",
+        thread_id: str = "",
+        keys: Iterable[str] = (),
+    ) -> None:
+        super().__init__(message)
+        self.end: CallEnd = end
+        self.name = name
+        self.reason = reason
+        self.partial = partial
+        self.thread_id = thread_id
+        self.keys = frozenset(keys)  # the places of the calls in the program
+
+
+class Denied(CallFailed):
+    """A person said no at a checkpoint; `reason` is what they gave."""
+
+
+class JoinFailed(CallFailed):
+    """Too many calls of a gather failed for its rule to be met. `gathered` has what came, and what is missing."""
+
+    gathered: Any = None
 
 
 ModelFailure = Literal["failed", "refused", "rate_limited", "overloaded", "transient", "too_long"]

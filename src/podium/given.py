@@ -11,6 +11,7 @@ from podium.core.facts import SessionSettings
 from podium.core.opening import settings_of
 from podium.core.ports import Mount
 from podium.errors import BadInput
+from podium.workflows.workflow import Workflow
 
 
 def checked_content(value: Any, what: str) -> Content:
@@ -31,8 +32,8 @@ def checked_content(value: Any, what: str) -> Content:
 
 def check_kinds(agent: Any, mounts: Any, limits: Any, concurrency: Any) -> None:
     """Refuse what is none of these. Errors: BadInput."""
-    if not isinstance(agent, Agent):
-        raise BadInput(f"the first argument is an Agent(...), not {agent!r:.80}")
+    if not isinstance(agent, Agent | Workflow):
+        raise BadInput(f"the first argument is an Agent(...) or a workflow, not {agent!r:.80}")
     if not isinstance(mounts, list | tuple) or not all(isinstance(mount, Mount) for mount in mounts):
         raise BadInput(f"mounts is a list of Mount(path, at='/source'), not {mounts!r:.80}")
     if not isinstance(limits, SessionLimits):

@@ -1,7 +1,8 @@
 """What a session needs of the process that drives it, and how the process meets it.
 
 Shape: a need is "tool:AGENT/NAME" (a Python function), "model:NAME" (an object passed by `models=`), or
-"rehearsal:FILE:FUNCTION@SHA256" ("rehearsal:generated@SEED"), which answers for every model.
+"rehearsal:FILE:FUNCTION@SHA256" ("rehearsal:generated@SEED"), which answers for every model; or
+"workflow:PLACE:NAME@SHA256", which drives the primary thread (see `podium.flows`).
 """
 
 import sys
@@ -92,6 +93,8 @@ def needs_of(definitions: Iterable[Definition], models: Mapping[str, Model]) -> 
     """What a session of these agents needs of its program: its Python tools, and those models that were passed in."""
     needs: dict[str, None] = {}
     for definition in definitions:
+        if definition.program:
+            continue
         if definition.model in models:
             needs[f"model:{definition.model}"] = None
         for spec in definition.tools:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, aclosing
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -11,15 +12,63 @@ from typing import Any
 from podium.approvals import Approval, Approve, Asking, waiting
 from podium.core.content import Content
 from podium.core.events import AgentToolUse, SessionError, StopReason, Usage
+from podium.core.json import JSON
 from podium.core.ports import Interrupt, SendMessage
 from podium.core.records import Record
 from podium.core.rows import ThreadRow
 from podium.core.session import SessionState
 from podium.engine.driver import Driver
 from podium.engine.hub import Preview
-from podium.errors import Owned
+from podium.errors import BadInput, Owned
 from podium.given import checked_content
 from podium.store.sqlite import read_log
+from podium.workflows.workflow import Workflow
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallMade:
+    """A call of a workflow.
+
+    Shape: `key` is its place in the program, `kind` "agent", "function" or "checkpoint". `outcome` is "done", "failed",
+    "limit", "denied", "unknown" or "stopped" with the `reason`, "" if it is open. `thread_id` is "" without one.
+    Units: `seconds` from when it was asked for until it was over, `usage` in tokens, `cost_usd` at list price.
+    """
+
+    key: str
+    kind: str
+    name: str
+    phase: str
+    outcome: str
+    reason: str
+    attempt: int
+    thread_id: str
+    seconds: float | None
+    usage: Usage
+    cost_usd: Decimal
+
+
+def calls_of(state: SessionState) -> tuple[CallMade, ...]:
+    """The calls of the session's workflow, in the order in which they were first made."""
+    run = state.run
+    made = []
+    for step in run.steps.values() if run is not None else ():
+        thread = state.threads.get(step.thread or "")
+        below = list(state.below(thread)) if thread is not None else []
+        call = CallMade(
+            key=step.key,
+            kind=step.kind,
+            name=step.name,
+            phase=step.phase,
+            outcome=step.outcome,
+            reason=step.reason if step.outcome != "done" else "",
+            attempt=step.attempt,
+            thread_id=step.thread or "",
+            seconds=None if step.ended_at is None else (step.ended_at - step.asked_at).total_seconds(),
+            usage=sum((each.usage for each in below), Usage()),
+            cost_usd=thread.usd if thread is not None else Decimal(0),
+        )
+        made.append(call)
+    return tuple(made)
 
 
 class RunResult:
@@ -28,7 +77,8 @@ class RunResult:
     Shape: `output` is the structured output (an instance of the output_schema, if that is a Pydantic model) or the last
     words as text; `stop_reason` is "end_turn" if the work is done, "budget_reached" at a limit, "retries_exhausted" if
     it failed and "refusal" if the model refused (`error` says why), "requires_action" if `waiting` has calls that wait
-    for approval; `paused` after an interrupt. `threads` holds every thread, the primary first.
+    for approval; `paused` after an interrupt. `threads` holds every thread, the primary first. Of a workflow, `output`
+    is what it returned, None if it has not, and `calls` has a row for each call it made.
     Units: `usage` in tokens and `cost_usd` in dollars at list price, over all threads, as far as prices are known.
     """
 
@@ -47,11 +97,23 @@ class RunResult:
                     self.output = schema.model_validate(main.output)
                 except ValueError as refusal:  # a validator of its own, which the JSON Schema does not say
                     self.error = f"the output fits the schema, but not {schema.__name__}: {refusal}"
+        if state.run is not None:
+            self._read_run(state.run.output, schema)
+        self.calls: tuple[CallMade, ...] = calls_of(state)
         self.usage: Usage = state.usage
         self.cost_usd: Decimal = state.usd
         self.waiting: tuple[Approval, ...] = tuple(waiting(state))
         self.threads: tuple[ThreadRow, ...] = tuple(thread.row() for thread in state.threads.values())
         self._folder = folder
+
+    def _read_run(self, output: JSON, schema: Any) -> None:
+        """What the workflow returned, as its annotation says."""
+        self.output = output
+        if output is not None and isinstance(schema, Workflow):
+            try:
+                self.output = schema.returned(output)
+            except BadInput as refusal:
+                self.error = str(refusal)
 
     @cached_property
     def records(self) -> list[Record]:

@@ -133,7 +133,7 @@ class Serving:
             self._waiting.add(session)
             return
         try:
-            run = await self._podium.resume(session)
+            run = await self._podium.resume(session, imports=False)
         except Owned:  # in the last moment
             self._waiting.add(session)
             return

@@ -18,7 +18,7 @@ Ask = Callable[[SessionState], list[InputRequest]]
 
 def allows(call: OpenCall) -> bool:
     """Whether a person lets the call happen."""
-    return not str(call.input.get("key", "")).startswith("no")
+    return not str(call.input.get("key", call.input.get("description", ""))).startswith("no")
 
 
 def answer(played: Played, lab: Lab) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
-from podium import Agent, SessionLimits
+from podium import Agent, SessionLimits, Workflow
 from tests.crash.stage import Stage
 from tests.lab.lab import Act
 
@@ -18,16 +19,17 @@ class Play:
     Shape: `is_repeatable` if all its tools are idempotent and its end depends on no clock and no person: then it ends
     the same however often it is killed. A person who finds it idle answers a call that asks: with "no" at the head of
     its key it is denied; one who finds it stopped at its budget raises that to `raised_to` dollars. `caps` are the
-    limits in dollars by agent, "" the session's own.
+    limits in dollars by agent, "" the session's own. `returns` is what a workflow always comes to.
     """
 
     lab: Stage
-    lead: Agent
+    lead: Agent | Workflow
     acts: Sequence[Act] = ()
     limits: SessionLimits | None = None
     is_repeatable: bool = False
     raised_to: int | None = None
     caps: dict[str, Decimal] = field(default_factory=dict)
+    returns: Any = None
 
 
 def slowly(build: Build) -> Build:

@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from podium.core.definitions import Definition
 from podium.core.events import (
+    AgentToolResult,
     AgentToolUse,
     ModelRequestStart,
     SessionUpdated,
@@ -19,11 +20,17 @@ from podium.core.facts import (
     AttemptFailed,
     BudgetReserved,
     BudgetSettled,
+    CheckpointAnswered,
     ContextSummarized,
+    DelegationClosed,
     ModelReplied,
+    StepAsked,
+    StepEnded,
+    StepWithdrawn,
     ToolStarted,
+    WorkflowFailed,
 )
-from podium.core.records import Record, is_queued
+from podium.core.records import Record, answers, is_queued
 from podium.core.session import SessionState
 from tests.lab.world import Effect
 
@@ -97,6 +104,32 @@ def money_violations(
             wrong.append(f"at record {record.seq} spent or set aside are {over} of {held}")
     if state.status == "idle" and state.reserved_usd:
         wrong.append(f"at the end {state.reserved_usd} are still set aside")
+    return wrong
+
+
+def workflow_violations(records: Sequence[Record]) -> list[str]:
+    """Calls of a workflow that were made again though they had come to an end, or while they were open."""
+    wrong = []
+    key_of: dict[str, str] = {}
+    standing: dict[str, str] = {}
+    cut: set[str] = set()  # withdrawn: what follows is told to nobody
+    for record in records:
+        event = record.event
+        if isinstance(event, StepAsked):
+            if standing.get(event.key, "again") != "again":
+                wrong.append(f"record {record.seq} makes call {event.key} anew, which is {standing[event.key]}")
+            key_of[event.call], standing[event.key] = event.key, "open"
+        elif isinstance(event, StepWithdrawn):
+            cut.add(event.key)
+        elif isinstance(event, WorkflowFailed):
+            standing |= dict.fromkeys(event.again, "again")
+        elif isinstance(event, CheckpointAnswered):
+            standing[event.key] = "over"
+        elif (call := answers(event)) in key_of:
+            key = key_of[call]
+            is_cut = isinstance(event, StepEnded | DelegationClosed) and event.outcome in ("interrupted", "stopped")
+            is_closed = isinstance(event, AgentToolResult) and standing[key] != "over"
+            standing[key] = "again" if (is_cut or is_closed) and key not in cut else "over"
     return wrong
 
 

@@ -23,6 +23,9 @@ class Stage(Lab):
         super().__init__(commit_s=commit_s, **lines)
         self.known = known or {}
 
+    def facts_of(self, model: str) -> ModelFacts:
+        return self.known.get(model, ModelFacts())
+
     def _play(self, process: Process, began: Coroutine[Any, Any, Live | None], acts: Sequence[Act]) -> Played:
         async def informed() -> Live | None:
             live = await began

@@ -17,7 +17,13 @@ from podium.engine.recover import MOST_ATTEMPTS, UNKNOWN_OUTCOME
 from tests.crash.play import Build, Play, slowly
 from tests.crash.plays import ALL, interrupt, small
 from tests.crash.points import essence, killed_at
-from tests.crash.rules import approval_violations, attempt_violations, money_violations, repetitions
+from tests.crash.rules import (
+    approval_violations,
+    attempt_violations,
+    money_violations,
+    repetitions,
+    workflow_violations,
+)
 from tests.lab.log import Played
 
 STRIDE = 11  # of the quick subset that runs with all tests
@@ -31,7 +37,11 @@ def verify(play: Play, played: Played, deaths: list[str]) -> None:
     wrong += approval_violations(log, played.effects)
     wrong += attempt_violations(log)
     wrong += money_violations(state.id, state.definitions, log, play.caps)
+    wrong += workflow_violations(log)
     assert not wrong, f"killed {deaths}: {wrong}"
+    if play.returns is not None:
+        assert state.run is not None
+        assert state.run.output == play.returns, deaths
     attempts = Counter(record.event.call for record in log if isinstance(record.event, ToolStarted))
     results = Counter(answers(record.event) for record in log if answers(record.event) is not None)
     assert set(results.values()) <= {1}

@@ -8,11 +8,12 @@ The same lab may play on with `resume` after its process was killed or let the s
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from podium.core.content import text
-from podium.core.definitions import Agent, Concurrency, SessionLimits, pin
+from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits, pin
 from podium.core.facts import SessionSettings
 from podium.core.moment import Moment
 from podium.core.money import ModelFacts
@@ -36,9 +37,11 @@ from podium.engine.bound import Bound
 from podium.engine.driver import Driver, read_state
 from podium.engine.limiter import Limiter
 from podium.engine.parts import Parts
+from podium.flows import Pins, checked_input, input_text, primary_of, with_program
 from podium.needs import describe
 from podium.running import Run, RunResult
 from podium.store.memory import MemoryStore
+from podium.workflows.workflow import Workflow
 from tests.invariants import check
 from tests.lab.cast import ClientTool, PlainTool, Script
 from tests.lab.log import Played
@@ -197,8 +200,10 @@ class Process:
         if tasks := asyncio.all_tasks(self.loop):
             raise Stuck(f"these do not end when they are cancelled: {tasks}")
 
-    async def start(self, agent: Agent, task: str, settings: SessionSettings) -> Live:
+    async def start(self, agent: Agent | Workflow, task: Any, settings: SessionSettings) -> Live:
         tools: dict[tuple[str, str], Tool] = {}
+        if isinstance(agent, Workflow):
+            return await self._start_workflow(agent, task, settings, tools)
         definition, definitions = pin(
             agent, lambda tool, where: tool.spec if isinstance(tool, ClientTool) else describe(tool, where, tools)
         )
@@ -210,31 +215,64 @@ class Process:
         epoch = await self.store.create(new)
         return self._drive(state, epoch, len(new.drafts), takes_over=False)
 
+    async def _start_workflow(
+        self, workflow: Workflow, input: Any, settings: SessionSettings, tools: dict[tuple[str, str], Tool]
+    ) -> Live:
+        definition = primary_of(workflow)
+        given = checked_input(workflow, input)
+        at = Moment(self.clock.now(), self.world.new_id)
+        state, new = open_session(
+            SESSION,
+            definition,
+            {definition.version: definition},
+            input_text(given),
+            settings=settings,
+            needs=[workflow.need],
+            program="",
+            at=at,
+            input=given,
+        )
+        self._lab.tools, self._lab.workflow = tools, workflow
+        epoch = await self.store.create(new)
+        return self._drive(state, epoch, len(new.drafts), takes_over=False)
+
     async def resume(self, *, looks: bool = True) -> Live | None:
         """As the library does it: None if the session is finished; it `looks` before it claims."""
         row = await self.store.session(SESSION)
-        if looks and not row.is_unfinished:
+        if looks and not (row.is_unfinished or (self._lab.resumes_failed and row.has_failed_run)):
             return None
-        if row.paused and row.facts.status == "idle":
+        if (row.paused or row.has_failed_run) and row.facts.status == "idle":
             await self.store.admit(SESSION, Resume())
         epoch = await self.store.claim(SESSION)
         state, head = await read_state(self.parts, SESSION)
         return self._drive(state, epoch, head, takes_over=True)
 
     def _drive(self, state: SessionState, epoch: int, head: int, *, takes_over: bool) -> Live:
-        models = dict.fromkeys({definition.model for definition in state.definitions.values()}, self._lab.model)
-        bound = Bound(
-            models={name: FusedModel(model, self.world, self.fuse) for name, model in models.items()},
-            tools={key: FusedTool(tool, self.fuse) for key, tool in self._lab.tools.items()},
-            facts=dict.fromkeys(models, self._lab.facts),
-        )
+        bound = self._bound(state.definitions)
+        if (workflow := self._lab.workflow) is not None:
+
+            async def bind_these(agents: Mapping[str, Definition]) -> Bound:
+                return self._bound(agents)
+
+            pins = Pins(state.settings.depth, self._lab.tools)
+            bound = with_program(replace(bound, agents=()), workflow, pins, bind_these, lambda: state.settings)
+            bound = replace(bound, is_rehearsed=self._lab.is_rehearsed)
         caps = {f"model:{name}": most for name, most in state.settings.model_calls.items()}
         caps |= {f"provider:{name}": most for name, most in state.settings.provider_calls.items()}
         if state.settings.session_calls is not None:
             caps[f"session:{state.id}"] = state.settings.session_calls
         self.parts.limiter.cap(caps)
         driver = Driver(self.parts, bound, state, epoch=epoch, head=head)
-        return Live(self, Run(driver, Path(), schema=None, caps=caps, takes_over=takes_over), driver)
+        return Live(self, Run(driver, Path(), schema=self._lab.workflow, caps=caps, takes_over=takes_over), driver)
+
+    def _bound(self, agents: Mapping[str, Definition]) -> Bound:
+        models = dict.fromkeys({definition.model for definition in agents.values()}, self._lab.model)
+        return Bound(
+            models={name: FusedModel(model, self.world, self.fuse) for name, model in models.items()},
+            tools={key: FusedTool(tool, self.fuse) for key, tool in self._lab.tools.items()},
+            agents=tuple(agents),
+            facts={name: self._lab.facts_of(name) for name in models},
+        )
 
 
 class Lab:
@@ -260,7 +298,10 @@ class Lab:
         self.commit_s = commit_s
         self.facts = facts or ModelFacts()
         self.chance = chance
-        self.tools: Mapping[tuple[str, str], Tool] = {}
+        self.tools: dict[tuple[str, str], Tool] = {}
+        self.workflow: Workflow | None = None
+        self.resumes_failed = False  # whether a process takes up a workflow that ended in an error
+        self.is_rehearsed = False  # whether workflows are checked as in a rehearsal
         self.sandboxes: Sandboxes
         self.watch = Watch(self.world.log)
         self.before_commit: Callable[..., None] = lambda append: None
@@ -270,10 +311,14 @@ class Lab:
         """A plain tool of this world; `how` as in PlainTool."""
         return PlainTool(name, self.world, **how)
 
+    def facts_of(self, model: str) -> ModelFacts:
+        """What is known of a model."""
+        return self.facts
+
     def run(
         self,
-        agent: Agent,
-        task: str = "go",
+        agent: Agent | Workflow,
+        task: Any = "go",
         *,
         acts: Sequence[Act] = (),
         limits: SessionLimits | None = None,

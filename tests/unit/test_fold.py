@@ -26,6 +26,7 @@ from podium.core.steps import (
     Finish,
     Lift,
     Limited,
+    RunProgram,
     RunTools,
     Stop,
     Wait,
@@ -135,7 +136,7 @@ class World:
                 self.play.returns(thread, ready[number % len(ready)].id)
             case Correct() | Finish() | EndWaits() | Detach() | Warn() | Lift() | Stop():
                 self.play.moves(thread)
-            case Wait():
+            case Wait() | RunProgram():
                 pass
 
     def end_turn(self) -> None:

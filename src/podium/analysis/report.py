@@ -140,4 +140,5 @@ def report(trace: Trace, until: datetime) -> dict[str, JSON]:
             for it in trace.takeovers
         ],
         "rests": [stretch(interval) for interval in trace.rests],
+        "workflow": trace.flow.report(start) if trace.flow.runs else None,
     }

@@ -20,7 +20,8 @@ class ThreadTrace:
     turn ended, a delegation's outcome or the primary's stop reason; "" while it works, waits for a person, or waits to
     try again. `tasks` counts how often it was set to work. `open` are the effects under way; a call to another agent is
     none. `asks` are the ids of the calls, its own or of threads below, whose answers it is idle for. `given` is what
-    its parent called it with. `shells_lost` counts those that a take-over did not take.
+    its parent called it with, `called` what a workflow named it, where that is not its agent. `shells_lost` counts
+    those that a take-over did not take.
     """
 
     id: str
@@ -46,6 +47,7 @@ class ThreadTrace:
     context_tokens: int = 0  # what the last call of its model read and wrote
     context_window: int | None = None
     given: dict[str, JSON] = field(default_factory=dict)
+    called: str = ""
     effects: list[Effect] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     since: datetime | None = None
@@ -61,7 +63,11 @@ class ThreadTrace:
 
     @property
     def label(self) -> str:
-        """The agent's name, with a number from its second thread on."""
+        """What it was called, or the agent's name, with a number from its second thread on."""
+        return self.called or self._numbered
+
+    @property
+    def _numbered(self) -> str:
         return self.agent if self.number == 1 else f"{self.agent}#{self.number}"
 
     @property

@@ -13,6 +13,7 @@ from typing import Literal
 from podium.analysis.clients import Clients
 from podium.analysis.cost import Cost
 from podium.analysis.effects import Approval, Effect, Notice, Outcome
+from podium.analysis.flow import FlowTrace
 from podium.analysis.intervals import Interval
 from podium.analysis.thread import ThreadTrace
 from podium.core.content import plain
@@ -87,7 +88,7 @@ class Trace:
     """What a session's records say. `apply` takes them in the order of the log.
 
     Shape: `approvals` are all calls that ever asked a person, `asking` those that wait for an answer now; `clients` has
-    those that its clients run themselves.
+    those that its clients run themselves, `flow` is its workflow.
     """
 
     def __init__(self) -> None:
@@ -108,6 +109,7 @@ class Trace:
         self.approvals: list[Approval] = []
         self.asking: dict[str, Approval] = {}  # by call, the longest waiting first
         self.clients = Clients()
+        self.flow = FlowTrace()
         self.takeovers: list[Takeover] = []
         self.rests: list[Interval] = []  # it was idle until an input woke it, or waited for its first driver
         self.idle_since: datetime | None = None
@@ -164,6 +166,7 @@ class Trace:
         if isinstance(event, ModelRequestStart | ToolStarted | SandboxTested):
             self._before = "crash"  # a driver is at work: one that goes on after a rest does not say so otherwise
         self.clients.apply(record.thread, event, at)
+        self.flow.apply(event, at)
         self.last_at, self.head = at, record.seq
 
     def _apply_to(self, thread: ThreadTrace, event: Event, at: datetime) -> None:
@@ -261,7 +264,11 @@ class Trace:
                     # One that the call itself defined has the model of the thread that called.
                     context_window=self.windows.get(event.agent) if event.definition is None else thread.context_window,
                 )
-                self.batches.setdefault((thread.id, thread.turns), []).append(event.thread)
+                turn = thread.turns
+                if (step := self.flow.steps.get(event.call)) is not None:  # what a workflow calls at once
+                    self.threads[event.thread].called = step.name if step.name != event.agent_name else ""
+                    turn = self.flow.told
+                self.batches.setdefault((thread.id, turn), []).append(event.thread)
             case DelegationDetached() if child is not None:
                 child.is_background = True
             case DelegationClosed() if child is not None:

@@ -17,6 +17,7 @@ from podium.errors import (
     NotFound,
     PodiumError,
     Refused,
+    RunOpen,
     SandboxUnavailable,
     StoreDown,
 )
@@ -90,7 +91,8 @@ def of_error(error: Exception) -> ApiError:
         status = next(status for kind, status in STATUS if isinstance(error, kind))
         # Official clients try a 409 again by themselves, which is of no use here.
         headers = {"x-should-retry": "false"} if status == 409 else {}
-        return ApiError(status, str(error), headers=headers)
+        details = {"error_code": "workflow_run_open"} if isinstance(error, RunOpen) else None
+        return ApiError(status, str(error), headers=headers, details=details)
     return ApiError(500, "the server made a mistake; its log says more, under this request's id")
 
 

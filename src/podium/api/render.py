@@ -144,7 +144,7 @@ def render_thread(row: SessionRow, thread: ThreadRow, agent: dict[str, JSON], no
         "status": thread.status,
         "stats": {**stats, "startup_seconds": 0.0} if has_moved else None,
         "usage": usage,
-        "workflow_run_id": None,
+        "workflow_run_id": thread.workflow_run or None,
         "created_at": written(thread.created_at),
         "updated_at": written(thread.updated_at),
         "archived_at": written(thread.updated_at) if is_over else None,

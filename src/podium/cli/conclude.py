@@ -62,6 +62,8 @@ def conclude(result: Ended, trace: Trace, place: Place, *, json: bool, is_rehear
     tell(unbroken(f"{said} · {', '.join(figure for figure in figures if figure)}"))
     answers = "show" if is_for_client else "approve"
     next_step = {ExitCode.WAITS_FOR_PERSON: answers, ExitCode.INTERRUPTED: "resume" if result.paused else "show"}
+    if trace.flow.status == "error":  # at the call that failed
+        next_step[ExitCode.FAILED] = "resume"
     tell(command(next_step.get(code, "show"), result.session_id, place))
     return code
 
@@ -70,7 +72,14 @@ def _told_result(result: Ended) -> str:
     if isinstance(result.output, str):
         said = printable(result.output.rstrip("\n"))
         return f"{said}\n" if said else ""
-    return msgspec.json.format(msgspec.json.encode(result.output), indent=2).decode() + "\n"
+    return msgspec.json.format(msgspec.json.encode(_plain(result.output)), indent=2).decode() + "\n"
+
+
+def _plain(output: Any) -> Any:
+    """A workflow's result as JSON: it may be any value that has such a form."""
+    from podium.workflows.values import to_json
+
+    return to_json(output, "the result")
 
 
 def result_line(result: Ended, trace: Trace) -> dict[str, object]:
@@ -81,7 +90,7 @@ def result_line(result: Ended, trace: Trace) -> dict[str, object]:
         "stop_reason": result.stop_reason,
         "paused": result.paused,
         "exit_code": int(of_session(result.stop_reason, interrupted=trace.is_interrupted)),
-        "output": result.output,
+        "output": _plain(result.output),
         "error": result.error,
         "threads": len(trace.threads),
         "turns": trace.turns,

@@ -61,6 +61,7 @@ def told(made: Trace, spent: Spending) -> dict[str, object]:
         "session": made.id,
         "rehearsed": made.is_rehearsed,
         "total": spent.total.told(),
+        "phases": rows(_by_phase(made, spent)) if made.flow.phases else [],
         "agents": rows(spent.agents),
         "threads": [
             {
@@ -83,7 +84,9 @@ def bill(made: Trace, spent: Spending) -> Iterator[str]:
     yield one_line(made.title, 100)
     yield made.id
     threads = [(name, spent.threads[thread.id]) for thread, name in branches(made)]
+    phases = _by_phase(made, spent)
     tables = [
+        *([("by phase", _rows(phases.items(), spent.total))] if made.flow.phases else []),
         ("by agent", _rows(spent.agents.items(), spent.total)),
         ("by thread", _rows(threads, spent.total)),
         ("by model", _rows(spent.models.items(), spent.total)),
@@ -101,6 +104,16 @@ def bill(made: Trace, spent: Spending) -> Iterator[str]:
     if notes:
         yield ""
         yield from notes
+
+
+def _by_phase(made: Trace, spent: Spending) -> dict[str, Spent]:
+    """What the calls of each phase of the workflow used up, with all below them."""
+    sums: dict[str, Spent] = {}
+    for step in made.flow.steps.values():
+        if step.thread:
+            phase = step.phase or "(none)"
+            sums[phase] = sums.get(phase, Spent()) + spent.below[step.thread]
+    return sums
 
 
 def _rows(of: Iterable[tuple[str, Spent]], total: Spent) -> list[Row]:

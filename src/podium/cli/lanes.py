@@ -74,7 +74,8 @@ def _summary(made: Trace, now: datetime, width: int) -> list[Text]:
     spent += [made.cost.told] if made.cost.told else []
     spent += ["rehearsed"] if made.is_rehearsed else []
     spent += [seconds(Axis(made, now, 1).length_s)]
-    figures = " · ".join([_standing(made), *spent])
+    phase = [f"phase {one_line(made.flow.phase, 30)}"] if made.flow.phase else []
+    figures = " · ".join([_standing(made), *phase, *spent])
     title = Text(one_line(made.title, width), style="bold")
     between = width - title.cell_len - len(figures)
     return [title.append(" " * between).append(figures, style="not bold")] if between > 1 else [title, Text(figures)]

@@ -32,9 +32,15 @@ from podium.core.facts import (
     DelegationOpened,
     DrivingStarted,
     NoticeSent,
+    PhaseBegun,
     ResultSubmitted,
     SessionPaused,
+    StepAsked,
+    StepEnded,
+    StepWithdrawn,
     ToolStarted,
+    WorkflowFailed,
+    WorkflowOpened,
 )
 from podium.core.records import Record
 
@@ -106,6 +112,11 @@ class Lines:
         self._waiting.clear()
 
 
+def _step(trace: Trace, call: str, key: str) -> str:
+    step = trace.flow.steps.get(call)
+    return one_line(step.name if step is not None else key)
+
+
 def told(trace: Trace, record: Record) -> list[tuple[ThreadTrace, str]]:
     """What a record tells, in words, and of which thread."""
     thread = trace.threads.get(record.thread)
@@ -134,6 +145,20 @@ def told(trace: Trace, record: Record) -> list[tuple[ThreadTrace, str]]:
             return [(thread, _failed(record.event, record.at))]
         case ContextSummarized(messages=messages):
             return [(thread, f"had {count(messages, 'message')} summarized")]
+        case PhaseBegun(name=name):
+            return [(thread, f"begins phase {one_line(name)}")]
+        case StepAsked(kind="function", name=name):
+            return [(thread, f"runs function {one_line(name)}")]
+        case StepEnded(outcome="done", key=key):
+            return [(thread, f"has the result of function {_step(trace, record.event.call, key)}")]
+        case StepEnded(outcome=outcome, key=key, reason=reason):
+            return [(thread, f"function {_step(trace, record.event.call, key)}: {outcome}, {one_line(reason)}")]
+        case StepWithdrawn(key=key):
+            return [(thread, f"needs call {key} no more")]
+        case WorkflowOpened(follows=follows) if follows:
+            return [(thread, "is resumed at what had failed")]
+        case WorkflowFailed(error=error):
+            return [(thread, f"fails: {one_line(error)}")]
         case CorrectionSent(text=text) | NoticeSent(text=text):
             return [(thread, f"is told: {one_line(text)}")]
         case DelegationOpened():

@@ -9,6 +9,7 @@ from podium.analysis.siblings import Batch, batches
 from podium.analysis.spending import spending
 from podium.analysis.trace import ThreadTrace, Trace
 from podium.cli.attempts import attempts_told
+from podium.cli.flow import flow_told
 from podium.cli.text import age, count, one_line, seconds, told_call
 from podium.cli.tree import NAME_WIDTH, WELL, shown, state
 
@@ -28,7 +29,7 @@ def picture(made: Trace, stands: str, until: datetime, width: int, *, most: int 
     yield ""
     yield from _lanes(made, rows, until, width)
     told = batches(made, until)
-    for lines in (_overlaps(made, told), attempts_told(made, until), _troubles(made)):
+    for lines in (flow_told(made, until), _overlaps(made, told), attempts_told(made, until), _troubles(made)):
         if found := list(lines):
             yield ""
             yield from bounded(found, most, for_all)

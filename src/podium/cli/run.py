@@ -4,21 +4,26 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from podium.app import Podium
-from podium.cli.options import Data, Json, ModelOption, TeamArgument
+from podium.cli.options import TEAM, Data, Json, ModelOption
 from podium.cli.teams import loaded_team, whole_task, with_mounts
 from podium.cli.text import DATA, tell
+from podium.cli.workflows import is_workflow, workflow_given
+from podium.errors import BadInput
+
+if TYPE_CHECKING:
+    from podium.team import Team
 
 GENERATED = "generated"
 
 
 def run(
-    team: TeamArgument,
-    task: Annotated[str, typer.Argument(metavar="TASK", help="What the team is to do.")],
+    team: Annotated[Path, typer.Argument(metavar="TEAM", help=f"{TEAM} Or a workflow, FILE.py:NAME.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="What the team is to do, or the workflow's input.")],
     mount: Annotated[
         list[str] | None,
         typer.Option(metavar="PATH:AT[:ro|rw]", help="Show a folder to the agents at AT; read only unless rw."),
@@ -30,6 +35,9 @@ def run(
     rehearse: Annotated[
         bool, typer.Option("--rehearse", help="Make replies up from schemas and rosters; no model is called.")
     ] = False,
+    rehearsal: Annotated[
+        str | None, typer.Option(metavar="FILE.py:FUNCTION", help="Have this script answer for every model.")
+    ] = None,
     turns: Annotated[int | None, typer.Option(help="Stop the session after so many model replies.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Stop it after so many seconds of work.")] = None,
     tokens: Annotated[int | None, typer.Option(help="Stop it after so many tokens.")] = None,
@@ -43,11 +51,14 @@ def run(
     json: Json = False,
     data: Data = DATA,
 ) -> None:
-    """Give a team a task, and watch it work.
+    """Give a team a task, or a workflow its input, and watch it work.
 
+    A workflow's input is a text, or JSON where it takes something else.
     The result is printed on stdout, everything else on stderr. Ctrl-C pauses the session; again, it quits at once.
     With --server the team runs there: Ctrl-C interrupts the session, and it can be told to go on.
     """
+    if is_workflow(team) and (server is not None or model is not None):
+        raise BadInput("a workflow runs here, with the models of its agents: leave --server and --model out")
     raise typer.Exit(
         asyncio.run(
             _run(
@@ -56,7 +67,7 @@ def run(
                 mounts=mount or [],
                 workdir=workdir,
                 model=model,
-                rehearse=rehearse,
+                rehearsal=GENERATED if rehearse else rehearsal,
                 limits={"turns": turns, "seconds": seconds, "tokens": tokens, "usd": usd},
                 json=json,
                 data=data,
@@ -69,6 +80,7 @@ def run(
                     "--mount": bool(mount),
                     "--workdir": workdir is not None,
                     "--rehearse": rehearse,
+                    "--rehearsal": rehearsal is not None,
                     "--turns": turns is not None,
                     "--seconds": seconds is not None,
                     "--tokens": tokens is not None,
@@ -111,7 +123,7 @@ async def _run(
     mounts: list[str],
     workdir: Path | None,
     model: str | None,
-    rehearse: bool,
+    rehearsal: str | None,
     limits: Mapping[str, Any],
     json: bool,
     data: Path,
@@ -119,22 +131,35 @@ async def _run(
     from podium.analysis.trace import Trace
     from podium.cli.follow import conclude, follow
 
-    team = loaded_team(file, model)
-    rehearsal = GENERATED if rehearse else team.rehearsal
+    own = {name: value for name, value in limits.items() if value is not None}
+    if is_workflow(file):
+        what = workflow_given(file, task, mounts=mounts, workdir=workdir, limits=own)
+        what["rehearsal"] = rehearsal
+    else:
+        what = _team_given(loaded_team(file, model), task, mounts, workdir, own)
+    if rehearsal is not None:
+        what |= {"rehearsal": rehearsal, "rehearsal_folder": Path.cwd()}
+    async with Podium(data) as podium:
+        under_way = await podium.start(**what)
+        trace, is_rehearsed = Trace(), what["rehearsal"] is not None
+        result, _ = await follow(under_way, trace, data, json=json, is_rehearsed=is_rehearsed, podium=podium)
+    return conclude(result, trace, data, json=json, is_rehearsed=is_rehearsed)
+
+
+def _team_given(
+    team: "Team", task: str, mounts: list[str], workdir: Path | None, limits: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a session of the team is started with."""
     more = with_mounts(team, mounts)
     if team.coordinator.name in team.origins and not (workdir or team.workdir or more):
         tell("note: it works in a fresh folder. `--mount .:/source` shows it this one, `--workdir .` gives it this one")
-    async with Podium(data) as podium:
-        under_way = await podium.start(
-            team.coordinator,
-            whole_task(team, task),
-            workdir=workdir or team.workdir,
-            mounts=more,
-            rehearsal=rehearsal,
-            rehearsal_folder=team.folder,
-            limits=replace(team.limits, **{name: value for name, value in limits.items() if value is not None}),
-            concurrency=team.concurrency,
-        )
-        trace, is_rehearsed = Trace(), rehearsal is not None
-        result, _ = await follow(under_way, trace, data, json=json, is_rehearsed=is_rehearsed, podium=podium)
-    return conclude(result, trace, data, json=json, is_rehearsed=is_rehearsed)
+    return {
+        "agent": team.coordinator,
+        "task": whole_task(team, task),
+        "workdir": workdir or team.workdir,
+        "mounts": more,
+        "rehearsal": team.rehearsal,
+        "rehearsal_folder": team.folder,
+        "limits": replace(team.limits, **limits),
+        "concurrency": team.concurrency,
+    }

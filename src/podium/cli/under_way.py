@@ -8,7 +8,8 @@ from pathlib import Path
 from podium.analysis.trace import ThreadTrace, Trace
 from podium.cli.text import command, one_line, seconds, told_call
 from podium.cli.tree import NAME_WIDTH
-from podium.core.rows import Owner, SessionRow
+from podium.core.rows import WORKFLOW, Owner, SessionRow
+from podium.workflows.file import place_of
 
 CALL_WIDTH = 60
 
@@ -83,12 +84,16 @@ def _offset(at: datetime, start: datetime | None) -> str:
 
 def how_it_goes_on(row: SessionRow, owner: Owner | None, data: Path) -> str:
     """Who drives an unfinished session, or what resumes it; "" for a finished one."""
-    if not row.is_unfinished:
+    if not row.is_unfinished and not row.has_failed_run:
         return ""
     if owner is not None and row.facts.status != "idle":
         stopped = f", and is stopped: 'kill -CONT {owner.pid}' lets it go on" if owner.state == "stopped" else ""
         return f"process {owner.pid} drives it{stopped}"
     is_rehearsed = any(need.startswith("rehearsal:") for need in row.needs)
+    flow = next((need for need in row.needs if need.startswith(WORKFLOW)), None)
+    if flow is not None and not Path(place_of(flow)[0]).is_file():
+        where = f" ({shlex.quote(row.program)})" if row.program else ""
+        return f"go on with it in the program that started it{where}: podium.resume({row.id!r}, workflow=)"
     own = [need for need in row.needs if need.startswith("tool:") or (need.startswith("model:") and not is_rehearsed)]
     if own:
         where = f" ({shlex.quote(row.program)})" if row.program else ""

@@ -14,11 +14,13 @@ from msgspec.structs import replace
 
 from podium.core.events import (
     PublicEvent,
+    RunStopped,
     SystemMessage,
     UserCustomToolResult,
     UserInterrupt,
     UserMessage,
     UserToolConfirmation,
+    WorkflowRunEnded,
 )
 from podium.core.facts import SessionPaused, SessionResumed
 from podium.core.lifecycle import archive, delete, update
@@ -61,6 +63,10 @@ def admit(view: View, request: InputRequest, at: Moment, later: Sequence[InputRe
     if row.facts.status == "terminated":
         over = "terminated" if row.about.archived_at is None else "archived"
         raise Refused(f"session {row.id} is {over} and takes no more inputs; start a new one")
+    if row.is_workflow and isinstance(request, SendMessage | Instruct):
+        raise Refused(
+            f"session {row.id} runs a workflow, which takes no messages; start a new session with another input"
+        )
     match request:
         case SendMessage():
             return _message(view, request, at)
@@ -75,7 +81,7 @@ def admit(view: View, request: InputRequest, at: Moment, later: Sequence[InputRe
         case GiveResult():
             return _give_result(view, request, at, later)
         case Resume():
-            if not row.paused or row.facts.status != "idle":
+            if not (row.paused or row.has_failed_run) or row.facts.status != "idle":
                 raise Refused(f"session {row.id} is not paused, so there is nothing to resume")
             at.private(primary.id, SessionResumed())
             return None, wake(view, [primary], at)
@@ -122,6 +128,10 @@ def _interrupt(view: View, request: Interrupt, at: Moment) -> Admitted:
         raise Refused(f"thread {named.id} ({named.agent_name}) is terminated; there is nothing to interrupt")
     if named is not None and request.pause:
         raise Refused("one thread cannot be paused; interrupt it, or pause the whole session")
+    if named is not None and named.workflow_run:  # Source: contract D.4: it stops nothing
+        event = UserInterrupt(id=at.event_id(), processed_at=at.now, session_thread_id=named.id)
+        at.own(primary.id, event)
+        return event, Changes(row.facts)
     is_idle = row.facts.status == "idle"
     has_open = [thread for thread in view.threads if waits(thread) and (named is None or thread.id == named.id)]
     # In an idle session with nothing open the interrupt is processed as it comes, and closes nothing.
@@ -130,6 +140,12 @@ def _interrupt(view: View, request: Interrupt, at: Moment) -> Admitted:
     event = UserInterrupt(id=at.event_id(), processed_at=at.now if is_moot else None, session_thread_id=thread)
     at.own(primary.id, event)
     changes = wake(view, has_open, at) if has_open else Changes(row.facts)
+    if is_moot and row.facts.open_run and not request.pause:  # of a run that rests until it is resumed
+        ended = WorkflowRunEnded(
+            id=at.event_id(), processed_at=at.now, workflow_run_id=row.facts.open_run, result=RunStopped()
+        )
+        at.own(primary.id, ended)
+        return event, Changes(replace(row.facts, open_run=""))
     if not request.pause or is_moot:
         return event, changes
     at.private(primary.id, SessionPaused())  # behind what wakes it, which ends an earlier pause
@@ -200,7 +216,8 @@ def _answered(view: View, call: CallRow, at: Moment, later: Sequence[InputReques
     # An allowed call runs now. Any other answer has the model go on if it was the last that the thread waited for; the
     # primary may have a message behind it, which it takes while others wait.
     is_last = all(each.state not in ("asks", "client") for each in others)
-    goes_on = runs or not others or (thread.parent is None and is_last)
+    is_told_at_once = thread.parent is None and (is_last or row.is_workflow)  # a workflow goes on with each answer
+    goes_on = runs or not others or is_told_at_once
     if goes_on:
         changes = wake(view, [thread], at)
     elif any(isinstance(each, Confirm | GiveResult) for each in later):

@@ -214,7 +214,8 @@ class Definition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     Shape: `settings` are those of the model that are not the usual: effort, speed, inference_geo. `roster` points to
     other definitions by version, so a definition names its whole team. With `inline` it may define one-off agents as it
-    works; `tools_from` is the name of the agent that did, whose tools these are. `wire` is the agent as the server's
+    works; `tools_from` is the name of the agent that did, whose tools these are. With a `program`, the name of a
+    workflow, its thread calls no model: the workflow drives it. `wire` is the agent as the server's
     API shows it, its roster as references; empty for agents of a program or a team file, and no more than its `type`,
     "inline", for those that such an agent defines.
     Units: limits as in `Limits`.
@@ -236,6 +237,7 @@ class Definition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     settings: dict[str, JSON] = {}
     tools_from: str = ""
     wire: dict[str, JSON] = {}
+    program: str = ""
 
     @property
     def version(self) -> str:

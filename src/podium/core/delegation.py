@@ -3,6 +3,8 @@
 Its agent is one of the roster, or one that the call itself defines.
 """
 
+from msgspec import UNSET
+
 from podium.core.content import text
 from podium.core.definitions import SELF, Definition
 from podium.core.ending import message_events
@@ -37,11 +39,13 @@ class Spawner:
         self._thread = thread
         self._at = at
 
-    def open(self, call: str, tool: str, version: str, given: dict[str, JSON]) -> None:
+    def open(
+        self, call: str, tool: str, version: str, given: dict[str, JSON], limits: CallLimits | None = None
+    ) -> None:
         """Record the child with its first message, or the refusal as the call's result."""
         version = self._resolved(version)
         if not self._refuses(call, self._misfit(tool, version, given)):
-            self._spawn(call, version, given)
+            self._spawn(call, version, given, limits=limits)
 
     def start(self, call: str, tool: str, version: str, given: dict[str, JSON], limits: CallLimits) -> None:
         """Record a child in the background, and its thread as the call's result; or the refusal."""
@@ -84,10 +88,15 @@ class Spawner:
             definition=defined,
         )
         at.private(thread.id, opened)
-        at.on_primary(
-            child, ThreadCreated(id=at.event_id(), processed_at=at.now, session_thread_id=child, agent_name=name)
-        )
         session.fold(at)  # so that the child is there
+        created = ThreadCreated(
+            id=at.event_id(),
+            processed_at=at.now,
+            session_thread_id=child,
+            agent_name=name,
+            workflow_run_id=session.threads[child].workflow_run or UNSET,
+        )
+        at.on_primary(child, created)
         # Source: the Managed Agents API, sections C.7 and D.3: the task comes first in the child's own stream, and in
         # the session's it follows on the child's status.
         sent, received = message_events(thread, session.threads[child], content, at)
@@ -116,6 +125,8 @@ class Spawner:
         if self._thread.depth >= depth:
             return f"limits.depth is {depth}: an agent this deep cannot delegate further. Do the work yourself."
         most = self._session.settings.live_threads
+        if self._thread.definition.program or self._thread.workflow_run:
+            most = None  # Source: the Managed Agents API, section D.3: threads of workflow runs are exempt
         if most is not None and not self._make_room(most):
             return f"limits.live_threads is {most}, and all of them are working. Call again when one has reported."
         return None
@@ -125,7 +136,7 @@ class Spawner:
         living = [
             thread
             for thread in self._session.threads.values()
-            if thread.parent is not None and thread.status != "terminated"
+            if thread.parent is not None and thread.status != "terminated" and not thread.workflow_run
         ]
         if len(living) < most:
             return True

@@ -14,7 +14,7 @@ A child in the background answers no call: its report, partial result, failure o
 its next message, and wakes a parent whose turn is over. One that a person interrupted tells nothing.
 """
 
-from typing import assert_never
+from typing import Literal, assert_never
 
 from podium.core.content import Content, text
 from podium.core.events import (
@@ -23,18 +23,22 @@ from podium.core.events import (
     MessageReceived,
     MessageSent,
     RetryStatus,
+    RunStopped,
     SessionError,
     StopReason,
     UserCustomToolResult,
     UserToolConfirmation,
 )
-from podium.core.facts import BudgetSettled, CallAnswered, DelegationClosed, LimitReached, Outcome
+from podium.core.facts import BudgetSettled, CallAnswered, DelegationClosed, LimitReached, Outcome, StepEnded
 from podium.core.moment import Moment
+from podium.core.run_records import failure, run_ended, run_rests
+from podium.core.runs import Step
 from podium.core.session import SessionState
 from podium.core.standing import END_TURN, idle, terminate
 from podium.core.steps import Archived, Declined, Ending, Failed, Interrupted, Limited, Reported, Stopped
 from podium.core.thread import ThreadState
 
+UNKNOWN_FUNCTION = "stopped while it ran: its outcome is unknown. Check what it did before it is run again"
 CUT_TOOL = "stopped, its outcome is unknown"
 ARCHIVED = "its thread was archived by a person"
 # Source: the wire's fixed text for calls that a person's interrupt closes (contract D.4).
@@ -127,6 +131,8 @@ def close_open(session: SessionState, thread: ThreadState, ending: Ending, at: M
         if call.child is not None:
             below: Ending = ending if isinstance(ending, Interrupted) else Stopped(f"'{thread.definition.name}' ended")
             finish(session, session.threads[call.child], below, at)
+        elif (step := session.step_of(call.id)) is not None and step.kind == "function":
+            cut_function(thread, step, at)
         elif call.is_delegation:
             at.answer(thread.id, call.id, _cut(ending), is_error=True)
         elif isinstance(given := call.answer, UserCustomToolResult):  # it came before, and stands
@@ -135,11 +141,35 @@ def close_open(session: SessionState, thread: ThreadState, ending: Ending, at: M
             at.tool_result(thread.id, call.id, text(_cut(ending)), is_error=True)
 
 
-def _end_primary(session: SessionState, thread: ThreadState, ending: Ending, at: Moment) -> None:
+def cut_function(thread: ThreadState, step: Step, at: Moment) -> None:
+    """Record that a workflow's function was stopped, or lost with its process, while it ran."""
+    outcome: Literal["interrupted", "unknown"] = "interrupted" if step.idempotent else "unknown"
+    ended = StepEnded(run=step.run, key=step.key, call=step.call, outcome=outcome, reason=UNKNOWN_FUNCTION)
+    at.private(thread.id, ended)
+
+
+def _end_run(session: SessionState, ending: Ending, at: Moment) -> None:
+    """Record what becomes of the run that the primary drives: it ends, or rests until it is resumed."""
     if isinstance(ending, Failed):
-        error = ErrorDetail("model_request_failed_error", ending.reason, RetryStatus("exhausted"))
+        run_ended(session, failure(ending.reason), at)
+    elif isinstance(ending, Interrupted) and not session.paused:
+        run_ended(session, RunStopped(), at)
+        for child in session.children(session.main):
+            if child.status != "terminated":
+                _archive(session, child, at)
+    else:
+        run_rests(session, at)
+
+
+def _end_primary(session: SessionState, thread: ThreadState, ending: Ending, at: Moment) -> None:
+    is_program = bool(thread.definition.program)
+    if is_program:
+        _end_run(session, ending, at)
+    if isinstance(ending, Failed):
+        kind = "unknown_error" if is_program else "model_request_failed_error"
+        error = ErrorDetail(kind, ending.reason, RetryStatus("exhausted"))
         at.own(thread.id, SessionError(id=at.event_id(), processed_at=at.now, error=error))
-    elif isinstance(ending, Reported) and thread.submitted:
+    elif isinstance(ending, Reported) and (thread.submitted or is_program) and ending.content:
         # A structured result is no text of the model's: the session's stream shows it as a message all the same.
         at.own(thread.id, AgentMessage(id=at.event_id(), processed_at=at.now, content=ending.content))
     _idle(session, thread, ending, at)

@@ -1,6 +1,6 @@
 """Public events: exactly what the Managed Agents API sends.
 
-Source: the Managed Agents API, event kinds and fields (sections C.1 to C.5 of its contract).
+Source: the Managed Agents API, event kinds and fields (sections C.1 to C.6 of its contract).
 """
 
 from datetime import datetime
@@ -106,6 +106,35 @@ class ErrorDetail(msgspec.Struct, frozen=True, gc=False):
     type: str
     message: str
     retry_status: RetryStatus
+
+
+class WorkflowPhase(msgspec.Struct, frozen=True, gc=False):
+    """A part of a workflow, as people name it."""
+
+    id: str
+    name: str
+    description: str | None = None
+
+
+class WorkflowError(msgspec.Struct, frozen=True, gc=False):
+    """Why a run of a workflow did not come to its end."""
+
+    type: Literal["program_error", "timeout_error", "thread_limit_error", "max_workflow_runs_error", "unknown_error"]
+    message: str
+
+
+class RunCompleted(msgspec.Struct, frozen=True, gc=False, tag="completed"):
+    """The run's program came to its end."""
+
+
+class RunStopped(msgspec.Struct, frozen=True, gc=False, tag="stopped"):
+    """Somebody stopped the run."""
+
+
+class RunFailed(msgspec.Struct, frozen=True, gc=False, tag="error"):
+    """The run's program failed."""
+
+    error: WorkflowError
 
 
 class AlwaysAllow(msgspec.Struct, frozen=True, gc=False, tag="always_allow"):
@@ -286,7 +315,10 @@ class SessionUsage(Public, frozen=True, kw_only=True, omit_defaults=True, tag="s
 
 
 class ThreadCreated(Public, frozen=True, kw_only=True, tag="session.thread_created"):
-    """A thread was opened for the agent that was called. Shape: `workflow_run_id` is None: it was no workflow."""
+    """A thread was opened for the agent that was called.
+
+    Shape: `workflow_run_id` is the run that called it, or that of the thread above; None for any other.
+    """
 
     session_thread_id: str
     agent_name: str
@@ -338,6 +370,59 @@ class ModelRequestEnd(Public, frozen=True, kw_only=True, tag="span.model_request
     model_usage: Usage
 
 
+# --- of workflow runs -----------------------------------------------------------------------------
+
+
+class WorkflowRunCreated(Public, frozen=True, kw_only=True, tag="workflow_run.created"):
+    """A run of a workflow begins. Shape: `phases` are those that its program declares, in their order."""
+
+    workflow_run_id: str
+    name: str
+    description: str | None = None
+    phases: tuple[WorkflowPhase, ...] = ()
+
+
+class WorkflowRunRunning(Public, frozen=True, kw_only=True, tag="workflow_run.status_running"):
+    """The run works: its program, or a call of it, can go on."""
+
+    workflow_run_id: str
+
+
+class WorkflowRunIdle(Public, frozen=True, kw_only=True, tag="workflow_run.status_idle"):
+    """All that the run has left waits for a person, or it was paused, or stopped at a limit that may be raised."""
+
+    workflow_run_id: str
+
+
+class WorkflowPhaseStarted(Public, frozen=True, kw_only=True, tag="workflow_run.phase_started"):
+    """The run's program entered a phase."""
+
+    workflow_run_id: str
+    workflow_run_phase_id: str
+
+
+class WorkflowPhaseEnded(Public, frozen=True, kw_only=True, tag="workflow_run.phase_ended"):
+    """The run left a phase. Shape: `phase_started_id` is the event that opened it."""
+
+    workflow_run_id: str
+    workflow_run_phase_id: str
+    phase_started_id: str
+
+
+class WorkflowRunError(Public, frozen=True, kw_only=True, tag="workflow_run.error"):
+    """The run failed, and why; its end follows."""
+
+    workflow_run_id: str | None
+    error: WorkflowError
+
+
+class WorkflowRunEnded(Public, frozen=True, kw_only=True, tag="workflow_run.status_ended"):
+    """The run is over, and how it ended: the last of its events."""
+
+    workflow_run_id: str
+    result: RunCompleted | RunStopped | RunFailed
+
+
 PublicEvent = (
     UserMessage
     | UserInterrupt
@@ -367,4 +452,11 @@ PublicEvent = (
     | ThreadTerminated
     | ModelRequestStart
     | ModelRequestEnd
+    | WorkflowRunCreated
+    | WorkflowRunRunning
+    | WorkflowRunIdle
+    | WorkflowPhaseStarted
+    | WorkflowPhaseEnded
+    | WorkflowRunError
+    | WorkflowRunEnded
 )

@@ -53,6 +53,7 @@ class RawPart(msgspec.Struct, frozen=True, tag="raw"):
 
 ReplyPart = TextRef | CallRef | HarnessCall | Thought | RawPart
 
+StepKind = Literal["agent", "function", "checkpoint"]
 Outcome = Literal["reported", "limit", "failed", "interrupted", "stopped"]  # of a delegation
 Purpose = Literal["turn", "hand_over", "compact"]  # what a model is called for
 
@@ -122,7 +123,7 @@ class SessionCreated(Private, frozen=True, kw_only=True, tag="session.created"):
     """The session exists: who is its primary agent, with what settings, and which program must resume it.
 
     Shape: `needs` as in `SessionRow.needs`; `program` the file of the program that started it, or ""; `environment` the
-    id of the one it was made in, or "".
+    id of the one it was made in, or "". `input` is what its workflow is called with, if it runs one.
     """
 
     agent: str
@@ -132,6 +133,7 @@ class SessionCreated(Private, frozen=True, kw_only=True, tag="session.created"):
     program: str = ""
     metadata: dict[str, str] = {}
     environment: str = ""
+    input: JSON = None
 
 
 class AgentReplaced(Private, frozen=True, kw_only=True, tag="agent.replaced"):
@@ -353,6 +355,108 @@ class LimitReached(Private, frozen=True, kw_only=True, tag="limit.reached"):
     met: LimitMet
 
 
+class AgentsPinned(Private, frozen=True, kw_only=True, tag="agents.pinned"):
+    """Agents that the session was not started with: its workflow calls them from here on."""
+
+    definitions: tuple[Definition, ...]
+
+
+class WorkflowOpened(Private, frozen=True, kw_only=True, tag="workflow.opened"):
+    """A run of the workflow begins, with this input.
+
+    Shape: `source` is the SHA-256 of the program's source, or "". `follows` is the run that ended in an error and whose
+    finished calls this one takes over, or "".
+    """
+
+    run: str
+    name: str
+    input: JSON
+    source: str = ""
+    follows: str = ""
+
+
+class StepAsked(Private, frozen=True, kw_only=True, tag="workflow.step_asked"):
+    """The workflow made a call: of an agent, of a function that runs once, or of a person at a checkpoint.
+
+    Shape: `key` is the call's place in the program, `hash` of what it asks for, `call` its id from here on. `name` is
+    what people call it, `place` where in the code it stands, `given` what a function was called with. `attempt` counts
+    from 1 where failed calls are made again. An `idempotent` function may run again after a crash.
+    """
+
+    run: str
+    key: str
+    kind: StepKind
+    hash: str
+    call: str
+    name: str
+    place: str = ""
+    given: JSON = None
+    attempt: int = 1
+    idempotent: bool = False
+
+
+class StepEnded(Private, frozen=True, kw_only=True, tag="workflow.step_ended"):
+    """A function that the workflow called is over.
+
+    Shape: `outcome` is "done" with the `output`; "failed" or "unknown" (its process ended, or was stopped, while it
+    ran) with the `reason`; "interrupted" if it is to run again; "stopped" if its result is not needed any more.
+    """
+
+    run: str
+    key: str
+    call: str
+    outcome: Literal["done", "failed", "unknown", "interrupted", "stopped"]
+    output: JSON = None
+    reason: str = ""
+
+
+class CheckpointAnswered(Private, frozen=True, kw_only=True, tag="workflow.checkpoint_answered"):
+    """A person said yes or no at a checkpoint; the result of its call follows. Shape: `reason` is why not."""
+
+    run: str
+    key: str
+    allowed: bool
+    reason: str = ""
+
+
+class StepWithdrawn(Private, frozen=True, kw_only=True, tag="workflow.step_withdrawn"):
+    """The workflow needs this call's result no more: what is under way of it is stopped."""
+
+    run: str
+    key: str
+
+
+class PhaseBegun(Private, frozen=True, kw_only=True, tag="workflow.phase_begun"):
+    """The workflow begins a phase. Shape: `key` is its place in the program, `phase` its id on the wire."""
+
+    run: str
+    key: str
+    phase: str
+    name: str
+
+
+class WorkflowTold(Private, frozen=True, kw_only=True, tag="workflow.told"):
+    """The program was told so many results of its calls by now, in the order in which they ended."""
+
+    run: str
+    results: int
+
+
+class WorkflowReturned(Private, frozen=True, kw_only=True, tag="workflow.returned"):
+    """The program came to its end, with this result."""
+
+    run: str
+    output: JSON = None
+
+
+class WorkflowFailed(Private, frozen=True, kw_only=True, tag="workflow.failed"):
+    """The program ended with an error. Shape: `again` are the keys of the calls that are made anew if it is resumed."""
+
+    run: str
+    error: str
+    again: tuple[str, ...] = ()
+
+
 PrivateFact = (
     SessionCreated
     | AgentReplaced
@@ -381,4 +485,14 @@ PrivateFact = (
     | CorrectionSent
     | NoticeSent
     | LimitReached
+    | AgentsPinned
+    | WorkflowOpened
+    | StepAsked
+    | StepEnded
+    | CheckpointAnswered
+    | StepWithdrawn
+    | PhaseBegun
+    | WorkflowTold
+    | WorkflowReturned
+    | WorkflowFailed
 )

@@ -17,7 +17,7 @@ from podium.core.ports import Archive, Update
 from podium.core.revisions import checked_metadata
 from podium.core.rows import Changes, ThreadRow, View
 from podium.core.waking import blocked_on, still_idle, thread_of, waits, wake
-from podium.errors import Refused
+from podium.errors import Refused, RunOpen
 
 
 def update(view: View, request: Update, at: Moment) -> tuple[PublicEvent | None, Changes]:
@@ -25,6 +25,10 @@ def update(view: View, request: Update, at: Moment) -> tuple[PublicEvent | None,
     row, primary, about = view.row, view.threads[0], view.row.about
     if request.definition is not None and row.facts.status != "idle":
         raise Refused(f"session {row.id} works: its agent can be changed once it is idle. Interrupt it, or wait")
+    if request.definition is not None:
+        _check_no_run(view, "changed")
+        if row.is_workflow:
+            raise Refused(f"session {row.id} runs a workflow: there is no agent of it that could be changed")
     changed: dict[str, object] = {}
     if request.title is not None and request.title != about.title:
         changed["title"] = request.title or None
@@ -79,6 +83,7 @@ def archive(view: View, request: Archive, at: Moment) -> tuple[PublicEvent | Non
         return None, Changes(row.facts)
     if row.facts.status != "idle":
         raise Refused(f"session {row.id} works and cannot be archived; interrupt it and wait until it is idle")
+    _check_no_run(view, "archived")
     ended = [thread for thread in view.threads if thread.status != "terminated"]
     changes = _terminate(view, [*ended[1:], ended[0]], at)
     event = SessionTerminated(id=at.event_id(), processed_at=at.now)
@@ -92,13 +97,23 @@ def delete(view: View, at: Moment) -> tuple[PublicEvent | None, Changes]:
     row = view.row
     if row.facts.status not in ("idle", "terminated"):
         raise Refused(f"session {row.id} works and cannot be deleted; interrupt it and wait until it is idle")
+    _check_no_run(view, "deleted")
     event = SessionDeleted(id=at.event_id(), processed_at=at.now)
     at.own(view.threads[0].id, event)
     return event, Changes(row.facts, about=replace(row.about, deleted_at=at.now))
 
 
+def _check_no_run(view: View, what: str) -> None:
+    if view.row.facts.open_run:
+        raise RunOpen(
+            f"session {view.row.id} has an open workflow run and cannot be {what}; interrupt it first: that ends it"
+        )
+
+
 def _archive_thread(view: View, thread: ThreadRow, at: Moment) -> tuple[PublicEvent | None, Changes]:
     row = view.row
+    if thread.workflow_run:
+        raise RunOpen(f"thread {thread.id} is of a workflow run, and is archived when the run has its result")
     if thread.parent is None:
         raise Refused(f"thread {thread.id} is the session's primary one; archive the session instead")
     if thread.status == "terminated":

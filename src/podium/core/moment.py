@@ -52,6 +52,14 @@ class Moment:
         """A fresh thread id."""
         return self._new_id("sthr")
 
+    def run_id(self) -> str:
+        """A fresh id of a workflow run."""
+        return self._new_id("wrun")
+
+    def phase_id(self) -> str:
+        """A fresh id of a phase of a workflow run."""
+        return self._new_id("wrph")
+
     def own(self, thread: str, event: PublicEvent) -> None:
         """Record a public event in its thread's own stream."""
         self.drafts.append(Draft(thread, OWN, self.now, event))

@@ -56,11 +56,12 @@ def open_session(
     environment: str = "",
     workspace: str = "default",
     notes: Sequence[str] = (),
+    input: JSON = None,
 ) -> tuple[SessionState, NewSession]:
     """A session whose primary thread has the tasks queued and works: its state, and what a store is to create.
 
     Shape: without a task it is idle, and nobody drives it. Without `about` the first task names it. `notes` are what
-    its clients are to know of it from the beginning.
+    its clients are to know of it from the beginning, `input` what its workflow is called with.
     """
     contents = [text(task) if isinstance(task, str) else task for task in tasks]
     primary = at.thread_id()
@@ -75,6 +76,7 @@ def open_session(
         program=program,
         metadata=about.metadata,
         environment=environment,
+        input=input,
     )
     at.private(primary, created)
     for note in notes:

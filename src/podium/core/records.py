@@ -21,7 +21,7 @@ from podium.core.events import (
     UserMessage,
     UserToolConfirmation,
 )
-from podium.core.facts import ArchiveAsked, CallAnswered, DelegationClosed, PrivateFact, ResultSubmitted
+from podium.core.facts import ArchiveAsked, CallAnswered, DelegationClosed, PrivateFact, ResultSubmitted, StepEnded
 
 OWN = 1  # shown in the stream of the thread that owns it
 PRIMARY = 2  # shown in the primary thread's stream, which is the session's
@@ -116,6 +116,7 @@ _ANSWERED: dict[type, Callable[[Any], str]] = {
     CallAnswered: lambda event: event.call,
     DelegationClosed: lambda event: event.call,
     ResultSubmitted: lambda event: event.call,
+    StepEnded: lambda event: event.call,
 }
 
 

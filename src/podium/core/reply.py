@@ -168,7 +168,7 @@ class _Recorder:
         definition = self._thread.definition
         if name == SUBMIT:
             return definition.output_schema is not None
-        return name in self._roster or has_tool(definition, name, is_child=self._thread.parent is not None)
+        return name in self._roster or has_tool(definition, name, is_child=self._thread.is_heard)
 
     def _asks(self, name: str, given: dict[str, JSON], id: str) -> bool:
         """Whether a person is asked: not for a call that is answered with an error anyway."""

@@ -17,13 +17,15 @@ from podium.core.records import Event
 
 Status = Literal["idle", "running", "rescheduling", "terminated"]
 ZERO = Decimal(0)
+WORKFLOW = "workflow:"  # so begins the need of a session that runs one
 
 
 class SessionFacts(msgspec.Struct, frozen=True, gc=False):
     """What a session's row caches of the fold, and only its driver (or, while it is idle, admission) writes.
 
     Shape: `wake_at` is when the first thread that waits for a time goes on. `running_since` is None unless it runs.
-    With `is_over_budget` its own limit in dollars has stopped it.
+    With `is_over_budget` its own limit in dollars has stopped it. `open_run` is the id of the workflow run that has not
+    ended, or "".
     Units: `usd` what its model calls cost at list price, as far as prices are known. `active_s` is the time in which it
     was running, up to its last change of status; `threads_s` the sum of that of its threads.
     """
@@ -37,6 +39,7 @@ class SessionFacts(msgspec.Struct, frozen=True, gc=False):
     threads_s: float = 0.0
     running_since: datetime | None = None
     is_over_budget: bool = False
+    open_run: str = ""
 
 
 class About(msgspec.Struct, frozen=True, gc=False):
@@ -57,7 +60,8 @@ class SessionRow(msgspec.Struct, frozen=True, gc=False):
     """A session as lists, claiming and admission see it: a cache of the fold, and who drives it.
 
     Shape: `head` is the seq of its last record. `owner` the worker that drives it, or None. `needs` what a program
-    must bring to drive it: "tool:AGENT/NAME", "model:NAME", "rehearsal:FILE:FUNCTION@SHA256". `agent` is the version of
+    must bring to drive it: "tool:AGENT/NAME", "model:NAME", "rehearsal:FILE:FUNCTION@SHA256",
+    "workflow:PLACE:NAME@SHA256". `agent` is the version of
     the definition the primary was started with, `agent_id` and `agent_number` what the server's API calls it.
     `environment` is the id of the one it was made in, or "".
     """
@@ -87,6 +91,17 @@ class SessionRow(msgspec.Struct, frozen=True, gc=False):
         return self.about.title
 
     @property
+    def is_workflow(self) -> bool:
+        """Whether its primary thread is driven by a workflow, and not by a model."""
+        return any(need.startswith(WORKFLOW) for need in self.needs)
+
+    @property
+    def has_failed_run(self) -> bool:
+        """Whether its workflow ended in an error, and can be resumed at the call that failed."""
+        reason = self.facts.stop_reason
+        return self.is_workflow and reason is not None and reason.type == "retries_exhausted"
+
+    @property
     def is_unfinished(self) -> bool:
         """Whether there is work left that needs no person's input: it runs, or was paused."""
         if self.about.deleted_at is not None or self.facts.status == "terminated":
@@ -98,6 +113,7 @@ class ThreadRow(msgspec.Struct, frozen=True, gc=False):
     """The thread as lists and admission see it.
 
     Shape: `usage` and `usd` are those of its last idle, None before. `running_since` is None unless it runs.
+    `workflow_run` is the id of the run that made it, or that of a thread above; else "".
     Units: `usd` is what its own model calls cost at list price; `active_s` its working time up to its last change of
     status.
     """
@@ -114,6 +130,7 @@ class ThreadRow(msgspec.Struct, frozen=True, gc=False):
     usd: Decimal | None = None
     active_s: float = 0.0
     running_since: datetime | None = None
+    workflow_run: str = ""
 
 
 CallState = Literal["asks", "client", "answered", "delegated", "waits"]

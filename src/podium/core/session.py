@@ -41,15 +41,24 @@ from podium.core.events import (
     UserInterrupt,
     UserMessage,
     UserToolConfirmation,
+    WorkflowPhaseEnded,
+    WorkflowPhaseStarted,
+    WorkflowRunCreated,
+    WorkflowRunEnded,
+    WorkflowRunError,
+    WorkflowRunIdle,
+    WorkflowRunRunning,
 )
 from podium.core.facts import (
     AgentReplaced,
+    AgentsPinned,
     ArchiveAsked,
     ArchiveTaken,
     AttemptFailed,
     BudgetReserved,
     BudgetSettled,
     CallAnswered,
+    CheckpointAnswered,
     ContextSummarized,
     CorrectionSent,
     DelegationClosed,
@@ -64,6 +73,7 @@ from podium.core.facts import (
     ModelCalled,
     ModelReplied,
     NoticeSent,
+    PhaseBegun,
     ResultSubmitted,
     SandboxRestarted,
     SandboxTested,
@@ -71,13 +81,21 @@ from podium.core.facts import (
     SessionPaused,
     SessionResumed,
     SessionSettings,
+    StepAsked,
+    StepEnded,
+    StepWithdrawn,
     ToolStarted,
+    WorkflowFailed,
+    WorkflowOpened,
+    WorkflowReturned,
+    WorkflowTold,
 )
-from podium.core.json import digest
+from podium.core.json import JSON, digest
 from podium.core.moment import Moment
 from podium.core.money import dollars_of
 from podium.core.records import RECEIVED, Event, Input, Record, Unknown, is_queued
 from podium.core.rows import ZERO, About, CallRow, Changes, SessionFacts, Status
+from podium.core.runs import RunState, Step
 from podium.core.thread import OpenCall, ThreadState
 
 _OF_OTHERS = (SessionPaused, *RECEIVED)
@@ -99,6 +117,7 @@ class SessionState:
         self.settings = SessionSettings()
         self.needs: tuple[str, ...] = ()
         self.program = ""
+        self.input: JSON = None  # of its workflow
         self.about = About("")
         self.created_at: datetime | None = None
         self.active_s = 0.0  # in which it was running, up to its last change of status
@@ -116,10 +135,13 @@ class SessionState:
         self.turns = 0
         self.cap: LimitMet | None = None  # a limit of the session itself that was met
         self.queue: dict[str, Input] = {}
+        self.runs: dict[str, RunState] = {}  # of workflows; one that follows another is under both ids
         self.archiving: dict[str, str] = {}  # threads that somebody wants archived, by the wish's id
         self._moot: set[str] = set()  # inputs that waited when the session went idle: such an interrupt stops nothing
         self._last_at: datetime | None = None  # of the last record of a driver, or of what woke the session
         self._changed: dict[str, None] = {}
+        self._children: dict[str, list[str]] = {}  # the threads that each has opened
+        self._steps: dict[str, tuple[RunState, Step]] = {}  # the open calls of workflows
         self._opened: dict[str, tuple[str, OpenCall]] = {}  # by call: its thread's id, and the call
         self._closed: list[str] = []
         self._set_paused: bool | None = None
@@ -131,6 +153,16 @@ class SessionState:
     def main(self) -> ThreadState:
         """The primary thread."""
         return self.threads[self.primary]
+
+    @property
+    def run(self) -> RunState | None:
+        """The last run of a workflow, or None."""
+        return next(reversed(self.runs.values()), None)
+
+    def step_of(self, call: str) -> Step | None:
+        """The step of a workflow whose open call this is, if it is one."""
+        found = self._steps.get(call)
+        return None if found is None else found[1]
 
     @property
     def has_message(self) -> bool:
@@ -188,7 +220,13 @@ class SessionState:
 
     def children(self, thread: ThreadState) -> Iterator[ThreadState]:
         """The threads that this one opened, in their order."""
-        return (child for child in self.threads.values() if child.parent == thread.id)
+        return (self.threads[id] for id in tuple(self._children.get(thread.id, ())))
+
+    def below(self, thread: ThreadState) -> Iterator[ThreadState]:
+        """The thread, and all that it and those below it have opened."""
+        yield thread
+        for child in self.children(thread):
+            yield from self.below(child)
 
     def team(self) -> dict[str, Definition]:
         """The agents that may work from here on, by version: those of the threads that live, and all whom they call."""
@@ -220,12 +258,20 @@ class SessionState:
             self.threads_s,
             self.running_since,
             self._is_over_budget,
+            self._open_run,
         )
+
+    @property
+    def _open_run(self) -> str:
+        run = self.run
+        return "" if run is None or run.is_over else run.id
 
     def facts_once_idle(self, reason: StopReason, at: datetime) -> SessionFacts:
         """What the session's row will hold when it has gone idle."""
         over = self._is_over_budget
-        return SessionFacts("idle", reason, self.usage, self.usd, None, self.active(at), self.threads_s, None, over)
+        return SessionFacts(
+            "idle", reason, self.usage, self.usd, None, self.active(at), self.threads_s, None, over, self._open_run
+        )
 
     def active(self, now: datetime) -> float:
         """Seconds in which the session was running, up to now."""
@@ -295,6 +341,7 @@ class SessionState:
                 if (call := thread.calls.get(event.tool_use_id)) is not None and call.name == SHELL_TOOL:
                     thread.has_shell = thread.has_shell or call.attempt > 0
                 self._answer(thread, event.tool_use_id, event.content, event.is_error)
+                self._end_checkpoint(event)
             case AgentMessage():
                 thread.reply_texts[event.id] = TextBlock(plain(event.content))
             case ModelCalled():
@@ -313,6 +360,10 @@ class SessionState:
                 if (call := thread.calls.get(event.call)) is not None and call.name == SUBMIT and event.is_error:
                     thread.corrections += 1
                 self._answer(thread, event.call, event.content, event.is_error)
+                if event.call in self._steps:  # nothing could be opened for it
+                    run, step = self._steps.pop(event.call)
+                    step.content, step.reason = event.content, plain(event.content)
+                    run.end(step, "failed", at)
             case FilesSeen():
                 thread.seen.update(event.seen)
             case DelegationOpened():
@@ -328,6 +379,7 @@ class SessionState:
                     thread.transcript.tell((*text(_told_by(self.threads.get(event.thread), event)), *content))
                 if (child := self.threads.get(event.thread)) is not None:
                     child.background = True  # what it says from here on comes as a message
+                    self._end_agent(event, child, content, at)
             case MessageReceived():
                 self._receive(thread, event)
             case ResultSubmitted():
@@ -388,7 +440,23 @@ class SessionState:
                     call.answer = event
             case DrivingStarted():
                 self._skip_dead_time(at)
-            case SessionResumed() | SessionError() | SessionUsage() | DrivingStopped() | SandboxRestarted():
+            case SessionResumed():
+                if (last := self.run) is not None and last.is_failed:
+                    last.reopen()
+            case SessionError() | SessionUsage() | DrivingStopped() | SandboxRestarted():
+                pass
+            case AgentsPinned():
+                for definition in event.definitions:
+                    self._define(definition)
+            case WorkflowOpened() | WorkflowTold() | WorkflowReturned() | WorkflowFailed():
+                self._apply_program(thread, event)
+            case StepAsked() | StepEnded() | StepWithdrawn() | CheckpointAnswered() | PhaseBegun():
+                self._apply_step(thread, event, at)
+            case WorkflowRunCreated() | WorkflowRunRunning() | WorkflowRunIdle() | WorkflowRunEnded():
+                self._apply_run(event)
+            case WorkflowPhaseStarted():
+                self._apply_run(event)
+            case WorkflowPhaseEnded() | WorkflowRunError():
                 pass
             case MessageSent() | ThreadCreated() | SandboxTested() | AgentThinking() | ContextCompacted() | Unknown():
                 pass
@@ -403,6 +471,7 @@ class SessionState:
         self.primary = thread_id
         self.created_at = self._last_at = at
         self.settings, self.needs, self.program = event.settings, event.needs, event.program
+        self.input = event.input
         self.about = About(event.title, event.metadata, event.settings.usd)
         definition = self.definitions[event.agent]
         self.threads[thread_id] = ThreadState(thread_id, agent=event.agent, definition=definition, created_at=at)
@@ -459,8 +528,13 @@ class SessionState:
             if call is None:
                 call = thread.calls[event.call] = OpenCall(event.call, event.agent_name, event.input)
             call.child = event.thread
+            if call.step:
+                call.input = event.input
+                self._steps[event.call][1].thread = event.thread
         if event.definition is not None:
             self._define(event.definition)
+        if event.thread not in self.threads:
+            self._children.setdefault(thread.id, []).append(event.thread)
         self.threads[event.thread] = ThreadState(
             event.thread,
             agent=event.agent,
@@ -471,8 +545,122 @@ class SessionState:
             depth=event.depth,
             background=event.background,
             limits=event.limits,
+            workflow_run=thread.workflow_run or (self._open_run if thread.definition.program else ""),
+            is_heard=not thread.definition.program,
         )
         self._changed[event.thread] = None
+
+    # --- of workflows ------------------------------------------------------------------------------
+
+    def _apply_program(
+        self, thread: ThreadState, event: WorkflowOpened | WorkflowTold | WorkflowReturned | WorkflowFailed
+    ) -> None:
+        if isinstance(event, WorkflowOpened):
+            before = self.runs.get(event.follows)
+            self.runs[event.run] = before or RunState(event.run, event.name, event.input, event.source)
+            if before is not None:
+                before.follow(event.run, event.source)
+        elif (run := self.runs.get(event.run)) is not None:
+            match event:
+                case WorkflowTold():
+                    run.told = event.results
+                case WorkflowReturned():
+                    run.output, run.has_returned = event.output, True
+                    if isinstance(event.output, str):
+                        thread.last_text = text(event.output)
+                    else:
+                        thread.output, thread.submitted = event.output, event.output is not None
+                case WorkflowFailed():
+                    run.error, run.again, run.is_failed = event.error, event.again, True
+
+    def _apply_step(
+        self,
+        thread: ThreadState,
+        event: StepAsked | StepEnded | StepWithdrawn | CheckpointAnswered | PhaseBegun,
+        at: datetime,
+    ) -> None:
+        run = self.runs.get(event.run)
+        if run is None:
+            return
+        match event:
+            case StepAsked():
+                self._ask(thread, run, event, at)
+            case StepEnded():
+                self._answer(thread, event.call, (), event.outcome != "done")
+                if (found := self._steps.pop(event.call, None)) is not None:
+                    step = found[1]
+                    step.output, step.reason = event.output, event.reason
+                    if event.outcome == "interrupted":
+                        run.cut(step)
+                    else:
+                        run.end(step, event.outcome, at)
+            case StepWithdrawn():
+                run.steps[event.key].is_withdrawn = True
+            case CheckpointAnswered():
+                step = run.steps[event.key]
+                step.reason = event.reason
+                run.end(step, "done" if event.allowed else "denied", at)
+            case PhaseBegun():
+                run.begin_phase(event)
+
+    def _ask(self, thread: ThreadState, run: RunState, event: StepAsked, at: datetime) -> None:
+        step = run.ask(event, at)
+        if event.kind == "function":
+            call = OpenCall(event.call, event.name, {}, attempt=1, step=event.key)
+        elif (use := thread.reply_calls.pop(event.call, None)) is not None:
+            call = OpenCall(use.id, use.name, use.input, asks=True, step=event.key)
+        else:
+            call = OpenCall(event.call, event.name, {}, step=event.key)
+        thread.calls[call.id] = call
+        self._steps[call.id] = run, step
+        if event.kind != "function":
+            self._opened[call.id] = thread.id, call
+
+    def _end_agent(self, event: DelegationClosed, child: ThreadState, content: Content, at: datetime) -> None:
+        """A child that a workflow called has ended its turn."""
+        found = self._steps.pop(event.call, None)
+        if found is None:
+            return
+        run, step = found
+        step.content = content
+        step.reason = plain(content) if event.is_error else ""
+        if child.submitted:
+            step.output = child.output
+        if event.outcome == "reported":
+            run.end(step, "done", at)
+        elif event.outcome == "limit" and (child.limited is None or child.limited.of != "session"):
+            step.met = child.limited
+            run.end(step, "limit", at)
+        elif event.outcome == "failed":
+            run.end(step, "failed", at)
+        else:  # a person, the session's limit or the end of the workflow cut it short
+            run.cut(step)
+
+    def _end_checkpoint(self, event: AgentToolResult) -> None:
+        """A checkpoint has its result; one that nobody answered was cut short."""
+        found = self._steps.pop(event.tool_use_id, None)
+        if found is not None and found[1].state == "open":
+            found[0].cut(found[1])
+
+    def _apply_run(
+        self,
+        event: WorkflowRunCreated | WorkflowRunRunning | WorkflowRunIdle | WorkflowRunEnded | WorkflowPhaseStarted,
+    ) -> None:
+        run = self.runs.get(event.workflow_run_id)
+        if run is None:
+            return
+        match event:
+            case WorkflowRunCreated():
+                run.wire_phases |= {phase.name: phase.id for phase in event.phases}
+            case WorkflowRunRunning():
+                run.status = "running"
+            case WorkflowRunIdle():
+                run.status = "idle"
+            case WorkflowRunEnded():
+                run.status, run.phase = "ended", None
+            case WorkflowPhaseStarted():
+                if run.phase is not None:
+                    run.phase = run.phase[0], run.phase[1], event.id
 
     def _receive(self, thread: ThreadState, event: MessageReceived) -> None:
         sender = self.threads.get(event.from_session_thread_id)

@@ -17,6 +17,7 @@ from podium.core.facts import LimitLifted
 from podium.core.moment import Moment
 from podium.core.money import budget_of, snapshot
 from podium.core.rows import Status
+from podium.core.run_records import run_rests, run_works
 from podium.core.session import SessionState
 from podium.core.thread import OpenCall, ThreadState
 
@@ -26,6 +27,8 @@ END_TURN = StopReason("end_turn")
 def standing(session: SessionState, thread: ThreadState, now: datetime) -> tuple[Status, StopReason | None]:
     """The status of a thread whose turn is open."""
     if thread.span is not None or has_news(session, thread):
+        return "running", None
+    if thread.definition.program and plays(session):
         return "running", None
     if not thread.calls:
         waits = thread.retry_at is not None and thread.retry_at > now
@@ -51,14 +54,22 @@ def standing(session: SessionState, thread: ThreadState, now: datetime) -> tuple
     return ("idle", StopReason("requires_action", tuple(asked))) if asked else ("running", None)
 
 
+def plays(session: SessionState) -> bool:
+    """Whether the session's workflow can go on: it has not begun, has something to be told, or has ended."""
+    run = session.run
+    return run is None or run.is_over or run.has_news
+
+
 def takes_message(session: SessionState, thread: ThreadState) -> bool:
     """Whether the thread goes on with a person's message: all that it has open can go on without it."""
-    is_told = thread.parent is None and session.has_message
+    is_told = thread.parent is None and session.has_message and not thread.definition.program
     return is_told and all(call.is_delegation for call in thread.calls.values())
 
 
 def has_news(session: SessionState, thread: ThreadState) -> bool:
-    """Whether the thread waits for children no longer, since it was told something."""
+    """Whether the thread waits for children no longer, since it was told something. A workflow waits for each."""
+    if thread.definition.program:
+        return False
     if thread.transcript.is_told and any(call.child is None and call.is_delegation for call in thread.calls.values()):
         return True  # asked in this order: a parent of many is looked at whenever one of them ends
     return bool(thread.calls) and takes_message(session, thread)
@@ -134,6 +145,8 @@ def lift(session: SessionState, at: Moment) -> None:
 
 def _say(session: SessionState, thread: ThreadState, status: Status, reason: StopReason | None, at: Moment) -> None:
     if status == "running":
+        if thread.definition.program:
+            run_works(session, at)
         at.thread_running(thread.id, session.primary, thread.definition.name)
     elif status == "rescheduling":
         event = ThreadRescheduled(
@@ -142,6 +155,8 @@ def _say(session: SessionState, thread: ThreadState, status: Status, reason: Sto
         at.cross(thread.id, session.primary, event)
     else:
         assert reason is not None
+        if thread.definition.program:
+            run_rests(session, at)
         idle(session, thread, reason, at)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from podium.core.content import Content, text
-from podium.core.events import StopDetails
+from podium.core.events import StopDetails, UserToolConfirmation
 from podium.core.facts import LimitMet, Purpose
 from podium.core.limits import limit_met, limit_near
 from podium.core.session import SessionState
@@ -28,6 +28,11 @@ class RunTools:
     """Run these calls together; those a person was asked for have their answer."""
 
     calls: tuple[OpenCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgram:
+    """Let the workflow go on, until it waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,7 @@ class Finish:
     ending: Reported | Limited | Failed | Declined
 
 
-Step = CallModel | RunTools | EndWaits | Detach | Correct | Warn | Lift | Stop | Wait | Finish
+Step = CallModel | RunProgram | RunTools | EndWaits | Detach | Correct | Warn | Lift | Stop | Wait | Finish
 
 
 def next_step(session: SessionState, thread: ThreadState, now: datetime, window: int | None = None) -> Step:
@@ -147,6 +152,8 @@ def next_step(session: SessionState, thread: ThreadState, now: datetime, window:
         return Wait()
     if thread.parent is None and session.is_lifted:
         return Lift()
+    if thread.definition.program:
+        return _next_of_program(session, thread)
     is_told = thread.parent is None and session.has_message  # then the turn goes on: the next model call takes it
     if thread.calls:
         return _with_open_calls(session, thread)
@@ -173,6 +180,22 @@ def next_step(session: SessionState, thread: ThreadState, now: datetime, window:
             return Stop(met)
         return Correct("You ended without a result. Call submit_result with what you have; it must fit its schema.")
     return Finish(Reported(thread.last_text))
+
+
+def _next_of_program(session: SessionState, thread: ThreadState) -> Step:
+    """What the thread of a workflow does next. At a limit of the session nothing more is begun, and the run waits."""
+    run = session.run
+    if run is not None and run.is_over:
+        if run.is_failed:
+            return Finish(Failed(run.error))
+        return Finish(Reported(text(thread.result_text()) if run.output is not None else ()))
+    answers = (event for event in session.queue.values() if isinstance(event, UserToolConfirmation))
+    is_answered = any(event.tool_use_id in thread.calls for event in answers)
+    if run is None or run.has_news or is_answered:
+        return RunProgram()
+    if thread.calls:
+        return Wait()
+    return Finish(Limited(session.cap)) if session.cap is not None else RunProgram()
 
 
 def _with_open_calls(session: SessionState, thread: ThreadState) -> Step:

@@ -44,7 +44,7 @@ class OpenCall:
 
     Shape: `child` is the thread a delegation opened; a tool call has none. `attempt` 0 until it was started. One that
     `asks` waits for an `answer`, which is queued until it is taken: a person's, or where it is `custom` the result that
-    the client gives.
+    the client gives. `step` is its key, where a workflow made it.
     """
 
     id: str
@@ -54,6 +54,7 @@ class OpenCall:
     attempt: int = 0
     asks: bool = False
     custom: bool = False
+    step: str = ""
     answer: UserToolConfirmation | UserCustomToolResult | None = None
 
     @property
@@ -93,6 +94,7 @@ class ThreadState:
         "idle_usage",
         "idle_usd",
         "is_cut",
+        "is_heard",
         "is_open",
         "is_paused",
         "is_too_long",
@@ -126,6 +128,7 @@ class ThreadState:
         "usage",
         "usd",
         "worked_s",
+        "workflow_run",
     )
 
     def __init__(
@@ -140,6 +143,8 @@ class ThreadState:
         depth: int = 0,
         background: bool = False,
         limits: CallLimits | None = None,
+        workflow_run: str = "",
+        is_heard: bool = False,
     ) -> None:
         self.id = id
         self.agent = agent
@@ -148,6 +153,8 @@ class ThreadState:
         self.parent = parent
         self.call = call  # the parent's call that opened this thread
         self.background = background  # no call of the parent waits for it: its report comes as a message
+        self.workflow_run = workflow_run  # of the run that called it, or a thread above
+        self.is_heard = is_heard  # by a parent with a model, which it may send messages to
         self.depth = depth
         self.limits = _narrowed(definition, limits)
         self.status: Status = "idle"
@@ -209,6 +216,7 @@ class ThreadState:
             self.idle_usd,
             self.worked_s,
             self.running_since,
+            self.workflow_run,
         )
 
     def replied(self, event: ModelReplied) -> None:

@@ -31,6 +31,7 @@ from podium.core.thread import ThreadState
 from podium.core.turn import record_limit
 from podium.engine.bound import Bound
 from podium.engine.parts import Parts
+from podium.engine.program_task import CannotGoOn
 from podium.engine.recover import recover
 from podium.engine.shelf import Left
 from podium.engine.thread_task import ThreadTask
@@ -93,6 +94,7 @@ class Driver:
         self._is_abreast = is_abreast
         self._errands: set[asyncio.Task[None]] = set()
         self._offers: dict[tuple[str, bool], tuple[ToolOffer, ...]] = {}
+        self._released: set[str] = set()  # threads that the workflow of this process has asked for, and may run
         self._known: set[str] = set(state.queue)  # inputs that were folded: they are not noticed again
         self._money: list[asyncio.Future[None]] = []  # calls that wait for others' to settle
         self._settlements = 0  # how many had, when those were last woken
@@ -130,6 +132,9 @@ class Driver:
             self._start_threads()
             while not self._is_released:
                 await self._next_turn()
+        except CannotGoOn as stopped:  # the session is let go in good order: nothing is wrong with it
+            self._error = None
+            raise stopped.error from None
         except Exception as error:
             self._error = error
             raise
@@ -343,9 +348,9 @@ class Driver:
         """End a thread for good, with all below it, as somebody wishes; one that works is left as it is."""
         thread = self.state.threads[id]
         if is_at_rest := self._is_at_rest(thread):
-            await self.halt(*self._below(thread))
-            while any(each.id in self._tasks for each in self._below(thread)):  # woken, or called, meanwhile
-                await self.halt(*self._below(thread))
+            await self.halt(*self.state.below(thread))
+            while any(each.id in self._tasks for each in self.state.below(thread)):  # woken, or called, meanwhile
+                await self.halt(*self.state.below(thread))
         at = self.moment()
         at.private(id, ArchiveTaken(input=wish))
         if is_at_rest and thread.status != "terminated":  # what was cut is not taken up again: the wish came first
@@ -359,9 +364,6 @@ class Driver:
         self._start_threads()
         if thread.parent is not None:
             self.wake(thread.parent)
-
-    def _below(self, thread: ThreadState) -> list[ThreadState]:
-        return [each for each in self.state.threads.values() if thread in self.state.above(each)]
 
     def _is_at_rest(self, thread: ThreadState) -> bool:
         status = standing(self.state, thread, self.parts.clock.now())[0] if thread.is_open else thread.status
@@ -446,7 +448,7 @@ class Driver:
 
     def offers(self, thread: ThreadState) -> tuple[ToolOffer, ...]:
         """The tools the thread's model is offered."""
-        key = thread.agent, thread.parent is not None
+        key = thread.agent, thread.is_heard
         offered = self._offers.get(key)
         if offered is None:
             has_prices = self.state.settings.has_prices
@@ -474,6 +476,10 @@ class Driver:
         if self._sandboxes.get(id) is sandbox:  # closed twice at once, it may have given way to a new one
             del self._sandboxes[id]
 
+    def runs(self, thread: str) -> bool:
+        """Whether something of the thread is under way here."""
+        return thread in self._tasks
+
     def wake(self, thread: str) -> None:
         """Something happened that the thread may wait for."""
         if thread in self._threads:
@@ -487,11 +493,28 @@ class Driver:
             self._start(thread)
 
     def _start(self, thread: ThreadState) -> None:
-        if not thread.is_open or thread.id in self._tasks or self._lets_go:
+        if not thread.is_open or thread.id in self._tasks or self._lets_go or self._is_held(thread):
             return
         self._threads[thread.id] = ThreadTask(self, thread)
         self._tasks[thread.id] = asyncio.create_task(self._run(thread), name=thread.id)
         self.set_alarm(thread)
+
+    def release(self, *threads: str) -> None:
+        """The workflow asks for these threads' results: they, and those below them, may run from here on."""
+        self._released.update(threads)
+
+    def start_released(self) -> None:
+        """Set to work what was held back while the workflow was told what had been done before."""
+        for thread in list(self.state.threads.values()):
+            if thread.workflow_run:
+                self._start(thread)
+
+    def _is_held(self, thread: ThreadState) -> bool:
+        """Whether it is a workflow's, and the workflow has not asked for it in this process yet."""
+        if not thread.workflow_run:
+            return False
+        step = next(each for each in self.state.above(thread) if each.parent == self.state.primary)
+        return step.id not in self._released
 
     def set_alarm(self, thread: ThreadState) -> None:
         """Have the thread stopped when its time is over, if it runs; its last short turn has a time of its own."""
@@ -509,9 +532,8 @@ class Driver:
             await self._threads[thread.id].run()
             if thread.parent is not None:
                 await self._close_sandbox(thread.id)
-        except StoreError as error:
-            self._error = self._error or error
-            self._turn.set()
+        except (StoreError, CannotGoOn) as error:
+            self.fail(error)
         except Exception as error:
             logger.exception("thread %s of session %s failed", thread.id, self.state.id)
             self._errand(self._stop(thread, Failed(f"internal error, {type(error).__name__}: {error}")))
@@ -521,6 +543,11 @@ class Driver:
         finally:
             if self._tasks.get(thread.id) is asyncio.current_task():
                 self._forget(thread.id)
+
+    def fail(self, error: Exception) -> None:
+        """End the driver with this error."""
+        self._error = self._error or error
+        self._turn.set()
 
     def _forget(self, id: str) -> None:
         """The thread's task has ended."""

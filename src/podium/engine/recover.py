@@ -2,10 +2,11 @@
 
 A model call without a reply is ended as failed, and its step runs again as a new attempt. A tool call that had started
 and has no result runs again only if the tool is declared idempotent, twice at most; else the model is told that its
-outcome is unknown. Delegations stay open: their children go on.
+outcome is unknown, and so is a workflow of its function. Delegations stay open: their children go on.
 """
 
 from podium.core.content import text
+from podium.core.ending import cut_function
 from podium.core.events import Usage
 from podium.core.facts import AttemptFailed, BudgetSettled, DrivingStarted, ToolStarted
 from podium.core.moment import Moment
@@ -25,10 +26,10 @@ def recover(state: SessionState, epoch: int, at: Moment) -> None:
     at.private(state.primary, DrivingStarted(epoch=epoch))
     for thread in state.threads.values():
         if thread.is_open:
-            _recover_thread(thread, at)
+            _recover_thread(state, thread, at)
 
 
-def _recover_thread(thread: ThreadState, at: Moment) -> None:
+def _recover_thread(state: SessionState, thread: ThreadState, at: Moment) -> None:
     if thread.span is not None:
         reason = "the process that made this call ended before its reply was recorded"
         lost = AttemptFailed(span=thread.span, reason=reason, kind="lost", attempt=thread.attempts + 1, retry_at=at.now)
@@ -38,6 +39,9 @@ def _recover_thread(thread: ThreadState, at: Moment) -> None:
     idempotent = {spec.name for spec in thread.definition.tools if spec.idempotent}
     for call in thread.calls.values():
         if call.child is not None or call.attempt == 0:
+            continue
+        if (step := state.step_of(call.id)) is not None:
+            cut_function(thread, step, at)
             continue
         if call.name in idempotent and call.attempt < MOST_ATTEMPTS:
             at.private(thread.id, ToolStarted(call=call.id, attempt=call.attempt + 1))

@@ -18,6 +18,7 @@ from podium.core.steps import (
     EndWaits,
     Finish,
     Lift,
+    RunProgram,
     RunTools,
     Stop,
     Wait,
@@ -27,6 +28,7 @@ from podium.core.steps import (
 from podium.core.thread import OpenCall, ThreadState
 from podium.core.turn import record_step, take_answers
 from podium.engine.model_call import ModelCall
+from podium.engine.program_task import ProgramTask
 from podium.engine.tool_call import record_outcome, run_tool
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class ThreadTask:
         self._wake: asyncio.Future[None] | None = None
         self._tools: dict[str, asyncio.Task[Moment]] = {}  # calls that run, by id
         self._facts = driver.bound.facts_of(thread.definition.model)
+        self._program = ProgramTask(driver, thread, self.wake) if thread.definition.program else None
 
     def wake(self) -> None:
         """Something happened that the thread may wait for."""
@@ -53,6 +56,8 @@ class ThreadTask:
         try:
             await self._run()
         finally:
+            if self._program is not None:
+                await self._program.close()
             for tool in self._tools.values():
                 tool.cancel()
             if self._tools:
@@ -62,6 +67,9 @@ class ThreadTask:
         driver, thread = self._driver, self._thread
         at = driver.moment()
         settle(driver.state, thread, at)
+        if self._program is not None:
+            at = await self._program.begin(at)
+            driver.fold(at)
         while thread.is_open:
             step = next_step(driver.state, thread, at.now, self._facts.context_window)
             match step:
@@ -69,8 +77,13 @@ class ThreadTask:
                     if purpose == "hand_over":
                         driver.set_alarm(thread)  # a time of its own, whichever limit was met
                     at = await ModelCall(driver, thread, self._facts, purpose).make(at)
+                case RunProgram():
+                    at = await self._play(at)
                 case RunTools(calls):
                     at = await self._run_tools(calls, at)
+                case Lift() if self._program is not None:
+                    record_step(driver.state, thread, step, at)
+                    at = await self._play(at)  # what it asked for meanwhile can begin
                 case EndWaits() | Detach() | Correct() | Warn() | Lift() | Stop():
                     record_step(driver.state, thread, step, at)
                 case Wait():
@@ -86,6 +99,10 @@ class ThreadTask:
             driver.fold(at)
         settle(driver.state, thread, at)
         await driver.rest(thread, at)
+
+    async def _play(self, at: Moment) -> Moment:
+        assert self._program is not None
+        return await self._program.go_on(at)
 
     async def _wait(self, step: Wait, at: Moment) -> Moment:
         """Wait until somebody wakes the thread, or the time has come; then say that it runs again."""

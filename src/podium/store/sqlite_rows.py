@@ -90,6 +90,7 @@ def _facts(
     threads_s: float,
     running_since: int | None,
     over_budget: int,
+    open_run: str,
 ) -> SessionFacts:
     return SessionFacts(
         status,
@@ -101,6 +102,7 @@ def _facts(
         threads_s,
         time_or_none(running_since),
         bool(over_budget),
+        open_run,
     )
 
 
@@ -114,7 +116,8 @@ def read_threads(db: sqlite3.Connection, session: str) -> list[ThreadRow]:
 
 
 def _thread_row(row: Sequence[Any]) -> ThreadRow:
-    id, parent, agent, agent_name, status, stop_reason, usage, created_at, updated_at, usd, active_s, since = row
+    id, parent, agent, agent_name, status, stop_reason, usage, created_at, updated_at, *rest = row
+    usd, active_s, since, workflow_run = rest
     return ThreadRow(
         id,
         parent,
@@ -128,6 +131,7 @@ def _thread_row(row: Sequence[Any]) -> ThreadRow:
         None if usd is None else Decimal(usd),
         active_s,
         time_or_none(since),
+        workflow_run,
     )
 
 

@@ -279,6 +279,7 @@ class Writer:
                 facts.threads_s,
                 micros_or_none(facts.running_since),
                 int(facts.is_over_budget),
+                facts.open_run,
                 head.head,
                 head.at,
                 None if head.release else head.owner,
@@ -300,7 +301,8 @@ class Writer:
         if known in self._thread_nos or known in self._new_thread_nos:
             updates.append((row.agent, row.status, stop_reason, usage, *changing, row.id))
             return
-        values = (session_no, row.id, row.parent, row.agent, row.agent_name, row.status, stop_reason, usage)
+        about = session_no, row.id, row.parent, row.agent, row.agent_name, row.workflow_run
+        values = *about, row.status, stop_reason, usage
         inserted = self.db.execute(SQL["insert_thread"], (*values, micros(row.created_at), *changing)).fetchone()
         if inserted is None:
             raise Refused(f"thread {row.id} belongs to another session")

@@ -54,7 +54,7 @@ class FunctionTool:
         self.name = str(marked.get("name") or getattr(function, "__name__", type(function).__name__))
         self.description = str(marked.get("description") or inspect.getdoc(function) or self.name)
         self.idempotent = bool(marked.get("idempotent", False))
-        self._function = function
+        self.function = function
         self._is_async = inspect.iscoroutinefunction(function)
         self._arguments = _arguments(function, self.name, where)
         self._names = tuple(self._arguments.model_fields)
@@ -71,9 +71,9 @@ class FunctionTool:
             return ToolOutcome(content=text(f"the input does not fit '{self.name}': {wrong}"), is_error=True)
         given = {name: getattr(arguments, name) for name in self._names}
         if self._is_async:
-            result = await self._function(**given)
+            result = await self.function(**given)
         else:
-            result = await in_thread(lambda: self._function(**given), self.name)
+            result = await in_thread(lambda: self.function(**given), self.name)
             if inspect.isawaitable(result):
                 result = await result
         return ToolOutcome(content=text(_as_text(result)))

@@ -12,7 +12,7 @@ SELECT no, epoch, head, owner FROM session WHERE id = ?;
 -- name: update_session: after the appends of a group
 UPDATE session
 SET status = ?, stop_reason = ?, usage = ?, usd = ?, wake_at = ?, active_s = ?, threads_s = ?, running_since = ?,
-    over_budget = ?, head = ?, updated_at = max(updated_at, ?), owner = ?, moved = ?
+    over_budget = ?, open_run = ?, head = ?, updated_at = max(updated_at, ?), owner = ?, moved = ?
 WHERE no = ?;
 
 -- name: describe_session: what people say of it
@@ -33,13 +33,13 @@ SELECT id, moved FROM session WHERE moved > ? ORDER BY moved;
 -- name: session: one row
 SELECT id, workspace, title, metadata, budget, archived_at, deleted_at, agent, agent_name, agent_id, agent_number,
     environment, has_prices, created_at, updated_at, needs, program, status, stop_reason, usage, usd, wake_at, active_s,
-    threads_s, running_since, over_budget, paused, head, epoch, owner
+    threads_s, running_since, over_budget, open_run, paused, head, epoch, owner
 FROM session WHERE id = ? AND deleted_at IS NULL;
 
 -- name: sessions: newest first
 SELECT id, workspace, title, metadata, budget, archived_at, deleted_at, agent, agent_name, agent_id, agent_number,
     environment, has_prices, created_at, updated_at, needs, program, status, stop_reason, usage, usd, wake_at, active_s,
-    threads_s, running_since, over_budget, paused, head, epoch, owner
+    threads_s, running_since, over_budget, open_run, paused, head, epoch, owner
 FROM session WHERE deleted_at IS NULL ORDER BY no DESC;
 
 -- name: owners: workers that own a session
@@ -63,9 +63,9 @@ ORDER BY record.key LIMIT ?;
 
 -- name: insert_thread: before its first record; a thread that another process made is only changed
 INSERT INTO thread
-    (session, id, parent, agent, agent_name, status, stop_reason, usage, created_at, updated_at, usd, active_s,
-    running_since)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    (session, id, parent, agent, agent_name, workflow_run, status, stop_reason, usage, created_at, updated_at, usd,
+    active_s, running_since)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
     agent = excluded.agent, status = excluded.status, stop_reason = excluded.stop_reason, usage = excluded.usage,
     updated_at = excluded.updated_at, usd = excluded.usd, active_s = excluded.active_s,
@@ -83,7 +83,7 @@ SELECT no FROM thread WHERE id = ? AND session = ?;
 
 -- name: threads: in the order they were created
 SELECT thread.id, parent, thread.agent, thread.agent_name, thread.status, thread.stop_reason, thread.usage,
-    thread.created_at, thread.updated_at, thread.usd, thread.active_s, thread.running_since
+    thread.created_at, thread.updated_at, thread.usd, thread.active_s, thread.running_since, thread.workflow_run
 FROM thread JOIN session ON session.no = thread.session WHERE session.id = ? ORDER BY thread.no;
 
 -- name: open_call: a call begins to wait for its result
@@ -149,7 +149,7 @@ UPDATE session SET purged = 1, title = '', metadata = '{}' WHERE no = ?;
 -- name: all_sessions: which of them, and in which order, follows
 SELECT id, workspace, title, metadata, budget, archived_at, deleted_at, agent, agent_name, agent_id, agent_number,
     environment, has_prices, created_at, updated_at, needs, program, status, stop_reason, usage, usd, wake_at, active_s,
-    threads_s, running_since, over_budget, paused, head, epoch, owner
+    threads_s, running_since, over_budget, open_run, paused, head, epoch, owner
 FROM session;
 
 -- name: listed_threads: what a session's object shows of its threads

@@ -1,0 +1,153 @@
+"""What a session that runs a workflow needs: its primary definition, its program, the agents as it calls them."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from podium.core.definitions import Agent, Definition, depth_of, pin
+from podium.core.facts import SessionSettings
+from podium.core.json import JSON, canonical
+from podium.core.ports import Tool
+from podium.core.rows import WORKFLOW, SessionRow
+from podium.engine.bound import Bound
+from podium.errors import BadInput, NeedsUnmet, NoPrice
+from podium.models.rehearsal import Generated, Rehearsal
+from podium.needs import check_prices, describe
+from podium.tools.functions import FunctionTool, in_thread
+from podium.workflows.file import load_workflow, place_of
+from podium.workflows.playing import PythonProgram
+from podium.workflows.values import to_json
+from podium.workflows.workflow import Workflow
+
+MODEL = "workflow"  # what stands for the model of a thread that has none
+Tools = dict[tuple[str, str], Tool]
+BindThese = Callable[[Mapping[str, Definition]], Awaitable[Bound]]
+
+
+def primary_of(workflow: Workflow) -> Definition:
+    """The definition of a session's primary thread that the workflow drives."""
+    return Definition(workflow.name, MODEL, description=workflow.description, program=workflow.name)
+
+
+def checked_input(workflow: Workflow, value: Any) -> JSON:
+    """What the workflow is called with, as JSON. Errors: BadInput if it does not fit."""
+    given = to_json(value, f"the input of workflow '{workflow.name}'")
+    workflow.arguments(given)
+    return given
+
+
+def input_text(given: JSON) -> str:
+    """The input as the session's first message shows it."""
+    said = given if isinstance(given, str) else canonical(given).decode()
+    return said if said.strip() else "(no input)"
+
+
+class Pins:
+    """Makes definitions of the agents that a workflow calls, and keeps their Python tools.
+
+    Shape: `depth` is how many levels of delegation there may be below the workflow.
+    """
+
+    def __init__(self, depth: int, tools: Tools) -> None:
+        self._depth = depth
+        self._tools = tools
+
+    def named_by(self, workflow: Workflow) -> dict[str, Definition]:
+        """The agents that the workflow names, and all they lead to, by version. Errors: BadInput."""
+        return {version: each for agent in workflow.agents for version, each in self(agent)[1].items()}
+
+    def __call__(self, agent: Agent) -> tuple[Definition, Mapping[str, Definition]]:
+        """The agent's definition, and all that it leads to, by version. Errors: BadInput."""
+        found: Tools = {}
+        definition, team = pin(agent, lambda tool, where: describe(tool, where, found))
+        if len(chain := depth_of(definition.version, team)) > self._depth:
+            raise BadInput(
+                f"agent '{agent.name}' delegates {len(chain)} levels deep below the workflow ({' -> '.join(chain)}), "
+                f"and limits.depth is {self._depth}. Raise it, or flatten the team"
+            )
+        for key, tool in found.items():
+            known = self._tools.setdefault(key, tool)
+            if known is not tool and not _is_same(known, tool):
+                raise BadInput(
+                    f"two different tools are called '{key[1]}' of agent '{key[0]}'; rename one of the agents"
+                )
+        return definition, team
+
+
+def _is_same(one: Tool, other: Tool) -> bool:
+    if isinstance(one, FunctionTool) and isinstance(other, FunctionTool):
+        return one.function is other.function
+    return False
+
+
+def with_program(
+    bound: Bound, workflow: Workflow, pins: Pins, bind_these: BindThese, settings: Callable[[], SessionSettings]
+) -> Bound:
+    """The same, with the workflow, and with what binds the agents that it calls later."""
+
+    async def extend(bound: Bound, team: Mapping[str, Definition]) -> Bound:
+        more = await bind_these(team)
+        check_prices(team.values(), settings(), more)
+        _check_known_prices(team, settings(), more)
+        return replace(
+            bound,
+            models={**bound.models, **more.models},
+            tools={**bound.tools, **more.tools},
+            agents=(*bound.agents, *(version for version in more.agents if version not in bound.agents)),
+            facts={**bound.facts, **more.facts},
+            sandbox_promises=bound.sandbox_promises or more.sandbox_promises,
+            sandbox_backend=bound.sandbox_backend or more.sandbox_backend,
+            is_rehearsed=bound.is_rehearsed or _is_rehearsed(more.models.values()),
+        )
+
+    program = PythonProgram(workflow, pins, in_thread)
+    return replace(bound, program=program, extend=extend, is_rehearsed=_is_rehearsed(bound.models.values()))
+
+
+def _is_rehearsed(models: Any) -> bool:
+    return any(isinstance(model, Rehearsal | Generated) for model in models)
+
+
+def _check_known_prices(team: Mapping[str, Definition], settings: SessionSettings, bound: Bound) -> None:
+    """A session says from its beginning whether what it spends is known: agents without a price must be known."""
+    unknown = sorted({each.model for each in team.values() if bound.facts_of(each.model).price is None})
+    if settings.has_prices and unknown:
+        names = ", ".join(f"'{name}'" for name in unknown)
+        raise NoPrice(
+            f"nobody knows the price of {names}, and all agents that the workflow names have one. Name the agent at "
+            "the beginning, by @workflow(agents=[...]), or give the price in podium.toml"
+        )
+
+
+# --- resuming ----------------------------------------------------------------------------------------
+
+
+def workflow_for(row: SessionRow, given: Workflow | None, *, imports: bool) -> Workflow:
+    """The workflow that the session runs: the one that is given, or from the file it was started from.
+
+    Errors: NeedsUnmet naming the program that has it; BadInput for another workflow.
+    """
+    need = next(need for need in row.needs if need.startswith(WORKFLOW))
+    place, name, _ = place_of(need)
+    if given is not None:
+        if given.__name__ != name:
+            raise BadInput(f"session {row.id} runs the workflow '{name}' of {place}, not '{given.__name__}'")
+        return given
+    file = Path(place)
+    if imports and file.suffix == ".py" and file.is_file():
+        return load_workflow(f"{file.name}:{name}", file.parent)
+    raise NeedsUnmet(
+        f"this session runs the workflow '{name}' of {place}, which lives in the program that started it"
+        f"{f' ({row.program})' if row.program else ''}. Resume it there, by podium.resume(session_id, workflow={name})"
+    )
+
+
+def workflow_of(bound: Bound) -> Workflow | None:
+    """The workflow that is bound already, or None."""
+    return bound.program.workflow if isinstance(bound.program, PythonProgram) else None
+
+
+def needs_of_workflow(workflow: Workflow, needs: Sequence[str]) -> list[str]:
+    """What a session that runs it needs of its process: the workflow, which brings its tools, and models."""
+    return [workflow.need, *(need for need in needs if not need.startswith("tool:"))]

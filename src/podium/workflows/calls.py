@@ -1,0 +1,144 @@
+"""Calls of a workflow: made when they are written down, awaited whenever; and what came of them."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+from podium.core.content import plain
+from podium.core.events import Usage
+from podium.core.json import JSON
+from podium.core.program import Told
+from podium.core.rows import ZERO
+from podium.errors import CallEnd, CallFailed, Denied
+
+T = TypeVar("T")
+NOTHING = Usage()
+
+
+class CallResult:
+    """What an agent gave back.
+
+    Shape: `output` is its structured output (an instance of the schema, if that is a Pydantic model) or its last words;
+    `text` the same as text. `attempts` is how often the call was made. As JSON, and so as a part of what a workflow
+    returns, it is its output.
+    Units: `usage` in tokens, of the thread itself; `cost_usd` in dollars at list price, of the thread and those below.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        agent: str,
+        output: Any,
+        text: str,
+        thread_id: str = "",
+        attempts: int = 1,
+        usage: Usage = NOTHING,
+        cost_usd: Decimal = ZERO,
+    ) -> None:
+        self.name = name
+        self.agent = agent
+        self.output = output
+        self.text = text
+        self.thread_id = thread_id
+        self.attempts = attempts
+        self.usage = usage
+        self.cost_usd = cost_usd
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"<CallResult of '{self.name}': {self.text:.60}>"
+
+    def __podium_json__(self) -> JSON:
+        return self.output
+
+    def __podium_context__(self) -> list[tuple[str, str]]:
+        return [(self.name, self.text)]
+
+
+class Call(Coroutine[Any, Any, T], Generic[T]):
+    """A call that was made. Await it once or more, give it to `run.gather`, `asyncio.gather` or `asyncio.create_task`.
+
+    One that nobody awaits is an error when the workflow returns: its failure would go unnoticed.
+    """
+
+    def __init__(self, key: str, name: str, place: str, loop: asyncio.AbstractEventLoop) -> None:
+        self.key = self.asked = key  # asked: of its last attempt
+        self.name = name
+        self.place = place
+        self.is_awaited = False
+        self.future: asyncio.Future[T] = loop.create_future()
+        self._steps: Generator[Any, Any, T] | None = None
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        self.is_awaited = True
+        if self.future.done():  # who awaits it again and again in a loop lets others run
+            yield
+        return (yield from self.future.__await__())
+
+    def cancel(self) -> None:
+        """Its result is not needed: what is under way of it is stopped."""
+        self.is_awaited = True
+        self.future.cancel()
+
+    # A coroutine, so that asyncio.create_task takes it.
+
+    def _iterate(self) -> Generator[Any, Any, T]:
+        if self._steps is None:
+            self._steps = self.__await__()
+        return self._steps
+
+    def send(self, value: Any) -> Any:
+        return self._iterate().send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._iterate().throw(*error)
+
+    def close(self) -> None:
+        if self._steps is not None:
+            self._steps.close()
+
+    def __repr__(self) -> str:
+        return f"<Call {self.key} '{self.name}'>"
+
+
+Result = Callable[[Told, int], Any]  # what came of the call, and its attempts, as the code sees it
+
+
+def failure(told: Told, name: str, place: str) -> CallFailed:
+    """The call gave no result, and why."""
+    where = f" ({place})" if place else ""
+    partial = ""
+    end: CallEnd = "failed"
+    match told.outcome:
+        case "denied":
+            why = f": {told.reason}" if told.reason else ""
+            return Denied(
+                f"a person said no at checkpoint '{name}'{why}",
+                end="denied",
+                name=name,
+                reason=told.reason,
+                keys=[told.key],
+            )
+        case "limit":
+            end = "timed_out" if told.limit == "seconds" else "over_budget"
+            partial = plain(told.content)
+        case "unknown":
+            end = "unknown"
+        case _:
+            pass
+    said = f"call '{name}'{where} {_ENDED[end]}: {told.reason}"
+    return CallFailed(
+        said, end=end, name=name, reason=told.reason, partial=partial, thread_id=told.thread, keys=[told.key]
+    )
+
+
+_ENDED: dict[CallEnd, str] = {
+    "failed": "failed",
+    "timed_out": "ran out of time",
+    "over_budget": "met a limit",
+    "unknown": "was cut off",
+}

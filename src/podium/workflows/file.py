@@ -1,0 +1,62 @@
+"""A workflow in a file of its own, such as `flow.py:brief`."""
+
+import inspect
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from podium.core.rows import WORKFLOW
+from podium.errors import BadInput
+from podium.workflows.workflow import Workflow
+
+
+def load_workflow(place: str, folder: Path) -> Workflow:
+    """The workflow at "FILE.py:NAME", relative to the folder. The file is run, as Python does for a program.
+
+    Shape: the name may be left out of a file that has one workflow.
+    Errors: BadInput that names the file and what is wrong with it.
+    """
+    name, colon, wanted = place.rpartition(":")
+    if not colon or name.endswith(":") or not name.endswith(".py"):
+        name, wanted = place, ""
+    file = (folder / name).resolve()
+    try:
+        source = file.read_bytes()
+    except OSError as error:
+        raise BadInput(f"workflow file {file} cannot be read: {error.strerror}") from None
+    folder_first = str(file.parent)
+    if folder_first in sys.path:
+        sys.path.remove(folder_first)
+    sys.path.insert(0, folder_first)
+    module = ModuleType(f"podium_workflow_{file.stem}")
+    module.__file__ = str(file)
+    sys.modules[module.__name__] = module  # where dataclasses and annotations look for it
+    try:
+        exec(compile(source, str(file), "exec"), module.__dict__)
+    except Exception as error:  # the edge: the user's file may hold and raise anything
+        raise BadInput(f"workflow file {file} cannot be run: {type(error).__name__}: {error}") from error
+    return _chosen(module, file, wanted)
+
+
+def _chosen(module: ModuleType, file: Path, wanted: str) -> Workflow:
+    there = {name: value for name, value in vars(module).items() if isinstance(value, Workflow)}
+    if not wanted and len(there) == 1:
+        return next(iter(there.values()))
+    found = there.get(wanted)
+    if found is not None:
+        return found
+    listed = ", ".join(there) or "none"
+    if not wanted:
+        raise BadInput(
+            f"workflow file {file} has several workflows or none; name one, as in {file.name}:NAME ({listed})"
+        )
+    if inspect.iscoroutinefunction(getattr(module, wanted, None)):
+        raise BadInput(f"'{wanted}' in {file} is an async function without @workflow; decorate it")
+    raise BadInput(f"workflow file {file} has no workflow '{wanted}' (it has: {listed})")
+
+
+def place_of(need: str) -> tuple[str, str, str]:
+    """The parts of a need: the place (a file or a module), the name, and the hash of the source."""
+    place, _, source = need.removeprefix(WORKFLOW).rpartition("@")
+    where, _, name = place.rpartition(":")
+    return where, name, source

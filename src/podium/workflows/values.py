@@ -1,0 +1,100 @@
+"""Values that a workflow takes in and gives out: as JSON in the log, as what the code wants to see in the code."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from podium.core.json import JSON
+from podium.errors import BadInput
+
+T = TypeVar("T")
+ANY = (inspect.Parameter.empty, Any, object)
+
+
+def to_json(value: Any, what: str) -> JSON:
+    """The value as JSON has it: what is told again after a crash is the same.
+
+    Shape: JSON values, dataclasses, msgspec structs, Pydantic models, results of calls, and collections of these.
+    Errors: BadInput that names `what` it is.
+    """
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value, enc_hook=_plain))
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise BadInput(
+            f"{what} must be JSON (texts, numbers, lists, dicts with text keys, dataclasses, Pydantic models), and "
+            f"{type(value).__name__} is not: {error}"
+        ) from None
+
+
+def _plain(value: Any) -> Any:
+    dump = getattr(value, "model_dump", None)
+    if dump is not None:
+        return dump(mode="json")
+    as_json = getattr(value, "__podium_json__", None)
+    if as_json is not None:
+        return as_json()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def from_json(value: JSON, type_: Any, what: str) -> Any:
+    """The JSON value as one of this type: a Pydantic model, a dataclass, a struct, a plain type or a collection.
+
+    Errors: BadInput if it does not fit, naming `what` it is.
+    """
+    if type_ in ANY or type_ is None:
+        return value
+    try:
+        if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
+            return msgspec.convert(value, type_)
+        from pydantic import TypeAdapter  # only typed workflows pay for it
+
+        return TypeAdapter(type_).validate_python(value)
+    except (ValueError, TypeError, msgspec.MsgspecError) as error:
+        said = "; ".join(str(error).splitlines()[:4])
+        raise BadInput(f"{what} does not fit {getattr(type_, '__name__', type_)}: {said}") from None
+
+
+def typed(output: JSON, schema: Any) -> Any:
+    """An agent's structured output as an instance of its schema, if that is a Pydantic model."""
+    validate = getattr(schema, "model_validate", None)
+    return output if validate is None else validate(output)
+
+
+def context_text(context: Any) -> str:
+    """What an agent is told beside its task: parts, each under its name if it has one.
+
+    Shape: a text, a result of a call, what a gather gave, a mapping of names to such, another JSON value, or a list of
+    any of these.
+    """
+    return "\n\n".join(part for part in _parts(context) if part)
+
+
+def _parts(context: Any) -> list[str]:
+    told = getattr(context, "__podium_context__", None)
+    if told is not None:
+        return [_named(name, said) for name, said in told()]
+    if context is None:
+        return []
+    if isinstance(context, str):
+        return [context]
+    if isinstance(context, Mapping):
+        return [_named(str(name), _said(value)) for name, value in context.items()]
+    if isinstance(context, list | tuple):
+        return [part for each in context for part in _parts(each)]
+    return [_said(context)]
+
+
+def _said(value: Any) -> str:
+    told = getattr(value, "__podium_context__", None)
+    if told is not None:
+        parts = told()
+        return parts[0][1] if len(parts) == 1 else "\n\n".join(_named(name, said) for name, said in parts)
+    if isinstance(value, str):
+        return value
+    return msgspec.json.encode(to_json(value, "a part of the context")).decode()
+
+
+def _named(name: str, said: str) -> str:
+    return f"[{name}]\n{said}" if name else said
