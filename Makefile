@@ -52,6 +52,7 @@ bench: ## measure Podium against the bare loop
 	@tools/bootstrap bench
 	$(BIN)/python bench/run_all.py run $(ARGS)
 	$(BIN)/python bench/flat.py
+	$(BIN)/python bench/workflow.py
 
 bench-client: ## what a model call costs through the real client, beside raw aiohttp
 	@tools/bootstrap bench

@@ -1,0 +1,78 @@
+"""kill -9 of a real process that runs workflows: a gather with a branch that fails, functions, a checkpoint."""
+
+import asyncio
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from podium.core.events import UserMessage
+from podium.core.facts import StepAsked
+from podium.core.records import Record
+from podium.core.session import fold
+from podium.engine.clock import SortedIds, SystemClock
+from podium.store.sqlite import SqliteStore
+from tests.crash.rules import workflow_violations
+from tests.invariants import Kept, read, violations
+
+ROOT = Path(__file__).parents[2]
+VICTIM = Path(__file__).with_name("workflow_victim.py")
+KILLS = int(os.environ.get("PODIUM_WORKFLOW_KILLS", "40"))
+
+
+def victim(mode: str, folder: Path) -> "subprocess.Popen[bytes]":
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    argv = [sys.executable, str(VICTIM), mode, str(folder)]
+    return subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.DEVNULL)
+
+
+async def kept(folder: Path) -> list[Kept]:
+    store = SqliteStore.open(folder / "data", SystemClock(), SortedIds())
+    try:
+        return [await read(store, row.id) for row in await store.sessions()]
+    finally:
+        await store.close()
+
+
+def name_of(records: list[Record]) -> str:
+    [said] = [r.event for r in records if isinstance(r.event, UserMessage) and r.event.processed_at is None]
+    return said.content[0].text  # type: ignore[union-attr]
+
+
+@pytest.mark.crash
+def test_workflows_that_are_killed_come_to_the_same_end_and_repeat_nothing_that_is_finished(tmp_path: Path) -> None:
+    seed = random.randrange(1 << 32)
+    chance, killed = random.Random(seed), 0
+    for _ in range(KILLS):
+        process = victim("work", tmp_path)
+        time.sleep(chance.uniform(0.3, 2.0))
+        killed += process.poll() is None
+        process.kill()
+        process.wait()
+    last = victim("finish", tmp_path)
+    assert last.wait(timeout=300) == 0, seed
+
+    sessions = asyncio.run(kept(tmp_path))
+    journal = Counter((tmp_path / "journal").read_text().splitlines())
+    print(f"\n{killed} kills, {len(sessions)} sessions, seed {seed}")
+    assert killed >= KILLS * 0.9
+    for each in sessions:
+        records, name = list(each.records), name_of(list(each.records))
+        assert violations(each) == [], seed
+        assert workflow_violations(records) == [], seed
+        run = fold(each.row.id, each.definitions, records).run
+        assert run is not None
+        assert run.output == [
+            f"careful did {name}.1 again {name}.f1",
+            f"careful did {name}.2 again {name}.f2",
+            f"quick did {name}.q",
+            f"once {name}.o",
+            "failed",
+        ], seed
+        asked = Counter(r.event.key for r in records if isinstance(r.event, StepAsked) and r.event.name == "once")
+        assert journal[f"once {name}.o"] <= sum(asked.values()), seed

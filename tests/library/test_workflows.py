@@ -1,0 +1,179 @@
+"""Workflows through the library: a real store, the program's own callback, and other programs that resume them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from podium import Agent, Approval, Podium, Rehearsal, WorkflowRun, resume, run, stream, workflow
+from podium.errors import BadInput, NeedsUnmet, NoPrice, WorkflowChanged
+
+writer = Agent("writer", model="m")
+MODELS = {"m": Rehearsal(lambda request: f"{request.agent} wrote")}
+
+
+@dataclass
+class Letter:
+    to: str
+    body: str
+
+
+@workflow
+async def letter(run: WorkflowRun, to: str, lines: int = 2) -> Letter:
+    parts = await run.gather(*(run.agent(writer, f"line {n} to {to}", name=f"line {n}") for n in range(lines)))
+    await run.checkpoint("Send it", payload={"to": to})
+    return Letter(to, "\n".join(part.text for part in parts))
+
+
+async def test_a_workflow_runs_like_an_agent_and_its_result_is_typed(tmp_path: Path) -> None:
+    asked: list[Approval] = []
+
+    def approve(approval: Approval) -> bool:
+        asked.append(approval)
+        return True
+
+    result = await run(letter, {"to": "Ada"}, models=MODELS, approve=approve, data=tmp_path)
+
+    assert result.output == Letter("Ada", "writer wrote\nwriter wrote")
+    assert [(it.tool, it.input) for it in asked] == [
+        ("checkpoint", {"description": "Send it", "payload": {"to": "Ada"}})
+    ]
+    assert [(call.name, call.kind, call.outcome) for call in result.calls] == [
+        ("line 0", "agent", "done"),
+        ("line 1", "agent", "done"),
+        ("Send it", "checkpoint", "done"),
+    ]
+    assert all(call.usage.total_tokens for call in result.calls if call.kind == "agent")
+
+
+async def test_a_no_is_the_end_with_its_reason(tmp_path: Path) -> None:
+    result = await run(letter, {"to": "Ada"}, models=MODELS, approve=lambda _: "not today", data=tmp_path)
+
+    assert (result.stop_reason, result.output) == ("retries_exhausted", None)
+    assert result.error == "a person said no at checkpoint 'Send it': not today"
+    assert result.calls[-1].outcome == "denied"
+
+
+async def test_another_program_resumes_it_and_a_program_without_it_says_who_can(tmp_path: Path) -> None:
+    def local() -> Any:
+        @workflow
+        async def hidden(run: WorkflowRun, to: str) -> str:
+            await run.checkpoint("go on?")
+            return (await run.agent(writer, to)).text
+
+        return hidden
+
+    result = await run(local(), "Ada", models=MODELS, data=tmp_path)
+    async with Podium(tmp_path, models=MODELS) as podium:
+        [waiting] = result.waiting
+        await podium.approve(result.session_id, waiting.call_id, allow=True)
+        with pytest.raises(
+            NeedsUnmet, match=r"runs the workflow 'hidden' of .*podium.resume\(session_id, workflow=hidden\)"
+        ):
+            await podium.resume(result.session_id)
+        with pytest.raises(BadInput, match="runs the workflow 'hidden' of .*, not 'letter'"):
+            await podium.resume(result.session_id, workflow=letter)
+
+    again = await resume(result.session_id, workflow=local(), models=MODELS, data=tmp_path)
+    assert again.output == "writer wrote"
+
+
+async def test_a_session_of_an_agent_takes_no_workflow(tmp_path: Path) -> None:
+    result = await run(writer, "write", models=MODELS, data=tmp_path)
+    async with Podium(tmp_path, models=MODELS) as podium:
+        with pytest.raises(BadInput, match="there is nothing to resume"):
+            await podium.resume(result.session_id, workflow=letter)
+
+
+async def test_changed_code_is_the_callers_to_mend(tmp_path: Path) -> None:
+    def version(task: str) -> Any:
+        @workflow
+        async def changing(run: WorkflowRun, to: str) -> str:
+            await run.agent(writer, task)
+            await run.checkpoint("go on?")
+            return "done"
+
+        return changing
+
+    result = await run(version("one"), "Ada", models=MODELS, data=tmp_path)
+    async with Podium(tmp_path, models=MODELS) as podium:
+        await podium.approve(result.session_id, result.waiting[0].call_id, allow=True)
+    with pytest.raises(WorkflowChanged, match=r'Call 1 was agent \'writer\' .*"one".*now it is .*"two"'):
+        await resume(result.session_id, workflow=version("two"), models=MODELS, data=tmp_path)
+
+    assert (await resume(result.session_id, workflow=version("one"), models=MODELS, data=tmp_path)).output == "done"
+
+
+async def test_records_stream_as_of_any_session(tmp_path: Path) -> None:
+    @workflow
+    async def short(run: WorkflowRun, to: str) -> str:
+        return (await run.agent(writer, to)).text
+
+    seen = [record.type async for record in stream(short, "Ada", models=MODELS, data=tmp_path)]
+
+    assert "workflow_run.created" in seen
+    assert seen[-1] == "session.status_idle"
+
+
+async def test_agents_that_are_named_are_looked_at_before_anything_starts(tmp_path: Path) -> None:
+    stranger = Agent("stranger", model="nobody-knows", tools=["serch"])
+
+    @workflow
+    async def named(run: WorkflowRun, to: str) -> str:
+        return (await run.agent(stranger, to)).text
+
+    async with Podium(tmp_path, models=MODELS) as podium:
+        with pytest.raises(BadInput, match="unknown tool 'serch'"):
+            await podium.start(named, "x")
+        assert await podium.parts.store.sessions() == []
+
+
+async def test_an_agent_that_is_made_on_the_way_and_cannot_be_bound_ends_the_run(tmp_path: Path) -> None:
+    @workflow
+    async def made(run: WorkflowRun, to: str) -> str:
+        return (await run.agent(Agent("late", model="m", tools=["serch"]), to)).text
+
+    result = await run(made, "x", models=MODELS, data=tmp_path)
+
+    assert result.stop_reason == "retries_exhausted"
+    assert "unknown tool 'serch'" in result.error
+
+
+async def test_functions_of_agents_made_on_the_way_are_found(tmp_path: Path) -> None:
+    from podium import call
+
+    counted: list[str] = []
+
+    def count(text: str) -> str:
+        "Count."
+        counted.append(text)
+        return str(len(text))
+
+    def script(request: Any) -> Any:
+        return "done" if len(request.messages) > 1 else call("count", text="four")
+
+    @workflow
+    async def made(run: WorkflowRun, to: str) -> str:
+        return (await run.agent(Agent("late", model="m", tools=[count]), to)).text
+
+    result = await run(made, "x", models={"m": Rehearsal(script)}, data=tmp_path)
+
+    assert (result.output, counted) == ("done", ["four"])
+
+
+async def test_a_limit_in_dollars_needs_the_prices_of_all(tmp_path: Path) -> None:
+    class Unpriced:
+        provider = "here"
+
+        async def reply(self, request: Any) -> Any: ...
+
+    from podium import SessionLimits
+
+    @workflow
+    async def named(run: WorkflowRun, to: str) -> str:
+        return (await run.agent(writer, to)).text
+
+    async with Podium(tmp_path, models={"m": Unpriced()}) as podium:
+        with pytest.raises(NoPrice):
+            await podium.start(named, "x", limits=SessionLimits(usd=1))
