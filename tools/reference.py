@@ -50,7 +50,8 @@ def _is_same(file: Path, text: str) -> bool:
 
 # Where a command is shown at work.
 _MORE = {
-    "run": "[Team files](team-files.md), [workflows](workflows.md#on-the-command-line), [limits](limits.md), [the live view and JSON lines](looking.md), "
+    "run": "[Team files](team-files.md), [workflows](workflows.md#on-the-command-line), [limits](limits.md), "
+    "[the live view and JSON lines](looking.md), "
     "[a team on a server](server.md#a-team-file-on-a-server), [what Ctrl-C does](resuming.md#stopping-on-purpose).",
     "show": "[Looking](looking.md#afterwards).",
     "sessions": "[Looking](looking.md#afterwards).",

@@ -116,9 +116,10 @@ async def test_the_server_runs_no_workflow_and_says_who_does(served: Serve, tmp_
         calls = Calls(server)
         use = only(await calls.listed(session), "agent.tool_use")
         ok(await calls.send(session, allowed(use["id"])))
+        unmet = None
         for _ in range(200):
             if unmet := server.server.serving.unmet.get(session):
                 break
             await asyncio.sleep(0.02)
-        assert "this session runs the workflow 'letter'" in unmet
+        assert "this session runs the workflow 'letter'" in str(unmet)
         assert (await calls.get(session))["status"] == "running"

@@ -72,7 +72,7 @@ async def test_another_program_resumes_it_and_a_program_without_it_says_who_can(
             NeedsUnmet, match=r"runs the workflow 'hidden' of .*podium.resume\(session_id, workflow=hidden\)"
         ):
             await podium.resume(result.session_id)
-        with pytest.raises(BadInput, match="runs the workflow 'hidden' of .*, not 'letter'"):
+        with pytest.raises(BadInput, match=r"runs the workflow 'hidden' of .*, not 'letter'"):
             await podium.resume(result.session_id, workflow=letter)
 
     again = await resume(result.session_id, workflow=local(), models=MODELS, data=tmp_path)
