@@ -129,7 +129,8 @@ def _interrupt(view: View, request: Interrupt, at: Moment) -> Admitted:
     if named is not None and request.pause:
         raise Refused("one thread cannot be paused; interrupt it, or pause the whole session")
     if named is not None and named.workflow_run:  # Source: contract D.4: it stops nothing
-        event = UserInterrupt(id=at.event_id(), processed_at=at.now, session_thread_id=named.id)
+        is_idle = row.facts.status == "idle"
+        event = UserInterrupt(id=at.event_id(), processed_at=at.now if is_idle else None, session_thread_id=named.id)
         at.own(primary.id, event)
         return event, Changes(row.facts)
     is_idle = row.facts.status == "idle"

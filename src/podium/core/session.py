@@ -181,8 +181,13 @@ class SessionState:
     def interrupts(self) -> Iterator[UserInterrupt]:
         """Interrupts that wait to be taken and may have something to stop."""
         for id, event in self.queue.items():
-            if isinstance(event, UserInterrupt) and id not in self._moot:
+            if isinstance(event, UserInterrupt) and id not in self._moot and not self._is_of_run(event):
                 yield event
+
+    def _is_of_run(self, event: UserInterrupt) -> bool:
+        """Whether it names a thread of a workflow run, which it does not stop."""
+        thread = self.threads.get(event.session_thread_id or "")
+        return thread is not None and bool(thread.workflow_run)
 
     @property
     def is_quiet(self) -> bool:
