@@ -3,8 +3,6 @@
 Its agent is one of the roster, or one that the call itself defines.
 """
 
-from msgspec import UNSET
-
 from podium.core.content import text
 from podium.core.definitions import SELF, Definition
 from podium.core.ending import message_events
@@ -94,7 +92,7 @@ class Spawner:
             processed_at=at.now,
             session_thread_id=child,
             agent_name=name,
-            workflow_run_id=session.threads[child].workflow_run or UNSET,
+            workflow_run_id=session.threads[child].workflow_run or None,
         )
         at.on_primary(child, created)
         # Source: the Managed Agents API, sections C.7 and D.3: the task comes first in the child's own stream, and in
