@@ -3,6 +3,9 @@
 import pytest
 
 from podium import Agent, call, say
+from podium.analysis.report import report
+from podium.analysis.trace import trace
+from podium.cli.picture import attempts
 from podium.core.content import plain
 from podium.core.json import JSON
 from tests.lab.cast import Line, after
@@ -141,3 +144,14 @@ def test_primarys_result_is_shown_as_a_message_and_is_the_output() -> None:
         "session.usage",
         "session.status_idle",
     ]
+
+
+def test_a_trace_counts_how_often_a_thread_was_corrected() -> None:
+    log = child_saying(say("I am done."), [call("submit_result", n="3")], [call("submit_result", n=3)])
+
+    made = trace(log.records)
+
+    lead, child = made.threads.values()
+    assert (lead.corrections, child.corrections) == (0, 2)
+    assert (attempts(lead), attempts(child)) == ("first", "2 corrected")
+    assert [each["corrections"] for each in report(made, log.records[-1].at)["threads"]] == [0, 2]

@@ -94,6 +94,7 @@ def report(trace: Trace, until: datetime) -> dict[str, JSON]:
             "cost": told_cost(it.cost),
             "cost_with_below": told_cost(below[it.id].cost),
             "compactions": it.compactions,
+            "corrections": it.corrections,
             "notices": [{"at": s(notice.at), "kind": notice.kind, "text": notice.text} for notice in it.notices],
             "retried": it.retried,
             "unknown": it.count("unknown"),

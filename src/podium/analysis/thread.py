@@ -21,7 +21,8 @@ class ThreadTrace:
     try again. `tasks` counts how often it was set to work. `open` are the effects under way; a call to another agent is
     none. `asks` are the ids of the calls, its own or of threads below, whose answers it is idle for. `given` is what
     its parent called it with, `called` what a workflow named it, where that is not its agent. `shells_lost` counts
-    those that a take-over did not take.
+    those that a take-over did not take, `corrections` how often it was told that it owes a result, or why the one it
+    gave does not fit.
     """
 
     id: str
@@ -44,6 +45,7 @@ class ThreadTrace:
     shell: Literal["none", "live", "taken"] = "none"  # taken: by a take-over, and there is no new one yet
     shells_lost: int = 0
     compactions: int = 0
+    corrections: int = 0
     context_tokens: int = 0  # what the last call of its model read and wrote
     context_window: int | None = None
     given: dict[str, JSON] = field(default_factory=dict)
@@ -57,6 +59,7 @@ class ThreadTrace:
     waits_since: datetime | None = None
     asks: tuple[str, ...] = ()
     calls: dict[str, AgentToolUse] = field(default_factory=dict)
+    submits: set[str] = field(default_factory=set)  # its calls of submit_result
     open: dict[str, Effect] = field(default_factory=dict)
     latest: dict[str, Effect] = field(default_factory=dict)  # by call or model request: its last attempt
     failed: Effect | None = None  # the model call that the next one tries again

@@ -17,6 +17,7 @@ from podium.analysis.flow import FlowTrace
 from podium.analysis.intervals import Interval
 from podium.analysis.thread import ThreadTrace
 from podium.core.content import plain
+from podium.core.definitions import SUBMIT
 from podium.core.ending import CUT_TOOL, INTERRUPTED_TOOL
 from podium.core.events import (
     AgentToolResult,
@@ -42,12 +43,15 @@ from podium.core.facts import (
     AttemptFailed,
     BudgetReserved,
     BudgetSettled,
+    CallAnswered,
     ContextSummarized,
+    CorrectionSent,
     DelegationClosed,
     DelegationDetached,
     DelegationOpened,
     DrivingStarted,
     DrivingStopped,
+    HarnessCall,
     LimitReached,
     ModelCalled,
     ModelReplied,
@@ -181,6 +185,12 @@ class Trace:
                 thread.turns += 1
                 for effect in thread.open.values():
                     effect.model = effect.model or (event.model if effect.is_model else "")
+                calls = [part for part in event.parts if isinstance(part, HarnessCall)]
+                thread.submits.update(part.id for part in calls if part.name == SUBMIT)
+            case CorrectionSent():
+                thread.corrections += 1
+            case CallAnswered() if event.is_error and event.call in thread.submits:
+                thread.corrections += 1
             case ContextSummarized():
                 thread.compactions += 1
                 thread.context_tokens = 0

@@ -116,6 +116,7 @@ def attempts(thread: ThreadTrace) -> str:
     told = [f"{number} {word}" for number, word in ((lost, "lost"), (failed, "failed")) if number]
     told += [f"{thread.retried} tried again"] if thread.retried else []
     told += [f"{unknown} of unknown outcome"] if unknown else []
+    told += [f"{thread.corrections} corrected"] if thread.corrections else []
     return ", ".join(told) or "first"
 
 
