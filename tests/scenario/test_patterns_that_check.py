@@ -1,0 +1,251 @@
+"""The patterns in which an agent decides on another's work: verify, judge, route, debate."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from podium import ModelRequest, WorkflowRun, call, workflow
+from podium.patterns import debate, judge, route, verify
+from tests.lab.cast import after, raises
+from tests.lab.lab import Lab
+from tests.scenario.test_patterns import error, names
+from tests.scenario.test_workflows import A, B, C, output
+
+
+def in_turn(*said: Any) -> Callable[[ModelRequest], Any]:
+    """A line for an agent of several threads: one thing after the other, whatever the thread."""
+    left = iter(said)
+    return lambda request: next(left)
+
+
+def verdict(*issues: str, sure: float = 0.9) -> Any:
+    return call("submit_result", verified=not issues, issues=list(issues), confidence=sure)
+
+
+def score(value: float, feedback: str = "") -> Any:
+    return call("submit_result", score=value, feedback=feedback)
+
+
+# --- verify ------------------------------------------------------------------------------------------
+
+
+def checking(attempts: int, reviser: Any = C, after_it: Any = None) -> Any:
+    @workflow
+    async def checking(run: WorkflowRun, topic: str) -> list[Any]:
+        draft = await run.agent(A, topic)
+        got = await verify(run, draft, by=B, against={"facts": "two wings"}, attempts=attempts, reviser=reviser)
+        if after_it is not None:
+            await run.agent(after_it, "publish", context=got)
+        return [got.output, got.verified, got.attempts, [list(each.issues) for each in got.verdicts]]
+
+    return checking
+
+
+def test_a_draft_that_holds_is_not_revised() -> None:
+    lab = Lab(a="A", b=verdict(), c="C")
+
+    log = lab.run(checking(3), "birds")
+
+    assert output(lab) == ["A", True, 1, [[]]]
+    assert names(log) == ["a", "check 1"]
+    [said] = log.told("b")
+    assert said.endswith("Context:\n[draft]\nA\n\n[facts]\ntwo wings")
+
+
+def test_a_draft_is_revised_until_it_is_verified() -> None:
+    lab = Lab(a=after(1, "A"), b=after(2, in_turn(verdict("one", "two"), verdict("three"), verdict())), c=after(4, "C"))
+
+    log = lab.run(checking(5))
+
+    assert output(lab) == ["C", True, 3, [["one", "two"], ["three"], []]]
+    assert names(log) == ["a", "check 1", "revision 1", "check 2", "revision 2", "check 3"]
+    assert "[draft]\nA\n\n[issues]\none\ntwo\n\n[facts]\ntwo wings" in log.told("c", 0)[0]
+    assert "[draft]\nC" in log.told("b", 1)[0]
+    assert log.seconds == 1 + 3 * 2 + 2 * 4
+
+
+def test_out_of_attempts_the_last_draft_comes_back_unverified_and_whoever_goes_on_is_told() -> None:
+    lab = Lab(a="A", b=verdict("wrong"), c=in_turn("C1", "published"))
+
+    log = lab.run(checking(2, after_it=C))
+
+    assert output(lab) == ["C1", False, 2, [["wrong"], ["wrong"]]]
+    assert log.told("c")[0] == "publish\n\nContext:\n[draft]\nC1\n\n[not verified]\nwrong"
+
+
+def test_with_one_attempt_it_is_only_checked() -> None:
+    lab = Lab(a="A", b=verdict("wrong"))
+
+    log = lab.run(checking(1, reviser=None))
+
+    assert output(lab) == ["A", False, 1, [["wrong"]]]
+    assert names(log) == ["a", "check 1"]
+
+
+def test_a_verdict_that_does_not_fit_is_told_back_and_never_seen() -> None:
+    lab = Lab(a="A", b=[call("submit_result", verified="yes"), verdict(sure=7.0), verdict()])
+
+    log = lab.run(checking(3))
+
+    assert output(lab) == ["A", True, 1, [[]]]
+    assert len(log.requests("b")) == 3
+    assert "confidence" in log.told("b")[0]
+
+
+def test_a_checker_that_fails_ends_the_run_and_a_resume_checks_without_drafting_again() -> None:
+    lab = Lab(a="A", b=raises(RuntimeError("broken")), c="C")
+    lab.run(checking(3))
+    assert "call 'check 1'" in error(lab)
+
+    lab.resumes_failed = True
+    lab.script.says("b", verdict())
+    log = lab.resume()
+
+    assert output(lab)[:2] == ["A", True]
+    assert len(log.requests("a")) == 1
+
+
+# --- judge -------------------------------------------------------------------------------------------
+
+
+def judging(**how: Any) -> Any:
+    @workflow
+    async def judging(run: WorkflowRun, topic: str) -> list[Any]:
+        got = await judge(run, A, topic, by=B, rubric="be brief", **how)
+        return [got.output, got.is_good_enough, [each.score for each in got.tries]]
+
+    return judging
+
+
+def test_work_that_is_not_good_enough_is_sent_back_with_the_feedback() -> None:
+    lab = Lab(a=in_turn("long", "short"), b=in_turn(score(0.4, "shorten it"), score(0.9)))
+
+    log = lab.run(judging(), "birds")
+
+    assert output(lab) == ["short", True, [0.4, 0.9]]
+    assert names(log) == ["a, try 1", "verdict 1", "a, try 2", "verdict 2"]
+    assert log.told("a", 0) == ["birds"]
+    assert log.told("a", 1) == ["birds\n\nContext:\n[your work so far]\nlong\n\n[feedback]\nshorten it"]
+    assert log.told("b", 1)[0].startswith("Judge the work by this rubric: be brief\n\nThe task was: birds")
+
+
+def test_the_best_try_is_kept_when_none_is_good_enough() -> None:
+    lab = Lab(a=in_turn("x", "y", "z"), b=in_turn(score(0.2), score(0.5), score(0.3)))
+
+    lab.run(judging(attempts=3))
+
+    assert output(lab) == ["y", False, [0.2, 0.5, 0.3]]
+
+
+def test_of_equal_tries_the_first_is_kept() -> None:
+    lab = Lab(a=in_turn("x", "y"), b=score(0.5))
+
+    lab.run(judging(attempts=2))
+
+    assert output(lab)[0] == "x"
+
+
+def test_a_score_just_as_high_is_good_enough() -> None:
+    lab = Lab(a="x", b=score(0.5))
+
+    lab.run(judging(at_least=0.5))
+
+    assert output(lab) == ["x", True, [0.5]]
+
+
+# --- route -------------------------------------------------------------------------------------------
+
+
+@workflow
+async def routing(run: WorkflowRun, question: str) -> list[str]:
+    got = await route(run, question, to={"billing": A, "technical": B}, by=C, context={"customer": "Acme"})
+    return [got.to, got.reason, got.text]
+
+
+def choice(to: str) -> Any:
+    return call("submit_result", to=to, reason="because")
+
+
+def test_the_router_chooses_by_name_and_that_agent_does_the_task() -> None:
+    lab = Lab(a="A", b=after(2, "B"), c=after(1, choice("technical")))
+
+    log = lab.run(routing, "It does not start.")
+
+    assert (output(lab), log.seconds) == (["technical", "because", "B"], 3)
+    assert names(log) == ["route", "technical"]
+    assert log.requests("a") == []
+    assert log.told("b") == ["It does not start.\n\nContext:\n[customer]\nAcme"]
+    assert "[who there is]\nbilling: a\ntechnical: b\n\n[customer]\nAcme" in log.told("c")[0]
+
+
+def test_a_name_that_is_not_there_is_told_back_to_the_router() -> None:
+    lab = Lab(a="A", b="B", c=[choice("sales"), choice("billing")])
+
+    log = lab.run(routing)
+
+    assert output(lab) == ["billing", "because", "A"]
+    [told] = log.told("c")
+    assert '"sales" is not one of' in told
+    assert len(log.requests("c")) == 2
+
+
+def test_a_router_that_never_chooses_ends_the_run_and_nobody_is_called() -> None:
+    lab = Lab(a="A", b="B", c=choice("sales"))
+
+    log = lab.run(routing)
+
+    assert "its result did not fit its schema" in error(lab)
+    assert log.requests("a") == log.requests("b") == []
+
+
+# --- debate ------------------------------------------------------------------------------------------
+
+
+def debating(**how: Any) -> Any:
+    @workflow
+    async def debating(run: WorkflowRun, question: str) -> list[Any]:
+        got = await debate(run, question, sides={"stay": A, "move": B}, judge=C, **how)
+        return [got.winner, [[each.text for each in said] for said in got.rounds]]
+
+    return debating
+
+
+def decision(winner: str) -> Any:
+    return call("submit_result", winner=winner, reason="it has the better case")
+
+
+def test_sides_speak_at_once_in_rounds_and_know_what_was_said() -> None:
+    lab = Lab(a=after(1, in_turn("a1", "a2")), b=after(3, in_turn("b1", "b2")), c=after(1, decision("move")))
+
+    log = lab.run(debating(), "Shall we move?")
+
+    assert output(lab) == ["move", [["a1", "b1"], ["a2", "b2"]]]
+    assert log.seconds == 7
+    assert log.under_way("a") == [(0, 1), (3, 4)]
+    assert log.under_way("b") == [(0, 3), (3, 6)]
+    assert "Context" not in log.told("a", 0)[0]
+    assert log.told("a", 1)[0].endswith("Context:\n[stay, round 1]\na1\n\n[move, round 1]\nb1")
+    assert log.told("c")[0].endswith("[stay, round 2]\na2\n\n[move, round 2]\nb2")
+
+
+def test_a_judge_may_say_that_neither_side_wins_but_not_a_side_that_is_not_there() -> None:
+    lab = Lab(a="A", b="B", c=[decision("wait"), decision("none")])
+
+    log = lab.run(debating(rounds=1))
+
+    assert output(lab) == ["none", [["A", "B"]]]
+    assert len(log.requests("c")) == 2
+
+
+@pytest.mark.parametrize("join", ["all", "best_effort"])
+def test_a_side_that_fails_ends_the_debate_or_is_missed(join: Any) -> None:
+    lab = Lab(a="A", b=raises(RuntimeError("broken")), c=decision("stay"))
+
+    log = lab.run(debating(join=join, rounds=1))
+
+    if join == "all":
+        assert "move: failed" in error(lab)
+    else:
+        assert output(lab) == ["stay", [["A"]]]
+        assert "[missing, round 1]\nmove: failed" in log.told("c")[0]
