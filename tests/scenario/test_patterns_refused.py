@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from podium import WorkflowRun, workflow
+from podium import WorkflowRun, n_of, workflow
 from podium.errors import BadInput
 from podium.patterns import (
     Files,
@@ -52,6 +52,18 @@ WRONG: dict[str, tuple[Pattern, str]] = {
     "a merger with a schema": (
         lambda run: map_over(run, A, [1], task="x", merge_by=TAKES_FIGURES),
         "merge_by is told what to do in words",
+    ),
+    "a rule that is none": (
+        lambda run: map_over(run, A, [1], task="x", join="some"),  # type: ignore[arg-type]
+        "join is one of 'all', 'any', 'best_effort' or n_of(k)",
+    ),
+    "a rule that can never be met": (
+        lambda run: parallel(run, {"a": (A, "x")}, join=n_of(2)),
+        "join=n_of(2) of 1 calls can never be met",
+    ),
+    "less tries than none": (
+        lambda run: parallel(run, {"a": (A, "x")}, retries=-1),
+        "retries is a whole number from 0",
     ),
     "no views": (lambda run: perspectives(run, "go", A, views=()), "views is a list of at least one name"),
     "one view twice": (lambda run: perspectives(run, "go", A, views=("x", "x")), "each view has a name of its own"),

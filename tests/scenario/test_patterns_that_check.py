@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from podium import ModelRequest, WorkflowRun, call, workflow
-from podium.patterns import debate, judge, route, verify
+from podium.patterns import debate, judge, pipeline, route, verify
 from tests.lab.cast import after, raises
 from tests.lab.lab import Lab
 from tests.scenario.test_patterns import error, names
@@ -104,6 +104,29 @@ def test_a_checker_that_fails_ends_the_run_and_a_resume_checks_without_drafting_
 
     assert output(lab)[:2] == ["A", True]
     assert len(log.requests("a")) == 1
+
+
+def test_what_another_pattern_made_is_a_draft_and_what_it_gives_back_can_be_returned() -> None:
+    @workflow
+    async def composed(run: WorkflowRun, topic: str) -> Any:
+        made = await pipeline(run, [A, C], topic)
+        checked = await verify(run, made, by=B, attempts=1)
+        return {"checked": checked, "made": made}
+
+    lab = Lab(a="A", b=verdict("wrong"), c="C")
+
+    log = lab.run(composed)
+
+    assert "[draft]\nC" in log.told("b")[0]
+    assert output(lab) == {
+        "checked": {
+            "output": "C",
+            "text": "C",
+            "verified": False,
+            "verdicts": [{"verified": False, "issues": ["wrong"], "confidence": 0.9}],
+        },
+        "made": {"stages": ["A", "C"], "sent_back": 0},
+    }
 
 
 # --- judge -------------------------------------------------------------------------------------------

@@ -33,6 +33,11 @@ class Debated:
         """The decision: {winner, reason}."""
         return {"winner": self.winner, "reason": self.reason}
 
+    @property
+    def text(self) -> str:
+        """The same as text."""
+        return f"{self.winner}: {self.reason}"
+
     def __podium_context__(self) -> list[tuple[str, str]]:
         return [("winner", self.winner), ("reason", self.reason)]
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,11 +133,15 @@ def write_below(workdir: Path, name: str, data: bytes) -> None:
             raise BadInput(f"{workdir / FOLDER} is no folder that hand-offs can go to: {error.strerror}") from None
     finally:
         os.close(root)
+    new = f".{secrets.token_hex(8)}"  # a new file always: what lies there may be a link, or wait for a reader
     try:
-        new = f".{name}"
-        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=folder)
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-        os.replace(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=folder)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(data)
+            os.replace(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except OSError:
+            os.unlink(new, dir_fd=folder)
+            raise
     finally:
         os.close(folder)

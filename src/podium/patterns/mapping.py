@@ -71,13 +71,14 @@ async def map_over(
     things = await _files(run, items, most) if isinstance(items, Files) else _listed(items, most)
     free = asyncio.Semaphore(limit)
 
-    async def one(item: Any) -> CallResult:
+    async def one(item: Any, name: str) -> CallResult:
         given, context = _given(agent, task, item)
         async with free:
             told = await hand_over(run, context, to=agent, by=handoff)
-            return await run.agent(agent, given, context=told, name=_name(item), **how)
+            return await run.agent(agent, given, context=told, name=name, **how)
 
-    results = await run.gather(*(_called(_name(item), one(item)) for item in things), join=join)
+    branches = [_called(name, one(item, name)) for item, name in zip(things, map(_name, things), strict=True)]
+    results = await run.gather(*branches, join=join)
     return await merge(run, results, by=merge_by, task=merge_task, handoff=handoff, **how)
 
 

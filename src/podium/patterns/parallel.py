@@ -11,6 +11,7 @@ from podium.patterns.handoff import Handoff, hand_over
 from podium.workflows.calls import CallResult
 from podium.workflows.joins import Gathered, Join
 from podium.workflows.run import WorkflowRun
+from podium.workflows.values import context_text
 
 MERGE = "Put these results together into one. Where something is missing, say so."
 
@@ -26,6 +27,11 @@ class Merged:
     def output(self) -> Any:
         """What was made of the results, or else the list of them."""
         return [each.output for each in self.results] if self.merged is None else self.merged.output
+
+    @property
+    def text(self) -> str:
+        """The same as text."""
+        return context_text(self.results) if self.merged is None else self.merged.text
 
     def __podium_context__(self) -> list[tuple[str, str]]:
         return (self.results if self.merged is None else self.merged).__podium_context__()

@@ -8,7 +8,6 @@ from podium.core.json import JSON
 from podium.errors import BadInput
 from podium.patterns.given import How, count, told_in_words
 from podium.patterns.handoff import Handoff, hand_over
-from podium.workflows.calls import CallResult
 from podium.workflows.run import WorkflowRun
 from podium.workflows.values import context_text
 
@@ -86,8 +85,8 @@ async def verify(
 ) -> Verified:
     """Have `by` check a draft against its sources, and `reviser` mend it, until it is verified or out of attempts.
 
-    Shape: `draft` is a result or a text; `against` the sources, as context is given to `run.agent`. An attempt is one
-    check, so with 1 nothing is revised.
+    Shape: `draft` is a result, also of another pattern, or a text; `against` are the sources, as context is given to
+    `run.agent`. An attempt is one check, so with 1 nothing is revised.
     Errors: BadInput for no attempts, and for several without a reviser; CallFailed.
     """
     where = "verify"
@@ -97,7 +96,7 @@ async def verify(
         told_in_words(where, "reviser", reviser)
     elif attempts > 1:
         raise BadInput(f"{where}: who revises the draft? Say reviser=AGENT, or attempts=1 to have it checked only")
-    output, text = (draft.output, draft.text) if isinstance(draft, CallResult) else (draft, context_text({"": draft}))
+    output, text = _output(draft)
     if not text.strip():
         raise BadInput(f"{where}: the draft is empty, so there is nothing to check")
     verdicts: list[Verdict] = []
@@ -113,6 +112,12 @@ async def verify(
         context = await hand_over(run, [{"draft": text, "issues": issues}, against], to=reviser, by=handoff)
         revised = await run.agent(reviser, REVISE, context=context, name=f"revision {len(verdicts)}", **how)
         output, text = revised.output, revised.text
+
+
+def _output(draft: Any) -> tuple[Any, str]:
+    """The output of a result, of a call or a pattern, and the same as text; of anything else itself."""
+    is_result = hasattr(draft, "__podium_context__") and hasattr(draft, "output") and hasattr(draft, "text")
+    return (draft.output, draft.text) if is_result else (draft, context_text({"": draft}))
 
 
 def _verdict(said: dict[str, Any]) -> Verdict:
