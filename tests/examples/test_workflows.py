@@ -187,6 +187,19 @@ async def test_an_answer_that_needs_no_change_is_not_merged(examples: dict[str, 
 # --- as commands -------------------------------------------------------------------------------------
 
 
+def _command(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        words,
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(folder)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "said"),
@@ -198,11 +211,20 @@ async def test_an_answer_that_needs_no_change_is_not_merged(examples: dict[str, 
     ids=lambda it: it[0] if isinstance(it, list) else "",
 )
 def test_it_runs_as_a_command_without_a_key(program: list[str], said: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / program[0], *program[1:]],
-        cwd=tmp_path, env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)},
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    done = _command([sys.executable, str(EXAMPLES / program[0]), *program[1:]], tmp_path)
 
     assert done.returncode == 0, done.stderr
     assert said in done.stdout
+
+
+@pytest.mark.slow
+def test_a_brief_of_the_command_line_waits_for_its_answer_and_goes_on(tmp_path: Path) -> None:
+    file, podium = EXAMPLES / "research_brief.py", [sys.executable, "-m", "podium.cli"]
+    data = ["--data", str(tmp_path)]
+
+    begun = _command([*podium, "run", f"{file}:brief", "Acme", "--rehearsal", f"{file}:script", *data], tmp_path)
+    answered = _command([*podium, "approve", "last", "--allow", *data], tmp_path)
+
+    assert begun.returncode == 3, begun.stderr
+    assert answered.returncode == 0, answered.stderr
+    assert "84 musd" in answered.stdout
