@@ -258,6 +258,23 @@ def test_an_agent_with_an_input_schema_is_given_the_item_itself() -> None:
     assert [log.told("b", nth) for nth in (0, 1)] == [['{"sales":1}'], ['{"sales":2}']]
 
 
+def test_a_map_goes_over_the_results_of_another_one() -> None:
+    @workflow
+    async def twice(run: WorkflowRun, topic: str) -> Any:
+        first = await map_over(run, A, ["x", "y"], task="count {item}")
+        return (await map_over(run, B, first.results, task="check {item}")).output
+
+    async def says(request: Any) -> str:
+        return plain(request.messages[0].content).removeprefix("count ") + "!"
+
+    lab = Lab(a=says, b="B")
+
+    log = lab.run(twice)
+
+    assert output(lab) == ["B", "B"]
+    assert sorted(log.told("b", nth)[0] for nth in (0, 1)) == ["check x!", "check y!"]
+
+
 # --- perspectives ------------------------------------------------------------------------------------
 
 

@@ -100,7 +100,7 @@ def _text(value: Any) -> str:
 
 
 async def _by_path(run: WorkflowRun, name: str, said: str, summary: str, by: Handoff) -> str:
-    """What the agent is told instead of the part. The file is named by its content: the same part is written once."""
+    """What the agent is told instead of the part. The file is named by its content: the same part, the same file."""
     data = said.encode()
     slug = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:40] or "part"
     file = f"{slug}-{hashlib.sha256(data).hexdigest()[:12]}.txt"

@@ -52,8 +52,9 @@ async def map_over(
 ) -> Merged:
     """Have an agent do the same with every item, all at once or `at_once` of them; results in the items' order.
 
-    Shape: an item takes the place of "{item}" in the task, or stands beside it. An agent with an `input_schema` is
-    given the item itself, and no task. `merge_by` makes one thing of the results.
+    Shape: `items` may be the results of another map. An item takes the place of "{item}" in the task, or stands beside
+    it. An agent with an `input_schema` is given the item itself, and no task. `merge_by` makes one thing of the
+    results.
     Errors: BadInput for more items than `most`, and for none; the call "glob" fails where a glob matches none, or more
     than `most`, and looks again when the run is resumed. JoinFailed.
     """
@@ -101,7 +102,7 @@ def _called(name: str, branch: Coroutine[Any, Any, CallResult]) -> Coroutine[Any
 
 
 def _listed(items: Any, most: int) -> Sequence[Any]:
-    if not isinstance(items, list | tuple) or not items:
+    if not isinstance(items, Sequence) or isinstance(items, str | bytes) or not items:
         raise BadInput(f"map_over: items is a list of at least one thing, or Files(...), not {items!r:.80}")
     if len(items) > most:
         raise BadInput(f"map_over: there are {len(items):,} items, and most={most:,}. Raise it, or give fewer")
