@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from podium import CallFailed, JoinFailed, Limits, ModelRequest, WorkflowRun, call, workflow
-from podium.core.content import plain
+from podium.core.content import TextBlock
 from podium.core.facts import DelegationClosed, DelegationOpened, StepAsked, StepWithdrawn
 from podium.models.rehearsal import Generated
 from podium.patterns import Plan, PlanResult, Step, make_plan, plan, run_plan, synthesise
@@ -34,6 +34,13 @@ def running(made: Plan, team: Any = (A, B, C)) -> Any:
         return await run_plan(run, made, team)
 
     return runs
+
+
+def said_to(request: ModelRequest) -> str:
+    """The first message of a thread."""
+    [block] = request.messages[0].content
+    assert isinstance(block, TextBlock)
+    return block.text
 
 
 def spans(log: Played) -> dict[str, tuple[float, float]]:
@@ -232,7 +239,7 @@ def test_a_wrong_plan_is_told_back_and_mended() -> None:
     told: list[str] = []
 
     def lead(request: ModelRequest) -> Any:
-        told.append(plain(request.messages[0].content))
+        told.append(said_to(request))
         return submits(*(circle, unknown, [GOOD])[len(told) - 1])
 
     lab = Lab(lead=lead, a="A", c="the answer")

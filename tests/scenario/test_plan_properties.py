@@ -10,14 +10,13 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from podium import Agent, ModelRequest, Reply, SessionLimits, Usage, WorkflowRun, say, workflow
-from podium.core.content import plain
 from podium.core.facts import BudgetReserved, BudgetSettled
 from podium.core.money import ModelFacts, Price
 from podium.core.plan import longest_chain, problems
 from podium.errors import JoinFailed, ModelFailed
 from podium.patterns import Plan, Step, run_plan
 from tests.lab.lab import Lab, Live
-from tests.scenario.test_plan import spans
+from tests.scenario.test_plan import said_to, spans
 
 WORKER = Agent("worker", model="m")
 PRICE = Price(input=Decimal(0), output=Decimal(1000), cache_write=Decimal(0), cache_read=Decimal(0))
@@ -35,7 +34,7 @@ class Trial:
 
     async def answer(self, request: ModelRequest) -> Reply:
         """What the worker says to the step that it is given."""
-        id = plain(request.messages[0].content).split()[1]
+        id = said_to(request).split()[1]
         await asyncio.sleep(self.seconds[id])
         if id in self.failing:
             raise ModelFailed(f"{id} is broken")
@@ -87,7 +86,7 @@ def trials(draw: st.DrawFn, most: int = 200) -> Trial:
     chance.shuffle(steps)
     rule = chance.choice(["best_effort", "best_effort", "all", "any", "number"])
     made = Plan(steps=tuple(steps))
-    join = chance.randint(1, len(made.finals)) if rule == "number" else rule
+    join: Any = chance.randint(1, len(made.finals)) if rule == "number" else rule
     rate = chance.choice([0, 0, 0.05, 0.3])
     return Trial(
         plan=Plan(steps=tuple(steps), join=join),
@@ -157,7 +156,7 @@ def test_a_plan_that_was_cut_off_comes_to_the_same_end_without_repeating_a_finis
 
     if trial.plan.join == "best_effort":
         assert ends_of(lab) == ends_of(whole)
-    asked = [plain(request.messages[0].content).split()[1] for request in log.requests("worker")]
+    asked = [said_to(request).split()[1] for request in log.requests("worker")]
     assert all(asked.count(id) == 1 for id in finished & set(spans(log)))
 
 

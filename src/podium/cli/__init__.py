@@ -17,6 +17,7 @@ from podium.cli import (
     doctor,
     interrupt,
     key,
+    plan,
     resume,
     run,
     send,
@@ -51,6 +52,7 @@ app.command("check")(check.check)
 app.command("doctor")(doctor.doctor)
 app.command("serve")(serve.serve)
 app.add_typer(key.app, name="key")
+app.add_typer(plan.app, name="plan")
 
 
 def _version(wanted: bool) -> None:

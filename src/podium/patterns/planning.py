@@ -71,13 +71,7 @@ async def make_plan(
     Errors: BadInput at once; CallFailed with what is wrong with the last plan.
     """
     agents = agents_of(team)
-    able = {name: agent for name, agent in agents.items() if agent.input_schema is None}
-    if not able:
-        raise BadInput(
-            f"every agent of the team has an input_schema ({', '.join(agents)}), and a step is told in words"
-        )
-    if not isinstance(task, str) or not task.strip():
-        raise BadInput(f"make_plan takes a task, a text that says what to do, not {task!r:.80}")
+    able = checked_task(task, agents)
     if isinstance(repairs, bool) or not isinstance(repairs, int) or repairs < 0:
         raise BadInput(f"repairs is a whole number from 0, not {repairs!r:.40}")
     told_agents = {"agents": "\n".join(f"- {name}: {agent.description or '-'}" for name, agent in able.items())}
@@ -140,6 +134,18 @@ def agents_of(team: Team) -> dict[str, Agent]:
     if not agents:
         raise BadInput("the team has no agents; a plan needs at least one to take its steps")
     return agents
+
+
+def checked_task(task: str, agents: Mapping[str, Agent]) -> dict[str, Agent]:
+    """Those of the agents that can take steps of a plan for the task. Errors: BadInput if that cannot come about."""
+    able = {name: agent for name, agent in agents.items() if agent.input_schema is None}
+    if not able:
+        raise BadInput(
+            f"every agent of the team has an input_schema ({', '.join(agents)}), and a step has a task in words"
+        )
+    if not isinstance(task, str) or not task.strip():
+        raise BadInput(f"a plan is made for a task, a text that says what to do, not {task!r:.80}")
+    return able
 
 
 def alone(agent: Agent) -> Agent:
