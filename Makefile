@@ -7,7 +7,7 @@ EXAMPLES := $(wildcard examples/*/)
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check style types imports pins crash sdks docs bench bench-client bench-server bench-peers lock clean venv
+.PHONY: help demo test check style types imports pins crash sdks docs bench bench-client bench-server bench-plan bench-peers lock clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -61,6 +61,10 @@ bench-client: ## what a model call costs through the real client, beside raw aio
 bench-server: ## turns a second, latency and memory of the server, with model and client beside it
 	@tools/bootstrap bench
 	$(BIN)/python bench/server.py $(ARGS)
+
+bench-plan: ## how long a plan takes beside its critical path; LangGraph too, if bench-peers has made its environment
+	@tools/bootstrap bench
+	$(BIN)/python bench/plan.py $(ARGS)
 
 bench-peers: ## the same beside other frameworks: makes an environment for each
 	@tools/bootstrap bench

@@ -64,6 +64,10 @@ _MORE = {
     "compare": "[One agent or a team](compare.md), with the rule of what follows.",
     "check": "[What it warns of](check.md), [models and prices](models.md).",
     "doctor": "[The sandbox](sandbox.md).",
+    "plan make": "[Plans](plans.md).",
+    "plan show": "[The file](plans.md#the-file).",
+    "plan edit": "[When the plan is wrong](plans.md#when-the-plan-is-wrong).",
+    "plan run": "[When a step begins](plans.md#when-a-step-begins), [when it fails](plans.md#when-a-step-fails).",
     "key create": "[Keys of the server](keys.md).",
     "serve": "[The server](server.md), [differences from the hosted service](differences.md).",
 }

@@ -102,7 +102,7 @@ def test_a_plan_is_not_written_over_another(team: Folder) -> None:
 def test_a_planner_is_named_and_must_be_there(team: Folder) -> None:
     done = team.run("plan", "make", "team.yaml", "Count", "--planner", "beta", env={"WHO": "lead"})
     assert done.code == 0
-    assert "planning: calls beta" in done.err
+    assert done.out.count("agent: lead") == 3
     refused(
         team.run("plan", "make", "team.yaml", "Count", "--planner", "bta"), "unknown agent 'bta', did you mean 'beta'?"
     )
@@ -243,7 +243,7 @@ def test_a_plan_that_cannot_be_done_fails_and_goes_on_at_the_step_that_failed(te
 def test_a_plan_that_was_killed_goes_on_without_its_files(team: Folder) -> None:
     (team.path / "go").unlink()
     started = team.start("plan", "run", "plan.yaml", "team.yaml")
-    started.until(lambda said: "alpha#2: starts" in said)
+    started.until(lambda said: "compare: starts" in said)
     started.signal(signal.SIGKILL)
     started.end()
     for name in ("plan.yaml", "team.yaml"):

@@ -27,7 +27,7 @@ def test_library_imports_no_vendor_no_web_framework_and_nothing_of_the_command_l
 
 
 def test_core_imports_only_the_core_and_two_libraries() -> None:
-    libraries = modules_after("import jsonschema_rs, msgspec, dataclasses, difflib, hashlib, hmac, pathlib")
+    libraries = modules_after("import jsonschema_rs, msgspec, dataclasses, difflib, graphlib, hashlib, hmac, pathlib")
 
     loaded = modules_after(ALONE + "\n".join(f"import {module}" for module in CORE))
 
