@@ -186,6 +186,7 @@ def test_agents_come_back_from_a_frozen_plan_as_they_were() -> None:
         callable_agents=[worker, "self"],
         output_schema={"type": "object", "properties": {}},
         limits=Limits(turns=3, seconds=1.5, usd="0.10"),
+        effort="high",
         inline_agents=True,
     )
 

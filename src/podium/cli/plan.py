@@ -181,7 +181,7 @@ class Taken:
 
     def take(self, result: "RunResult") -> None:
         """Tell which steps have no result."""
-        ended = {call.name: call for call in result.calls if call.name != "synthesis"}
+        ended = {call.name: call for call in result.calls if call.phase == "steps"}
         for step in self._plan.steps:
             call = ended.get(step.id)
             if call is None:
