@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from podium import CallFailed, JoinFailed, Limits, ModelRequest, WorkflowRun, call, workflow
+from podium import CallFailed, JoinFailed, Limits, ModelRequest, WorkflowRun, call, n_of, workflow
 from podium.core.content import TextBlock
 from podium.core.facts import DelegationClosed, DelegationOpened, StepAsked, StepWithdrawn
 from podium.models.rehearsal import Generated
@@ -320,18 +320,63 @@ def test_teams_that_can_take_no_steps_are_refused(team: Any, said: str) -> None:
     assert said in lab.result.error
 
 
-@pytest.mark.parametrize("repairs", [-1, 1.5, True])
-def test_repairs_that_are_no_number_are_refused(repairs: Any) -> None:
+FORM = agent("form", input_schema={"type": "object"})
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"repairs": -1}, "repairs is a whole number from 0 to 100, not -1"),
+        ({"repairs": True}, "repairs is a whole number"),
+        ({"retries": 101}, "retries is a whole number from 0 to 100, not 101"),
+        ({"retries": 1.5}, "retries is a whole number"),
+        ({"join": "most"}, "join is one of 'all', 'any', 'best_effort', or a number of final steps, not 'most'"),
+        ({"join": 0}, "join is one of"),
+        ({"join": True}, "join is one of"),
+        ({"planner": FORM}, "agent 'form' is to write a plan, and takes an input of its own form"),
+        ({"synthesis": FORM}, "agent 'form' is to put the results together, and takes an input of its own form"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_before_anybody_is_called(how: dict[str, Any], said: str) -> None:
     @workflow
-    async def makes(run: WorkflowRun, topic: str) -> Any:
-        return (await make_plan(run, topic, planner=LEAD, team=[A], repairs=repairs)).as_json()
+    async def plans(run: WorkflowRun, topic: str) -> Any:
+        return await plan(run, topic, **{"planner": LEAD, "team": [A], **how})
 
     lab = Lab()
 
-    lab.run(makes)
+    log = lab.run(plans)
 
     assert lab.result is not None
-    assert "repairs is a whole number from 0" in lab.result.error
+    assert said in lab.result.error
+    assert log.of("workflow.step_asked") == []
+
+
+def test_a_rule_that_the_plan_cannot_meet_is_told_back_to_the_planner() -> None:
+    @workflow
+    async def plans(run: WorkflowRun, topic: str) -> Any:
+        return (await plan(run, topic, planner=LEAD, team=LEAD, join=n_of(2), retries=1)).plan.as_json()
+
+    def lead(request: ModelRequest) -> Any:
+        if not said_to(request).startswith("Plan "):
+            return "the answer"
+        is_told = "2 final steps cannot be done: the plan has 1 (one)" in said_to(request)
+        return submits(GOOD, {**GOOD, "id": "two"}) if is_told else submits(GOOD)
+
+    lab = Lab(lead=lead, a="A")
+
+    lab.run(plans)
+
+    assert (output(lab)["join"], [step["retries"] for step in output(lab)["steps"]]) == (2, [1, 1])
+
+
+@pytest.mark.parametrize("made", [{"steps": []}, None, Plan(steps=(Step(id=1, agent="a", task="x"),))])  # type: ignore[arg-type]
+def test_what_is_no_plan_is_refused(made: Any) -> None:
+    lab = Lab()
+
+    lab.run(running(made))
+
+    assert lab.result is not None
+    assert "run_plan takes a Plan" in lab.result.error or "this is no plan: " in lab.result.error
 
 
 def test_a_plan_that_the_team_cannot_run_is_refused_before_any_step() -> None:

@@ -13,8 +13,8 @@ from podium.core.definitions import SELF, Agent, Limits
 from podium.core.json import JSON
 from podium.core.plan import Plan, check_plan
 from podium.core.rows import WORKFLOW
-from podium.errors import BadInput, UnknownName
-from podium.patterns.planning import alone, checked_task, make_plan, run_plan, synthesise
+from podium.errors import UnknownName
+from podium.patterns.planning import alone, checked_task, make_plan, run_plan, synthesise, told_in_words
 from podium.workflows.run import WorkflowRun
 from podium.workflows.values import to_json
 from podium.workflows.workflow import Workflow
@@ -54,7 +54,7 @@ def to_plan(task: str, planner: str, agents: Mapping[str, Agent]) -> tuple[Workf
     """The workflow that has the planner write a plan for these agents, and its input. Errors: BadInput."""
     if planner not in agents:
         raise UnknownName("agent", planner, agents)
-    _told_in_words(agents[planner], "write a plan")
+    told_in_words(agents[planner], "write a plan")
     checked_task(task, _takers(agents, planner))
     asked = alone(agents[planner])
     input = {"about": task, "agents": frozen([asked, *_takers(agents, planner).values()]), "planner": planner}
@@ -71,7 +71,7 @@ def to_run(plan: Plan, agents: Mapping[str, Agent], synthesis: str) -> tuple[Wor
     if synthesis:
         if synthesis not in agents:
             raise UnknownName("agent", synthesis, agents)
-        _told_in_words(agents[synthesis], "put the results together")
+        told_in_words(agents[synthesis], "put the results together")
         called.setdefault(synthesis, alone(agents[synthesis]))
     input = {
         "about": plan.task or f"a plan of {len(plan.steps)} steps",
@@ -121,11 +121,3 @@ def thawed(agents: Mapping[str, Any]) -> dict[str, Agent]:
         return made[name]
 
     return {name: thaw(name) for name in agents}
-
-
-def _told_in_words(agent: Agent, what: str) -> None:
-    if agent.input_schema is not None:
-        raise BadInput(
-            f"agent '{agent.name}' is to {what}, and takes an input of its own form (input_schema) instead of a task; "
-            "name another one"
-        )

@@ -8,10 +8,11 @@ import msgspec
 
 from podium.core.definitions import Agent
 from podium.core.json import JSON
-from podium.core.plan import MOST_NAME, MOST_STEPS, Join, Plan, Step, check_plan, problems, told
+from podium.core.plan import MOST_NAME, MOST_RETRIES, MOST_STEPS, RULES, Join, Plan, Step, check_plan, problems, told
 from podium.errors import BadInput, CallFailed
 from podium.patterns.plan_steps import PlanResult, Walk, done
 from podium.workflows.calls import CallResult
+from podium.workflows.joins import NOf
 from podium.workflows.run import WorkflowRun
 
 Team = Agent | Mapping[str, Agent] | Iterable[Agent]
@@ -42,7 +43,7 @@ async def plan(
     planner: Agent,
     team: Team,
     synthesis: Agent | None = None,
-    join: Join = "best_effort",
+    join: Join | NOf = "best_effort",
     retries: int = 0,
     repairs: int = REPAIRS,
 ) -> PlanResult:
@@ -52,34 +53,48 @@ async def plan(
     steps (see `Plan`). The result has the plan, each step's result, what is missing, and `synthesis`.
     Errors: BadInput at once; CallFailed if no plan came about; JoinFailed as in `run_plan`.
     """
-    made = await make_plan(run, task, planner=planner, team=team, repairs=repairs)
-    steps = [msgspec.structs.replace(step, retries=retries) for step in made.steps]
-    made = msgspec.structs.replace(made, steps=tuple(steps), join=join)
+    if synthesis is not None:
+        told_in_words(synthesis, "put the results together")
+    made = await make_plan(run, task, planner=planner, team=team, join=join, retries=retries, repairs=repairs)
     result = await run_plan(run, made, team)
     last = await synthesise(run, result, by=synthesis or alone(planner))
     return msgspec.structs.replace(result, synthesis=done("synthesis", last))
 
 
 async def make_plan(
-    run: WorkflowRun, task: str, *, planner: Agent, team: Team, repairs: int = REPAIRS, context: Any = None
+    run: WorkflowRun,
+    task: str,
+    *,
+    planner: Agent,
+    team: Team,
+    join: Join | NOf = "best_effort",
+    retries: int = 0,
+    repairs: int = REPAIRS,
+    context: Any = None,
 ) -> Plan:
     """A plan for the task that this team can run.
 
     Shape: the planner works without its own roster: it is to plan, not to call. It is told the agents by name, with
     their descriptions, and where its plan is wrong, what is; so often as `repairs` says. `context` is what it is told
-    beside, as in `run.agent`.
+    beside, as in `run.agent`. `join` and `retries` are those of the plan and of its steps.
     Errors: BadInput at once; CallFailed with what is wrong with the last plan.
     """
     agents = agents_of(team)
     able = checked_task(task, agents)
-    if isinstance(repairs, bool) or not isinstance(repairs, int) or repairs < 0:
-        raise BadInput(f"repairs is a whole number from 0, not {repairs!r:.40}")
+    rule = join.least if isinstance(join, NOf) else join
+    for name, number in (("repairs", repairs), ("retries", retries)):
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= MOST_RETRIES:
+            raise BadInput(f"{name} is a whole number from 0 to {MOST_RETRIES}, not {number!r:.40}")
+    if rule not in RULES and (isinstance(rule, bool) or not isinstance(rule, int) or rule < 1):
+        raise BadInput(f"join is one of {', '.join(map(repr, RULES))}, or a number of final steps, not {rule!r:.40}")
+    told_in_words(planner, "write a plan")
     told_agents = {"agents": "\n".join(f"- {name}: {agent.description or '-'}" for name, agent in able.items())}
     asked, schema, last = alone(planner), plan_schema(able), dict[str, str]()
     while True:
         beside = [told_agents, last] if context is None else [told_agents, context, last]
         call = run.agent(asked, _ASK.format(task=task), context=beside, output_schema=schema, name="plan")
-        made = Plan(task=task, steps=msgspec.convert((await call).output["steps"], tuple[Step, ...]))
+        steps = msgspec.convert([{**step, "retries": retries} for step in (await call).output["steps"]], list[Step])
+        made = Plan(task=task, steps=tuple(steps), join=rule)
         if not (wrong := told(problems(made, agents))):
             return made
         if not repairs:
@@ -103,6 +118,9 @@ async def run_plan(run: WorkflowRun, plan: Plan, team: Team) -> PlanResult:
     cannot be met any more, or no step at all has a result.
     """
     agents = agents_of(team)
+    if not isinstance(plan, Plan):
+        raise BadInput(f"run_plan takes a Plan, not {plan!r:.80}; Plan.of(value) makes one of a JSON value")
+    plan = Plan.of(plan.as_json())  # whatever stands in its fields
     check_plan(plan, agents)
     return await Walk(run, plan, agents).result()
 
@@ -146,6 +164,15 @@ def checked_task(task: str, agents: Mapping[str, Agent]) -> dict[str, Agent]:
     if not isinstance(task, str) or not task.strip():
         raise BadInput(f"a plan is made for a task, a text that says what to do, not {task!r:.80}")
     return able
+
+
+def told_in_words(agent: Agent, what: str) -> None:
+    """Refuse an agent for a task in words that takes something else. Errors: BadInput."""
+    if agent.input_schema is not None:
+        raise BadInput(
+            f"agent '{agent.name}' is to {what}, and takes an input of its own form (input_schema) instead of a task; "
+            "name another one"
+        )
 
 
 def alone(agent: Agent) -> Agent:
