@@ -267,6 +267,18 @@ def test_a_plan_that_stays_wrong_is_a_failure_with_its_last_faults() -> None:
     assert "one -> one" in lab.result.error
 
 
+def test_a_plan_that_did_not_come_about_is_resumed_at_the_last_try() -> None:
+    lab = Lab(lead=submits({**GOOD, "depends_on": ["one"]}), a="A", c="the answer")
+    lab.run(planned, "look")
+    lab.resumes_failed = True
+    lab.script.says("lead", submits(GOOD))
+
+    log = lab.resume()
+
+    assert output(lab)["output"] == "the answer"
+    assert len(log.requests("lead")) == 4
+
+
 def test_an_agent_that_is_not_of_the_team_is_told_back_in_the_same_thread() -> None:
     wrong, right = submits({**GOOD, "agent": "z"}), submits(GOOD)
     lab = Lab(lead=[wrong, right], a="A", c="the answer")

@@ -93,8 +93,9 @@ async def make_plan(
     while True:
         beside = [told_agents, last] if context is None else [told_agents, context, last]
         call = run.agent(asked, _ASK.format(task=task), context=beside, output_schema=schema, name="plan")
-        steps = msgspec.convert([{**step, "retries": retries} for step in (await call).output["steps"]], list[Step])
-        made = Plan(task=task, steps=tuple(steps), join=rule)
+        given = (await call).output
+        steps = msgspec.convert([{**step, "retries": retries} for step in given["steps"]], tuple[Step, ...])
+        made = Plan(task=task, steps=steps, join=rule)
         if not (wrong := told(problems(made, agents))):
             return made
         if not repairs:
@@ -104,7 +105,7 @@ async def make_plan(
                 f"no plan came about: {reason}", end="failed", name="plan", reason=reason, keys=[call.asked]
             )
         repairs -= 1
-        shown = msgspec.json.encode(made.as_json()).decode() if len(made.steps) <= MOST_STEPS else ""
+        shown = msgspec.json.encode(given).decode() if len(steps) <= MOST_STEPS else ""
         last = {"your last plan": shown, "what is wrong with it": "\n".join(wrong)}
         last = {name: said for name, said in last.items() if said}
 
