@@ -1,0 +1,82 @@
+"""`podium run FILE.py:NAME`: a workflow in a file, what goes wrong with it, and how it is resumed."""
+
+from tests.cli.podium import Folder
+
+FLOW = """
+from pathlib import Path
+from podium import Agent, workflow
+
+one, two = Agent("one", model="m"), Agent("two", model="m")
+
+@workflow
+async def both(run, count: int) -> dict:
+    run.phase("first")
+    first = await run.agent(one, f"count to {count}")
+    run.phase("second")
+    second = await run.agent(two, "go on", context=first)
+    return {"first": first.text, "second": second.text}
+"""
+SCRIPT = """
+from pathlib import Path
+
+def script(request):
+    if request.agent == "two" and not (Path(__file__).parent / "go").exists():
+        raise RuntimeError("not yet")
+    return f"{request.agent} is done"
+"""
+
+
+def with_flow(folder: Folder) -> Folder:
+    folder.write("flow.py", FLOW)
+    folder.write("script.py", SCRIPT)
+    return folder
+
+
+def test_a_workflow_that_failed_is_resumed_at_the_call_that_failed(folder: Folder) -> None:
+    with_flow(folder)
+
+    failed = folder.run("run", "flow.py:both", "3", "--rehearsal", "script.py:script")
+
+    assert (failed.code, failed.out) == (1, "")
+    assert "both: begins phase first" in failed.err
+    assert "call 'two' (both, flow.py:" in failed.err
+    assert "failed: agent 'two' failed: RuntimeError: not yet" in failed.err
+    assert failed.err.splitlines()[-1].startswith("podium resume sesn_")
+
+    folder.go()
+    resumed = folder.run("resume", "last")
+
+    assert resumed.code == 0
+    assert resumed.out == '{\n  "first": "one is done",\n  "second": "two is done"\n}\n'
+    assert "one: starts" not in resumed.err
+    shown = folder.run("show").out
+    assert "workflow both is done: 3 calls, resumed 1 time" in shown
+    assert "by phase" in folder.run("cost").out
+
+
+def test_code_that_has_changed_is_refused_with_the_first_call_that_differs(folder: Folder) -> None:
+    with_flow(folder)
+    folder.run("run", "flow.py:both", "3", "--rehearsal", "script.py:script")
+    folder.write("flow.py", FLOW.replace("count to", "please count to"))
+
+    refused = folder.run("resume", "last")
+
+    assert refused.code == 2
+    assert "the workflow 'both' has changed since session" in refused.err
+    assert "now it is agent 'one'" in refused.err
+    assert "put the code back and resume, or start a new session" in refused.err
+
+
+def test_what_names_no_workflow_or_gives_no_input_is_told_in_words(folder: Folder) -> None:
+    with_flow(folder)
+
+    for arguments, told in (
+        (("flow.py:neither", "3"), "has no workflow 'neither' (it has: both)"),
+        (("nowhere.py:both", "3"), "cannot be read"),
+        (("flow.py:both", "three"), "is JSON, and 'three' is not"),
+        (("flow.py:both", '"three"'), "does not fit int"),
+        (("flow.py:both", "3", "--server", "http://127.0.0.1:1"), "leave --server and --model out"),
+    ):
+        done = folder.run("run", *arguments, "--rehearse")
+        assert (done.code, done.out) == (2, "")
+        assert told in done.err
