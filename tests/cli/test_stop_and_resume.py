@@ -54,7 +54,7 @@ def test_interrupt_pauses_and_resume_finishes(folder: Folder, number: signal.Sig
 def test_second_interrupt_quits_at_once_and_one_resume_goes_on(folder: Folder) -> None:
     folder.team_that_waits()
     # It has more to do whenever it lets go of the loop: else it may be done before the signals are seen.
-    more = "    time.sleep(1)\n    said = len(request.messages)\n    return call(f'nobody{said}') if said < 7 else 'slow'\n"
+    more = "    time.sleep(1)\n    no = len(request.messages)\n    return call(f'nobody{no}') if no < 7 else 'slow'\n"
     folder.write("reply.py", f"import time\nfrom podium import call\ndef reply(request):\n{more}")
     folder.write("team.yaml", "agents: {solo: {model: any}}\nrehearsal: reply.py:reply\n")
     run = folder.start("run", "team.yaml", "work")
