@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from podium import Denied, Limits, SessionLimits, WorkflowRun, workflow
+from podium import Agent, Denied, Limits, SessionLimits, WorkflowRun, call, say, workflow
 from podium.core.content import text
 from podium.core.events import RunFailed, RunStopped, SessionIdle, WorkflowRunEnded
 from podium.core.facts import StepAsked
@@ -15,6 +15,8 @@ from podium.errors import CallFailed, Refused, RunOpen
 from tests.lab.cast import after, hangs, raises
 from tests.lab.lab import Lab, allowed, interrupted, interrupted_thread
 from tests.lab.log import Played
+from tests.lab.world import Fuse, Killed
+from tests.scenario.test_money import spends
 from tests.scenario.test_workflows import A, B, C, asked, output
 
 PRICED = ModelFacts(
@@ -168,6 +170,89 @@ def test_a_budget_that_is_raised_lets_the_run_go_on_where_it_was() -> None:
 
     assert [text[:1] for text in output(lab)] == ["A", "B", "C"]
     assert len(log.requests("a")) == before == 1
+
+
+def at_its_budget(code: Any) -> tuple[Lab, Any]:
+    """A workflow that calls b, which meets the session's budget at once, and c, which takes 20 s."""
+    lab = Lab(b=[spends(9990, call("look")), spends(10, say("B"))], c=after(20, "C"), facts=PRICED)
+    return lab, code(Agent("b", model="m", tools=[lab.tool("look", seconds=1)]))
+
+
+BUDGET = SessionLimits(usd="0.58")
+
+
+def both(b: Agent) -> Any:
+    @workflow
+    async def both(run: WorkflowRun, topic: str) -> list[str]:
+        return [each.text for each in await run.gather(run.agent(b, topic), run.agent(C, topic))]
+
+    return both
+
+
+def either(b: Agent) -> Any:
+    @workflow
+    async def either(run: WorkflowRun, topic: str) -> list[str]:
+        return [each.text for each in await run.gather(run.agent(b, topic), run.agent(C, topic), join="any")]
+
+    return either
+
+
+def raise_budget(live: Any) -> Any:
+    return live.accept(Update(budget=Decimal(5)))
+
+
+@pytest.mark.parametrize("at_s", [5, 19.999, 30])
+def test_a_budget_that_is_raised_under_way_makes_the_calls_anew_that_it_cut_short(at_s: float) -> None:
+    lab, flow = at_its_budget(both)
+
+    log = lab.run(flow, limits=BUDGET, acts=[(at_s, raise_budget)])
+    if at_s == 30:
+        assert log.stop_reason == "budget_reached"
+        lab.tell(Update(budget=Decimal(5)))
+        log = lab.resume()
+
+    assert (output(lab), log.stop_reason) == (["B", "C"], "end_turn")
+    assert asked(log) == [("1", "b", 1), ("2", "c", 1), ("1", "b", 1)]
+    assert len(log.requests("c")) == 1
+
+
+def test_a_call_that_was_cut_short_and_is_then_not_needed_is_not_made_anew() -> None:
+    def goes_on(b: Agent) -> Any:
+        @workflow
+        async def goes_on(run: WorkflowRun, topic: str) -> list[str]:
+            got = await run.gather(run.agent(b, topic), run.agent(C, topic), join="any")
+            return [*(each.text for each in got), (await run.agent(A, "then")).text]
+
+        return goes_on
+
+    lab, flow = at_its_budget(goes_on)
+    lab.script.says("a", "A")
+    log = lab.run(flow, limits=BUDGET)
+    assert log.stop_reason == "budget_reached"
+
+    lab.tell(Update(budget=Decimal(5)))
+    log = lab.resume()
+
+    assert output(lab) == ["C", "A"]
+    assert asked(log) == [("1", "b", 1), ("2", "c", 1), ("4", "a", 1)]
+
+
+def test_a_budget_that_is_raised_when_the_run_has_ended_changes_nothing() -> None:
+    written, ended = 0, 0
+    while True:  # killed after each record
+        written += 1
+        lab, flow = at_its_budget(either)
+        try:
+            lab.run(flow, limits=BUDGET, fuse=Fuse(written))
+            break
+        except Killed:
+            pass
+        run = lab.played().state.run
+        ended += run is not None and run.is_over
+        lab.tell(Update(budget=Decimal(5)))
+        lab.resume()
+        assert output(lab) in (["B"], ["C"])
+    assert ended
 
 
 def test_seconds_of_the_session_stop_the_run_in_the_middle() -> None:

@@ -123,6 +123,12 @@ class RunState:
         step.state = "over" if step.is_withdrawn else "again"
         step.outcome = "stopped" if step.is_withdrawn else ""
 
+    def withdraw(self, step: Step) -> None:
+        """The program needs the call no more."""
+        step.is_withdrawn = True
+        if step.state == "again":
+            self.cut(step)
+
     def reopen(self) -> None:
         """The run failed and is resumed: what it failed with is made anew."""
         for key in self.again:

@@ -600,7 +600,7 @@ class SessionState:
                     else:
                         run.end(step, event.outcome, at)
             case StepWithdrawn():
-                run.steps[event.key].is_withdrawn = True
+                run.withdraw(run.steps[event.key])
             case CheckpointAnswered():
                 step = run.steps[event.key]
                 step.reason = event.reason

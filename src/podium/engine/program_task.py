@@ -14,6 +14,7 @@ from podium.core.ending import archive
 from podium.core.facts import StepEnded
 from podium.core.moment import Moment
 from podium.core.program import (
+    Ask,
     AskAgent,
     AskFunction,
     AskPerson,
@@ -75,6 +76,7 @@ class ProgramTask:
         self._playing: Playing | None = None
         self._told = 0  # how many results it was told
         self._held: list[Move] = []  # what it asked for at a limit of the session: that is not begun
+        self._asked: dict[str, Ask] = {}  # what it asked for and was not told of: begun, by key
         self._functions: dict[str, asyncio.Task[None]] = {}
         self._withdrawn: dict[str, int] = {}  # calls that it withdrew, and how many results it had been told by then
 
@@ -117,7 +119,8 @@ class ProgramTask:
         replay = Replay(state, self._run)
         try:
             moves = await self._replay(program, replay)
-            await self._bind([ask for ask in replay.asked.values() if self._is_open(ask.key)])
+            self._asked = {key: ask for key, ask in replay.asked.items() if self._is_open(key)}
+            await self._bind(list(self._asked.values()))
         except PodiumError as error:
             raise CannotGoOn(error) from error
         at = driver.moment()
@@ -154,16 +157,19 @@ class ProgramTask:
     async def go_on(self, at: Moment) -> Moment:
         """Take answers, tell the program what is over, and do what it asks for."""
         driver = self._driver
+        if self._run.is_over:  # the session's budget was changed too late for it
+            return at
         take_answers(driver.state, at)
         if at.drafts:
             await driver.commit(at)
         playing, run = self._playing, self._run
         assert playing is not None
-        moves, self._held = self._held, []
+        moves, self._held = [*self._cut(), *self._held], []
         before, done = self._told, list[Step]()
         while self._told < len(run.order) and not _ends(moves):
             step = run.steps[run.order[self._told]]
             self._told += 1
+            self._asked.pop(step.key, None)
             done.append(step)
             moves += self._noted(await playing.go_on(told_of(driver.state, step)))
         if self._told == before and not moves and not self._thread.calls:
@@ -173,6 +179,14 @@ class ProgramTask:
         self._archive([step.thread for step in done], at)
         record_told(driver.state, self._told, at)
         return await self._do(moves, at)
+
+    def _cut(self) -> list[Ask]:
+        """The calls that a limit of the session cut short, once it is another: they are made anew."""
+        if self._driver.state.cap is not None:
+            return []
+        steps = self._run.steps
+        keys = [key for key in self._asked if steps[key].state == "again" and not steps[key].is_withdrawn]
+        return [self._asked.pop(key) for key in keys]
 
     def _noted(self, moves: Sequence[Move]) -> list[Move]:
         """The moves; which calls they withdraw is remembered with the time."""
@@ -215,6 +229,7 @@ class ProgramTask:
                     pass
                 case AskAgent() | AskFunction() | AskPerson():
                     record_ask(state, move, at)
+                    self._asked[move.key] = move
                     if (thread := self._run.steps[move.key].thread) is not None:
                         driver.release(thread)
         functions = [move for move in moves if isinstance(move, AskFunction)]
