@@ -325,6 +325,27 @@ def test_open_losers_of_another_process_stay_stopped() -> None:
     assert len(log.requests("b")) == 1
 
 
+def test_a_failed_run_whose_process_died_before_it_failed_is_resumed_with_what_was_stopped() -> None:
+    @workflow
+    async def late(run: WorkflowRun, topic: str) -> list[str]:
+        both = asyncio.create_task(run.gather(run.agent(A, topic), run.agent(B, topic)))  # type: ignore[arg-type]
+        slow = await run.agent(C, topic)
+        return [slow.text, *(each.text for each in await both)]
+
+    lab = Lab(a=raises(RuntimeError("broken"), after_s=1), b=hangs, c=after(5, "C"))
+    cut(lab, late, 3)  # b was stopped, and the failure of a not yet seen
+    log = lab.resume()
+    assert log.stop_reason == "retries_exhausted"
+
+    lab.resumes_failed = True
+    lab.script.says("a", "A")
+    lab.script.says("b", "B")
+    log = lab.resume()
+
+    assert output(lab) == ["C", "A", "B"]
+    assert [len(log.requests(name)) for name in "abc"] == [2, 2, 2]  # of c, one was lost with its process
+
+
 def test_a_second_driver_of_the_process_runs_the_code_from_its_top() -> None:
     begun: list[int] = []
 

@@ -144,7 +144,8 @@ class ProgramTask:
         for key in list(self._run.order):
             replay.check_told(key)
             self._told += 1
-            moves += self._noted(replay.take(await playing.go_on(told_of(self._driver.state, self._run.steps[key]))))
+            done = told_of(self._driver.state, self._run.steps[key])
+            moves += replay.take(self._noted(await playing.go_on(done)))
         replay.check_complete()
         return moves
 
