@@ -328,7 +328,7 @@ def test_open_losers_of_another_process_stay_stopped() -> None:
 def test_a_failed_run_whose_process_died_before_it_failed_is_resumed_with_what_was_stopped() -> None:
     @workflow
     async def late(run: WorkflowRun, topic: str) -> list[str]:
-        both = asyncio.create_task(run.gather(run.agent(A, topic), run.agent(B, topic)))  # type: ignore[arg-type]
+        both = asyncio.create_task(run.gather(run.agent(A, topic), run.agent(B, topic)))
         slow = await run.agent(C, topic)
         return [slow.text, *(each.text for each in await both)]
 
