@@ -1,5 +1,6 @@
 """Workflows that wait for people, meet limits, are stopped, fail, and go on."""
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -436,26 +437,112 @@ def test_what_plain_asyncio_left_open_when_it_failed_is_made_anew() -> None:
     assert output(lab) == ["B", "C"]
 
 
-def test_a_failure_that_the_code_went_on_with_is_told_again() -> None:
-    @workflow
-    async def falls_back(run: WorkflowRun, topic: str) -> str:
+@workflow
+async def falls_back(run: WorkflowRun, topic: str) -> str:
+    try:
+        return (await run.agent(A, topic)).text
+    except CallFailed as first:
         try:
-            await run.agent(A, topic)
-        except CallFailed as first:
-            try:
-                return (await run.agent(B, topic)).text
-            except CallFailed:
-                raise first from None
-        return "?"
+            return (await run.agent(B, topic)).text
+        except CallFailed:
+            raise first from None
 
-    lab = Lab(a=raises(RuntimeError("broken")), b=raises(RuntimeError("broken too")))
-    lab.run(falls_back)
+
+@workflow
+async def cleans_up(run: WorkflowRun, topic: str) -> str:
+    try:
+        return (await run.agent(A, topic)).text
+    finally:
+        await run.step(lambda: "cleaned", name="clean")
+
+
+@workflow
+async def begins_a_phase(run: WorkflowRun, topic: str) -> str:
+    run.phase("work")
+    try:
+        return (await run.agent(A, topic)).text
+    except CallFailed:
+        run.phase("failed")
+        raise
+
+
+@workflow
+async def wraps(run: WorkflowRun, topic: str) -> str:
+    try:
+        return (await run.agent(A, topic)).text
+    except CallFailed:
+        await run.step(lambda: "noted", name="note")
+        raise RuntimeError("wrapped")  # noqa: B904  # as it is often written
+
+
+@workflow
+async def ends_it_beside_others(run: WorkflowRun, topic: str) -> str:
+    got = await run.gather(cleans_up.function(run, topic), run.agent(C, topic))
+    return str(got[0])
+
+
+@pytest.mark.parametrize("flow", [falls_back, cleans_up, begins_a_phase, wraps, ends_it_beside_others])
+def test_what_the_code_did_on_its_way_out_of_a_failure_is_made_anew_with_it(flow: Any) -> None:
+    lab = Lab(a=raises(RuntimeError("broken"), after_s=2), b=raises(RuntimeError("broken too")), c=after(1, "C"))
+    lab.run(flow)
+    assert "RuntimeError: " in error(lab)
 
     lab.resumes_failed = True
+    lab.resume()  # fails once more
+    lab.script.says("a", "A")
     log = lab.resume()
 
-    assert log.stop_reason == "retries_exhausted"
-    assert len(log.requests("a")) == len(log.requests("b")) == 1  # it was its own decision to fail with the first
+    assert output(lab) == "A"
+    assert len(log.requests("a")) == 3
+    assert len(log.requests("c")) == (1 if flow is ends_it_beside_others else 0)  # what is finished is not repeated
+
+
+def test_what_was_done_on_the_way_out_leaves_room_for_what_is_done_instead() -> None:
+    @workflow
+    async def publishes(run: WorkflowRun, topic: str) -> str:
+        try:
+            await run.agent(A, topic)
+        except CallFailed:
+            await run.step(lambda: "cleaned", name="clean")
+            run.phase("failed")
+            await run.agent(B, "tell them")
+            raise
+        run.phase("publish")
+        return (await run.agent(C, topic)).text
+
+    async def let_go(live: Any) -> None:
+        await live.let_go()
+
+    lab = Lab(a=raises(RuntimeError("broken")), b="B", c=after(5, "C"))
+    lab.run(publishes)
+    lab.resumes_failed = True
+    lab.script.says("a", "A")
+    lab.resume(acts=[(2, let_go)])
+    lab.resumes_failed = False
+
+    lab.resume()
+
+    assert output(lab) == "C"
+    assert lab.result is not None
+    assert [(it.name, it.phase) for it in lab.result.calls if it.name in "ac"] == [("a", ""), ("c", "publish")]
+
+
+def test_a_failure_that_the_code_went_on_from_is_told_again() -> None:
+    @workflow
+    async def goes_on(run: WorkflowRun, topic: str) -> str:
+        with suppress(CallFailed):
+            await run.agent(A, topic)
+        return (await run.agent(B, topic)).text
+
+    lab = Lab(a=raises(RuntimeError("broken")), b=raises(RuntimeError("broken too")))
+    lab.run(goes_on)
+
+    lab.resumes_failed = True
+    lab.script.says("b", "B")
+    log = lab.resume()
+
+    assert output(lab) == "B"
+    assert len(log.requests("a")) == 1
 
 
 def test_a_mistake_in_the_code_can_be_mended() -> None:

@@ -450,7 +450,10 @@ class WorkflowReturned(Private, frozen=True, kw_only=True, tag="workflow.returne
 
 
 class WorkflowFailed(Private, frozen=True, kw_only=True, tag="workflow.failed"):
-    """The program ended with an error. Shape: `again` are the keys of the calls that are made anew if it is resumed."""
+    """The program ended with an error.
+
+    Shape: `again` are the keys of the calls and phases that are made anew if it is resumed.
+    """
 
     run: str
     error: str

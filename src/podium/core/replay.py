@@ -19,7 +19,8 @@ MOST = 200  # characters of an input that are shown
 class Replay:
     """Compares what a program does with what was recorded of it.
 
-    Shape: `asked` are its calls by key, recorded or new. `without` are recorded calls that count as never made.
+    Shape: `asked` are its calls by key, recorded or new. `without` are recorded calls and phases that count as never
+    made; more may be added to it.
     """
 
     def __init__(self, session: SessionState, run: RunState, without: Collection[str] = ()) -> None:
@@ -34,6 +35,10 @@ class Replay:
     def take(self, moves: Iterable[Move]) -> list[Move]:
         """Of these moves those that were not recorded, in order."""
         return [move for move in moves if not self._is_recorded(move)]
+
+    def has(self, key: str) -> bool:
+        """Whether the program has made this call, or begun this phase."""
+        return key in self.asked or key in self._phases
 
     def check_told(self, key: str) -> None:
         """The program is about to be told of this call: it must have made it."""
@@ -50,7 +55,7 @@ class Replay:
             if step.is_withdrawn and step.key not in self._withdrawn:
                 raise self._changed(step, "had been withdrawn when it was recorded; now its result is still needed")
         for key, name in self._run.phases.items():
-            if key not in self._phases:
+            if key not in self._phases and key not in self._without:
                 raise self._changed_at(key, f"phase '{name}' was begun when it was recorded; now it is not")
 
     def _is_recorded(self, move: Move) -> bool:
@@ -62,8 +67,9 @@ class Replay:
             case BeginPhase():
                 self._phases.add(move.key)
                 name = self._run.phases.get(move.key)
-                if move.key in self._run.steps:
-                    raise self._differs(self._run.steps[move.key], f"phase '{move.name}'", move.place)
+                step = self._run.steps.get(move.key)
+                if step is not None and step.state != "again" and step.key not in self._without:
+                    raise self._differs(step, f"phase '{move.name}'", move.place)
                 if name is not None and name != move.name:
                     raise self._changed_at(move.key, f"phase '{name}' when it was recorded; now phase '{move.name}'")
                 return name is not None

@@ -51,7 +51,8 @@ class RunState:
     Shape: `steps` by key, in the order they were first asked for. `order` are the keys of those that are over, in the
     order in which they ended; the program was `told` so many of them. `phases` by key, by name; `phase` is the one that
     it is in: its id on the wire, its name and the event that opened it. With `is_failed` it failed with this `error`,
-    and `again` are the calls that a resumed run makes anew; `is_reopened` from when it is resumed until it is another.
+    and `again` are the calls and phases that a resumed run makes anew; `is_reopened` from when it is resumed until it
+    is another.
     """
 
     id: str
@@ -101,10 +102,13 @@ class RunState:
             attempt=event.attempt,
             idempotent=event.idempotent,
             run=self.id,
-            phase=before.phase if before is not None else self.phase_name,
+            phase=before.phase if before is not None and self._has(before.phase) else self.phase_name,
             asked_at=at,
         )
         return step
+
+    def _has(self, phase: str) -> bool:
+        return not phase or phase in self.phases.values()
 
     def begin_phase(self, event: PhaseBegun) -> None:
         """The program begins a phase; the event that opens it on the wire follows."""
@@ -130,10 +134,11 @@ class RunState:
             self.cut(step)
 
     def reopen(self) -> None:
-        """The run failed and is resumed: what it failed with is made anew."""
+        """The run failed and is resumed: what it failed with is made anew. How it ended is kept until then."""
         for key in self.again:
-            step = self.steps[key]
-            step.state, step.outcome, step.is_withdrawn = "again", "", False
+            self.phases.pop(key, None)
+            if (step := self.steps.get(key)) is not None:
+                step.state, step.is_withdrawn = "again", False
         self.order = [key for key in self.order if key not in self.again]
         self.told = len(self.order)
         self.error, self.again, self.is_failed = "", (), False

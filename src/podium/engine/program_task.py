@@ -78,7 +78,9 @@ class ProgramTask:
         self._held: list[Move] = []  # what it asked for at a limit of the session: that is not begun
         self._asked: dict[str, Ask] = {}  # what it asked for and was not told of: begun, by key
         self._functions: dict[str, asyncio.Task[None]] = {}
-        self._withdrawn: dict[str, int] = {}  # calls that it withdrew, and how many results it had been told by then
+        # What it withdrew and what it asked for or began, by key: how many results it had been told by then.
+        self._withdrawn: dict[str, int] = {}
+        self._made: dict[str, int] = {}
 
     @property
     def _program(self) -> Program:
@@ -190,10 +192,12 @@ class ProgramTask:
         return [self._asked.pop(key) for key in keys]
 
     def _noted(self, moves: Sequence[Move]) -> list[Move]:
-        """The moves; which calls they withdraw is remembered with the time."""
+        """The moves; what they make and withdraw is remembered with the time."""
         for move in moves:
             if isinstance(move, Withdraw):
                 self._withdrawn[move.key] = self._told
+            elif not isinstance(move, Returned | Raised):
+                self._made[move.key] = self._told
         return list(moves)
 
     async def _do(self, moves: Sequence[Move], at: Moment) -> Moment:
@@ -337,14 +341,15 @@ class ProgramTask:
         if isinstance(end, Returned):
             record_returned(state, end.output, at)
         else:
-            record_failed(state, end.error, [key for key in run.steps if key in again or key in left], at)
+            keys = [key for key in (*run.steps, *run.phases) if key in again or key in left]
+            record_failed(state, end.error, keys, at)
         return at
 
     async def _again(self, end: Raised) -> set[str]:
-        """The calls that a resumed run makes anew: whose failure ended it, and what was withdrawn because of it.
+        """What a resumed run makes anew: the calls whose failure ended it, what was withdrawn, and what it did on its
+        way out: what it asks for and begins only because it was told of the failure.
 
-        Shape: only if the program, told all but these, makes the other calls as before. Else it went on with the
-        failure in some way of its own, and is told it again.
+        Shape: only if the program, told all but these, does the rest as before. Else it is told the failure again.
         """
         run = self._run
         failed = {key for key in end.because if key in run.order}
@@ -352,24 +357,33 @@ class ProgramTask:
             return set()
         since = min(run.order.index(key) for key in failed)
         failed |= {key for key, told in self._withdrawn.items() if told > since and key in run.steps}
-        return failed if await self._differs(failed) is None else set()
+        later = {key for key, told in self._made.items() if told > since}
+        return failed if await self._differs(failed, may_lack=later) is None else set()
 
     async def _rehearsed(self, end: Returned) -> Returned | Raised:
         """Run the program once more on what was recorded: it must do the same again."""
         differs = await self._differs(set(), end)
         return end if differs is None else Raised(error=NOT_REPEATABLE + differs)
 
-    async def _differs(self, without: Collection[str], end: Returned | None = None) -> str | None:
-        """What the program does otherwise when it is run once more and told the same without these; None if nothing."""
+    async def _differs(
+        self, without: set[str], end: Returned | None = None, may_lack: Collection[str] = ()
+    ) -> str | None:
+        """What the program does otherwise when it is run once more and told the same without these; None if nothing.
+
+        Shape: what it may lack and does not do is no difference, and is added to `without`.
+        """
         state, run = self._driver.state, self._run
         replay, playing = Replay(state, run, without), self._program.play(run.input)
-        told: list[str | None] = [None, *(key for key in run.order[: self._told] if key not in without)]
         new: list[Move] = []
         try:
-            for key in told:
-                if key is not None:
-                    replay.check_told(key)
-                new += replay.take(await playing.go_on(None if key is None else told_of(state, run.steps[key])))
+            new += replay.take(await playing.go_on(None))
+            for key in [key for key in run.order[: self._told] if key not in without]:
+                if key in may_lack and not replay.has(key):
+                    without.add(key)
+                    continue
+                replay.check_told(key)
+                new += replay.take(await playing.go_on(told_of(state, run.steps[key])))
+            without.update(key for key in may_lack if not replay.has(key))
             replay.check_complete()
         except WorkflowChanged as error:
             return str(error)

@@ -111,12 +111,14 @@ class PythonPlaying:
 
 
 def _because(error: BaseException, seen: set[int]) -> Iterator[str]:
-    """The keys of the calls whose failure this error is, or was raised for."""
+    """The keys of the calls whose failure this error is, or was raised for, or while that was handled."""
     if id(error) in seen:
         return
     seen.add(id(error))
     if isinstance(error, CallFailed):
         yield from error.keys
+    elif error.__context__ is not None and not error.__suppress_context__:
+        yield from _because(error.__context__, seen)
     if error.__cause__ is not None:
         yield from _because(error.__cause__, seen)
     if isinstance(error, BaseExceptionGroup):
