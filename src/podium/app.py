@@ -48,6 +48,7 @@ from podium.engine.clock import SortedIds, SystemClock
 from podium.engine.driver import Driver, fold_on, read_state
 from podium.engine.limiter import Limiter
 from podium.engine.parts import Parts
+from podium.engine.play_again import check_resumable
 from podium.errors import BadInput, Owned, StoreError
 from podium.flows import (
     Pins,
@@ -416,6 +417,8 @@ class Podium:
             await self._drive(driver, bind_to, schema=schema, takes_over=True).result()
             row = await parts.store.session(session)
         if row.paused or (row.has_failed_run and row.facts.status == "idle"):
+            if bound.program is not None:
+                await check_resumable(bound.program, (await read_state(parts, session))[0], parts.clock.now())
             await parts.store.admit(session, Resume())
         driver = await self._take_up(session, bound, bind_to)
         return self._drive(driver, bind_to, schema=schema, takes_over=True, approve=approve)

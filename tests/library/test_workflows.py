@@ -1,12 +1,13 @@
 """Workflows through the library: a real store, the program's own callback, and other programs that resume them."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from podium import Agent, Approval, Podium, Rehearsal, WorkflowRun, resume, run, stream, workflow
+from podium import Agent, Approval, ModelRequest, Podium, Rehearsal, WorkflowRun, resume, run, stream, workflow
 from podium.errors import BadInput, NeedsUnmet, NoPrice, WorkflowChanged
 
 writer = Agent("writer", model="m")
@@ -103,6 +104,46 @@ async def test_changed_code_is_the_callers_to_mend(tmp_path: Path) -> None:
         await resume(result.session_id, workflow=version("two"), models=MODELS, data=tmp_path)
 
     assert (await resume(result.session_id, workflow=version("one"), models=MODELS, data=tmp_path)).output == "done"
+
+
+@pytest.mark.parametrize("is_paused", [False, True])
+async def test_changed_code_leaves_a_session_that_rests_as_it_was(tmp_path: Path, is_paused: bool) -> None:
+    asked, is_well = asyncio.Event(), False
+
+    async def script(request: ModelRequest) -> str:
+        if request.agent == "writer" or is_well:
+            return "well"
+        asked.set()
+        if not is_paused:
+            raise RuntimeError("ill")
+        await asyncio.sleep(1e9)
+        return "too late"
+
+    def version(task: str) -> Any:
+        @workflow
+        async def changing(run: WorkflowRun, to: str) -> str:
+            await run.agent(writer, task)
+            return (await run.agent(Agent("reader", model="m"), to)).text
+
+        return changing
+
+    async with Podium(tmp_path, models={"m": Rehearsal(script)}) as podium:
+        under_way = await podium.start(version("first"), "Ada")
+        if is_paused:
+            await asked.wait()
+            await under_way.interrupt(pause=True)
+        session = (await under_way.result()).session_id
+        before = await podium.parts.store.session(session)
+        log = await podium.parts.store.records(session)
+
+        with pytest.raises(WorkflowChanged, match=r'"first".*now it is .*"second"'):
+            await podium.resume(session, workflow=version("second"))
+
+        assert await podium.parts.store.session(session) == before
+        assert await podium.parts.store.records(session) == log
+        is_well = True
+        result = await (await podium.resume(session, workflow=version("first"))).result()
+        assert result.output == "well"
 
 
 async def test_records_stream_as_of_any_session(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ from podium.core.workflow import (
     told_of,
 )
 from podium.engine.acceptance import is_cancelled, mended
+from podium.engine.play_again import play_again
 from podium.errors import BadInput, PodiumError, StoreError, WorkflowChanged
 
 if TYPE_CHECKING:
@@ -372,23 +373,10 @@ class ProgramTask:
 
         Shape: what it may lack and does not do is no difference, and is added to `without`.
         """
-        state, run = self._driver.state, self._run
-        replay, playing = Replay(state, run, without), self._program.play(run.input)
-        new: list[Move] = []
         try:
-            new += replay.take(await playing.go_on(None))
-            for key in [key for key in run.order[: self._told] if key not in without]:
-                if key in may_lack and not replay.has(key):
-                    without.add(key)
-                    continue
-                replay.check_told(key)
-                new += replay.take(await playing.go_on(told_of(state, run.steps[key])))
-            without.update(key for key in may_lack if not replay.has(key))
-            replay.check_complete()
+            new = await play_again(self._program, self._driver.state, self._told, without, may_lack)
         except WorkflowChanged as error:
             return str(error)
-        finally:
-            playing.close()
         if end is not None and end not in new:
             return f"it returned {end.output!r:.200}, and then did not"
         return None
