@@ -34,12 +34,12 @@ from podium.engine.parts import Parts
 from podium.engine.program_task import CannotGoOn
 from podium.engine.recover import recover
 from podium.engine.shelf import Left
+from podium.engine.stopping import stop
 from podium.engine.thread_task import ThreadTask
 from podium.errors import Refused, StoreError
 
 logger = logging.getLogger(__name__)
 PAGE = 1000  # records that are read at once
-GRACE_S = 5.0  # how long a cancelled thread may take to clean up
 HAND_OVER_S = 60.0  # how long the last short turn of a thread that met a limit may take
 
 
@@ -496,7 +496,7 @@ class Driver:
         if not thread.is_open or thread.id in self._tasks or self._lets_go or self._is_held(thread):
             return
         self._threads[thread.id] = ThreadTask(self, thread)
-        self._tasks[thread.id] = asyncio.create_task(self._run(thread), name=thread.id)
+        self._tasks[thread.id] = asyncio.create_task(self._run(thread), name=f"thread {thread.id}")
         self.set_alarm(thread)
 
     def release(self, *threads: str) -> None:
@@ -597,11 +597,7 @@ class Driver:
 
     async def _cancel(self, ids: list[str]) -> None:
         tasks = {id: self._tasks[id] for id in ids}
-        for task in tasks.values():
-            task.cancel()
-        _, stubborn = await asyncio.wait(tasks.values(), timeout=GRACE_S)
-        for task in stubborn:  # it swallows cancellation. What it still returns is dropped: see `is_cancelled`
-            logger.warning("thread %s of session %s does not let itself be stopped", task.get_name(), self.state.id)
+        await stop(tasks.values(), self.state.id)
         for id, task in tasks.items():
             if self._tasks.get(id) is task:  # cancelled before its first step, it has not done it; or it is stubborn
                 self._forget(id)

@@ -43,6 +43,7 @@ from podium.core.workflow import (
 )
 from podium.engine.acceptance import is_cancelled, mended
 from podium.engine.play_again import play_again
+from podium.engine.stopping import stop
 from podium.errors import BadInput, PodiumError, StoreError, WorkflowChanged
 
 if TYPE_CHECKING:
@@ -100,10 +101,7 @@ class ProgramTask:
         """Drop the program, and stop its functions. It is told nothing, as at a crash."""
         if self._playing is not None:
             self._playing.close()
-        for task in self._functions.values():
-            task.cancel()
-        if self._functions:
-            await asyncio.wait(self._functions.values())
+        await stop(self._functions.values(), self._driver.state.id)
 
     # --- beginning -----------------------------------------------------------------------------------
 
@@ -242,9 +240,9 @@ class ProgramTask:
         if functions:
             await driver.commit(at)
             for ask in functions:
-                task = asyncio.create_task(self._call(ask), name=f"{ask.name} of {state.id}")
+                task = asyncio.create_task(self._call(ask), name=f"function '{ask.name}'")
                 self._functions[ask.key] = task
-                task.add_done_callback(lambda _, key=ask.key: self._functions.pop(key, None))  # type: ignore[misc]
+                task.add_done_callback(lambda task, key=ask.key: self._forget(key, task))  # type: ignore[misc]
             at = driver.moment()
         return at
 
@@ -265,11 +263,10 @@ class ProgramTask:
         if at.drafts:
             await self._driver.commit(at)
         steps = [self._run.steps[key] for key in keys if key in self._run.steps]
-        tasks = [self._functions[step.key] for step in steps if step.key in self._functions]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        tasks = {step.key: self._functions[step.key] for step in steps if step.key in self._functions}
+        await stop(tasks.values(), self._driver.state.id)
+        for key, task in tasks.items():
+            self._forget(key, task)
         await self._halt(step.thread for step in steps)
         return self._driver.moment()
 
@@ -297,17 +294,15 @@ class ProgramTask:
         driver, step = self._driver, self._run.steps[ask.key]
         try:
             output = await ask.do()
-            if is_cancelled():  # it swallowed it
-                raise asyncio.CancelledError
             ended = StepEnded(run=step.run, key=step.key, call=step.call, outcome="done", output=output)
         except asyncio.CancelledError:
-            if is_cancelled():
-                raise
             ended = self._failed(step, "CancelledError")
         except PodiumError as error:
             ended = self._failed(step, str(error))
         except (Exception, SystemExit) as error:  # the edge: a function may raise anything
             ended = self._failed(step, f"{type(error).__name__}: {error}")
+        if is_cancelled():  # nobody waits for it any more, whatever it made of that
+            raise asyncio.CancelledError
         at = driver.moment()
         at.private(self._thread.id, ended)
         try:
@@ -316,6 +311,10 @@ class ProgramTask:
             await driver.commit(at)
         except StoreError as error:
             driver.fail(error)
+
+    def _forget(self, key: str, task: "asyncio.Task[None]") -> None:
+        if self._functions.get(key) is task:  # one that did not let itself be stopped may end when it is made anew
+            del self._functions[key]
 
     def _failed(self, step: Step, reason: str) -> StepEnded:
         return StepEnded(run=step.run, key=step.key, call=step.call, outcome="failed", reason=mended(reason))

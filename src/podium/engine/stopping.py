@@ -1,0 +1,23 @@
+"""Stops tasks that run code of others, which may not let itself be stopped."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+logger = logging.getLogger(__name__)
+GRACE_S = 5.0  # how long what is cancelled may take to clean up
+
+
+async def stop(tasks: Iterable["asyncio.Task[None]"], session: str) -> None:
+    """Cancel these tasks of the session, and wait until they have ended, or have had their time for it.
+
+    Shape: a task that swallows cancellation goes on alone. What it still returns is to be dropped: see `is_cancelled`.
+    """
+    tasks = list(tasks)
+    if not tasks:
+        return
+    for task in tasks:
+        task.cancel()
+    _, stubborn = await asyncio.wait(tasks, timeout=GRACE_S)
+    for task in stubborn:
+        logger.warning("%s of session %s does not let itself be stopped", task.get_name(), session)
