@@ -152,6 +152,7 @@ class Process:
         memory = MemoryStore(world.log, self.clock, world.new_id)
         self.worker = memory.worker
         self.store = QueuedStore(memory, fuse, self.loop, lab.commit_s)
+        self.store.before_append = lab.before_append
         self.store.before_commit = lab.before_commit
         self.store.after_commit = lab.watch.look
         self.parts = Parts(
@@ -304,6 +305,7 @@ class Lab:
         self.is_rehearsed = False  # whether workflows are checked as in a rehearsal
         self.sandboxes: Sandboxes
         self.watch = Watch(self.world.log)
+        self.before_append: Callable[..., None] = lambda append: None
         self.before_commit: Callable[..., None] = lambda append: None
         self.result: RunResult | None = None
 

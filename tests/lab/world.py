@@ -122,8 +122,9 @@ class QueuedStore:
     """The Store port on a memory store whose calls take their time, as a real one's do: appends queue up and are
     committed in order, `commit_s` after the first of them was handed over.
 
-    `before_commit` sees each append, and may raise StoreDown: then the disk fails for this one. `after_commit` comes
-    before the driver learns of it.
+    `before_append` sees each append as it is handed over, and may raise, as a store does that cannot encode it.
+    `before_commit` may raise StoreDown: then the disk fails for this one. `after_commit` comes before the driver learns
+    of it.
     """
 
     def __init__(self, store: MemoryStore, fuse: Fuse, loop: asyncio.AbstractEventLoop, commit_s: float) -> None:
@@ -132,11 +133,13 @@ class QueuedStore:
         self._loop = loop
         self._commit_s = commit_s
         self._queue: list[tuple[Append, asyncio.Future[int]]] = []
+        self.before_append: Callable[[Append], None] = lambda append: None
         self.before_commit: Callable[[Append], None] = lambda append: None
         self.after_commit: Callable[[str], None] = lambda session: None
 
     def append(self, append: Append) -> Awaitable[int]:
         self._fuse.cross("an append is handed over")
+        self.before_append(append)
         done: asyncio.Future[int] = self._loop.create_future()
         self._queue.append((append, done))
         if len(self._queue) == 1:

@@ -174,6 +174,25 @@ def test_driver_whose_store_is_down_lets_go_without_a_word() -> None:
     assert lab.resume().text == "done"
 
 
+@pytest.mark.parametrize("nth", range(1, 8))
+def test_record_that_cannot_be_written_ends_the_driver_and_not_the_session(nth: int) -> None:
+    lab, lead = lab_with_tools()
+    seen: list[Append] = []
+
+    def refuse(append: Append) -> None:
+        seen.append(append)
+        if len(seen) == nth:
+            raise UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed")
+
+    lab.before_append = refuse
+    with pytest.raises(UnicodeEncodeError):
+        lab.run(lead)
+    assert len(seen) == nth  # what was decided on that record is not written either
+
+    lab.before_append = lambda append: None
+    assert lab.resume().text == "done"
+
+
 def test_session_that_ended_between_the_look_and_the_claim_is_left_as_it_is() -> None:
     lab = Lab(lead="done")
     before = lab.run(Agent("lead", model="m")).kinds()

@@ -228,16 +228,19 @@ class Driver:
     def _hand_over(self, drafts: Sequence[Draft], changes: Changes, *, release: bool = False) -> Awaitable[int]:
         """Give records to the store, which writes in the order of these calls; idle ones only if no input came."""
         idles = release and changes.session.status == "idle"
-        return self.parts.store.append(
-            Append(
-                session=self.state.id,
-                epoch=self._epoch,
-                drafts=drafts,
-                changes=changes,
-                no_input_after=self._noticed if idles else None,
-                release=release,
-            )
+        append = Append(
+            session=self.state.id,
+            epoch=self._epoch,
+            drafts=drafts,
+            changes=changes,
+            no_input_after=self._noticed if idles else None,
+            release=release,
         )
+        try:
+            return self.parts.store.append(append)
+        except Exception as error:  # a record that cannot be encoded: it was folded, and the log will never have it
+            self.fail(error)
+            raise
 
     def _written(self, first: int, drafts: Sequence[Draft]) -> None:
         """The records are durable, from this seq on."""
@@ -536,7 +539,8 @@ class Driver:
             self.fail(error)
         except Exception as error:
             logger.exception("thread %s of session %s failed", thread.id, self.state.id)
-            self._errand(self._stop(thread, Failed(f"internal error, {type(error).__name__}: {error}")))
+            if self._error is None:
+                self._errand(self._stop(thread, Failed(f"internal error, {type(error).__name__}: {error}")))
         else:
             self._forget(thread.id)
             self._start(thread)  # it may have been woken again while its end was being written
