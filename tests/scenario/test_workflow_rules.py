@@ -317,6 +317,46 @@ def test_arguments_that_make_no_sense_are_refused_with_the_remedy() -> None:
     assert "model must be the name of a model" in failing(model)
 
 
+@pytest.mark.parametrize(
+    ("what", "call"),
+    [
+        ("run.agent('a', ...): the task", lambda run, half: run.agent(A, half)),
+        ("run.agent('a', ...): the context", lambda run, half: run.agent(A, "x", context={half: "y"})),
+        ("run.agent('a', ...): the expected_output", lambda run, half: run.agent(A, "x", expected_output=half)),
+        ("run.agent('a', ...): the name", lambda run, half: run.agent(A, "x", name=half)),
+        ("run.step: the name", lambda run, half: run.step(len, "x", name=half)),
+        ("run.phase: the name", lambda run, half: run.phase(half)),
+        ("the description of a checkpoint", lambda run, half: run.checkpoint(half)),
+    ],
+)
+def test_half_a_character_is_refused_where_it_is_given(what: str, call: Any) -> None:
+    refused: list[str] = []
+
+    @workflow
+    async def reads_a_folder(run: WorkflowRun, topic: str) -> str:
+        try:
+            call(run, "a\udcff.txt")
+        except BadInput as error:
+            refused.append(str(error))
+        return (await run.agent(A, "go on")).text
+
+    lab = Lab(a="A")
+    lab.run(reads_a_folder)
+
+    assert output(lab) == "A"
+    assert [each.partition(" holds half a character ('\\udcff' at ")[0] for each in refused] == [what]
+    with pytest.raises(BadInput, match="name holds half a character"):
+        workflow(name="a\udcff.txt")(reads_a_folder.function)
+
+
+def test_an_error_with_half_a_character_ends_the_run_in_words_that_can_be_kept() -> None:
+    async def reads(run: WorkflowRun, topic: str) -> None:
+        await run.agent(A, topic)
+        raise OSError("cannot read a\udcff.txt")
+
+    assert failing(reads).startswith("OSError: cannot read a\ufffd.txt (test_workflow_rules.py:")
+
+
 def test_a_function_that_returns_no_json_fails_its_call() -> None:
     async def returns(run: WorkflowRun, topic: str) -> None:
         async def opaque() -> object:

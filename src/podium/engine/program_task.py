@@ -342,7 +342,7 @@ class ProgramTask:
             record_returned(state, end.output, at)
         else:
             keys = [key for key in (*run.steps, *run.phases) if key in again or key in left]
-            record_failed(state, end.error, keys, at)
+            record_failed(state, mended(end.error), keys, at)
         return at
 
     async def _again(self, end: Raised) -> set[str]:

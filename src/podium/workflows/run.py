@@ -18,7 +18,7 @@ from podium.errors import BadInput
 from podium.workflows.calls import Call, CallResult, Result, failure
 from podium.workflows.joins import Gathered, Join, Joining
 from podium.workflows.loop import ProgramLoop
-from podium.workflows.values import context_text, from_json, to_json, typed
+from podium.workflows.values import checked_text, context_text, from_json, to_json, typed
 
 T = TypeVar("T")
 Pin = Callable[[Agent], tuple[Definition, Mapping[str, Definition]]]
@@ -179,6 +179,7 @@ class WorkflowRun:
         self._check("run.checkpoint")
         if not isinstance(description, str) or not description.strip():
             raise BadInput(f"run.checkpoint takes a text that says what is to be allowed, not {description!r:.80}")
+        checked_text(description, "the description of a checkpoint")
         given = {"description": description, "payload": to_json(payload, "the payload of a checkpoint")}
         ask = AskPerson(key=self._next(), name=description[:MOST_NAME], place=_place(), given=given)
         return self._call(ask, lambda told, _: None, 0)
@@ -300,7 +301,8 @@ def _given(agent: Agent, task: Any, context: Any, expected_output: str, where: s
     if not isinstance(task, str) or not task.strip():
         raise BadInput(f"{where}: the task is a text that says what to do, not {task!r:.80}")
     parts = {"context": context_text(context), "expected_output": expected_output}
-    return {"task": task, **{name: said for name, said in parts.items() if said}}
+    given = {"task": task, **{name: said for name, said in parts.items() if said}}
+    return {name: checked_text(said, f"{where}: the {name}") for name, said in given.items()}
 
 
 def _call_limits(limits: Limits | None) -> CallLimits:
@@ -320,7 +322,7 @@ def _retries(retries: Any, where: str) -> int:
 def _name(name: Any, where: str) -> str:
     if not isinstance(name, str) or len(name) > MOST_NAME:
         raise BadInput(f"{where}: a name is a text of at most {MOST_NAME} characters, not {name!r:.80}")
-    return name.strip()
+    return checked_text(name, f"{where}: the name").strip()
 
 
 def _returns(function: Callable[..., Any]) -> Any:

@@ -28,6 +28,19 @@ def to_json(value: Any, what: str) -> JSON:
         ) from None
 
 
+def checked_text(value: str, what: str) -> str:
+    """The text. Errors: BadInput for half a character, such as names of files may hold: no log can keep it."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        half = value[error.start]
+        raise BadInput(
+            f"{what} holds half a character ({half!r} at {error.start}), which UTF-8 does not have. Replace it: "
+            "text.encode(errors='replace').decode()"
+        ) from None
+    return value
+
+
 def _plain(value: Any) -> Any:
     dump = getattr(value, "model_dump", None)
     if dump is not None:

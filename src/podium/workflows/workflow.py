@@ -14,7 +14,7 @@ from podium.core.definitions import Agent
 from podium.core.json import JSON
 from podium.core.rows import WORKFLOW
 from podium.errors import BadInput
-from podium.workflows.values import from_json
+from podium.workflows.values import checked_text, from_json
 
 Code = Callable[..., Coroutine[Any, Any, Any]]
 MOST_NAME, MOST_DESCRIPTION = 64, 256  # characters. Source: contract D.6
@@ -152,7 +152,7 @@ def workflow(function: Code | None = None, /, **how: Any) -> Workflow | Callable
 def _text(value: Any, what: str, most: int) -> str:
     if not isinstance(value, str) or (not value and "description" not in what) or len(value) > most:
         raise BadInput(f"{what} is a text of at most {most} characters, not {value!r:.80}")
-    return value
+    return checked_text(value, what)
 
 
 def _hints(function: Code) -> dict[str, Any]:
