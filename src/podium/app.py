@@ -392,6 +392,8 @@ class Podium:
         is_bound = left is not None and not (agents or models or accept_changed or workflow)
         if row.is_workflow:
             kept = workflow_of(left.bound) if left is not None and is_bound else None
+            if not (kept or workflow or row.paused) and (ended := await self._end_run(session)) is not None:
+                return ended
             workflow = kept or workflow_for(row, workflow, imports=imports)
         state = left.state if left is not None else (await read_state(parts, session))[0]
         given = {**self._models, **check_models(models or {})}
@@ -422,6 +424,18 @@ class Podium:
             await parts.store.admit(session, Resume())
         driver = await self._take_up(session, bound, bind_to)
         return self._drive(driver, bind_to, schema=schema, takes_over=True, approve=approve)
+
+    async def _end_run(self, session: str) -> Run | None:
+        """Drive a session whose workflow run an interrupt ends: that needs no program, which may be gone; else None."""
+        state, _ = await read_state(self.parts, session)
+        if all(interrupt.session_thread_id is not None for interrupt in state.interrupts()):
+            return None
+
+        async def bind_none(agents: Mapping[str, Definition]) -> Bound:
+            return Bound(models={}, tools={}, agents=tuple(agents))
+
+        driver = await self._take_up(session, await bind_none(state.team()), bind_none)
+        return self._drive(driver, bind_none, takes_over=True)
 
     async def _take_up(self, session: str, bound: Bound, bind_to: BindTo) -> Driver:
         """Claim the session. While nobody drove it, its agent may have been changed: then it is bound anew."""

@@ -80,3 +80,15 @@ def test_what_names_no_workflow_or_gives_no_input_is_told_in_words(folder: Folde
         done = folder.run("run", *arguments, "--rehearse")
         assert (done.code, done.out) == (2, "")
         assert told in done.err
+
+
+def test_a_run_whose_file_is_gone_is_ended_by_an_interrupt(folder: Folder) -> None:
+    folder.write("flow.py", FLOW.replace('run.phase("second")', 'await run.checkpoint("go on?")'))
+    folder.write("script.py", SCRIPT)
+    assert folder.run("run", "flow.py:both", "3", "--rehearsal", "script.py:script").code == 3
+    (folder.path / "flow.py").unlink()
+
+    interrupted = folder.run("interrupt", "last")
+
+    assert (interrupted.code, folder.run("resume", "last").code) == (0, 2)
+    assert "was stopped" in folder.run("show").out

@@ -8,10 +8,17 @@ from typing import Any
 import pytest
 
 from podium import Agent, Approval, ModelRequest, Podium, Rehearsal, WorkflowRun, resume, run, stream, workflow
+from podium.core.ports import Archive
 from podium.errors import BadInput, NeedsUnmet, NoPrice, WorkflowChanged
+from podium.serving import Serving
 
 writer = Agent("writer", model="m")
 MODELS = {"m": Rehearsal(lambda request: f"{request.agent} wrote")}
+
+
+async def never(request: Any) -> str:
+    await asyncio.Event().wait()
+    return "at last"
 
 
 @dataclass
@@ -218,3 +225,55 @@ async def test_a_limit_in_dollars_needs_the_prices_of_all(tmp_path: Path) -> Non
     async with Podium(tmp_path, models={"m": Unpriced()}) as podium:
         with pytest.raises(NoPrice):
             await podium.start(named, "x", limits=SessionLimits(usd=1))
+
+
+def of_a_program() -> Any:
+    """A workflow that no file has under its name."""
+
+    @workflow
+    async def local(run: WorkflowRun, to: str) -> str:
+        draft = await run.agent(writer, to)
+        await run.checkpoint("Send it")
+        return draft.text
+
+    return local
+
+
+async def test_a_run_whose_program_is_gone_is_ended_by_an_interrupt_and_can_be_put_away(tmp_path: Path) -> None:
+    waits = (await run(of_a_program(), "Ada", models=MODELS, data=tmp_path)).session_id
+    async with Podium(tmp_path, models={"m": Rehearsal(never)}) as podium:
+        under_way = await podium.start(of_a_program(), "Bob")
+        async for record in under_way.records():
+            if record.type == "span.model_request_start":
+                break
+        await under_way.close()
+    with pytest.raises(NeedsUnmet):
+        await resume(under_way.id, data=tmp_path)
+
+    async with Podium(tmp_path) as podium:
+        await podium.interrupt(waits)
+        await podium.interrupt(under_way.id)
+        ended = await (await podium.resume(waits)).result()
+        assert (ended.stop_reason, ended.paused, ended.output) == ("end_turn", False, None)
+        async with Serving(podium, probe_s=0.01):
+            async for record in podium.watch(under_way.id):
+                if record.type == "session.status_idle":
+                    break
+
+        for session in (waits, under_way.id):
+            row = await podium.parts.store.session(session)
+            assert (row.facts.open_run, row.is_unfinished, row.owner) == ("", False, None)
+            kinds = [record.type for record in await podium.parts.store.records(session, limit=1000)]
+            assert kinds.count("workflow_run.status_ended") == 1
+            await podium.admit(session, Archive())
+
+
+async def test_a_pause_of_a_run_whose_program_is_gone_waits_for_it(tmp_path: Path) -> None:
+    session = (await run(of_a_program(), "Ada", models=MODELS, data=tmp_path)).session_id
+    async with Podium(tmp_path) as podium:
+        await podium.interrupt(session, pause=True)
+        with pytest.raises(NeedsUnmet, match="Resume it there"):
+            await podium.resume(session)
+
+    resumed = await resume(session, workflow=of_a_program(), models=MODELS, approve=lambda _: True, data=tmp_path)
+    assert resumed.output == "writer wrote"
