@@ -92,3 +92,15 @@ def test_a_run_whose_file_is_gone_is_ended_by_an_interrupt(folder: Folder) -> No
 
     assert (interrupted.code, folder.run("resume", "last").code) == (0, 2)
     assert "was stopped" in folder.run("show").out
+
+
+def test_a_run_at_rest_is_ended_by_an_interrupt(folder: Folder) -> None:
+    with_flow(folder)
+    rests = folder.run("run", "flow.py:both", "3", "--rehearsal", "script.py:script", "--turns", "1")
+    assert "budget_reached" in folder.run("show", "--json").out, rests.err
+
+    interrupted = folder.run("interrupt", "last")
+
+    assert interrupted.code == 0
+    assert "was stopped" in folder.run("show").out
+    assert "nothing of it is under way" in folder.run("interrupt", "last").err

@@ -11,7 +11,7 @@ from podium.core.content import text
 from podium.core.events import RunFailed, RunStopped, SessionIdle, WorkflowRunEnded
 from podium.core.facts import StepAsked
 from podium.core.money import ModelFacts, Price
-from podium.core.ports import Archive, Delete, Instruct, Interrupt, SendMessage, Update
+from podium.core.ports import Archive, Delete, Instruct, Interrupt, Resume, SendMessage, Update
 from podium.errors import CallFailed, Refused, RunOpen
 from tests.lab.cast import after, hangs, raises
 from tests.lab.lab import Lab, allowed, interrupted, interrupted_thread
@@ -325,15 +325,37 @@ def test_a_paused_run_goes_on_with_the_calls_that_were_cut() -> None:
     assert run_kinds(log)[2:] == ["status_idle", "status_running", "status_ended"]
 
 
-def test_an_interrupt_of_a_paused_run_ends_it() -> None:
-    lab = Lab(a=after(1, "A"), b=after(5, "B"), c="C")
-    lab.run(three, acts=[(3, interrupted(pause=True))])
+@workflow
+async def in_phases(run: WorkflowRun, topic: str) -> list[str]:
+    run.phase("first")
+    first = await run.agent(A, topic)
+    run.phase("second")
+    return [first.text, (await run.agent(B, topic)).text]
+
+
+def paused(lab: Lab) -> Played:
+    return lab.run(in_phases, acts=[(3, interrupted(pause=True))])
+
+
+def at_its_limit(lab: Lab) -> Played:
+    return lab.run(in_phases, limits=SessionLimits(seconds=3))
+
+
+@pytest.mark.parametrize(("rests", "reason"), [(paused, "end_turn"), (at_its_limit, "budget_reached")])
+def test_an_interrupt_of_a_run_at_rest_ends_it(rests: Any, reason: str) -> None:
+    lab = Lab(a=after(1, "A"), b=after(5, "B"))
+    assert run_kinds(rests(lab))[-1] == "status_idle"
 
     lab.tell(Interrupt())
+    log = lab.resume()
 
-    log = lab.played()
-    assert run_kinds(log)[-1] == "status_ended"
-    assert lab.row().facts.open_run == ""
+    assert run_kinds(log)[-3:] == ["status_idle", "phase_ended", "status_ended"]
+    assert [log.state_of(name).status for name in "ab"] == ["terminated", "terminated"]
+    assert len(log.requests("b")) == 1
+    row = lab.row()
+    assert (log.stop_reason, row.facts.open_run, row.paused, row.is_unfinished) == (reason, "", False, False)
+    with pytest.raises(Refused, match="is not paused, so there is nothing to resume"):
+        lab.tell(Resume())
     lab.tell(Archive())
     assert lab.played().state.status == "terminated"
 

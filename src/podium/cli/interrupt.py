@@ -37,7 +37,8 @@ async def _interrupt(name: str, thread: str | None, data: Path) -> int:
         row = await meant(store, name)
         id = None if thread is None else await _meant_thread(store, row.id, thread)
         rows = [it for it in await store.threads(row.id) if id in (None, it.id)]
-        if not any(_is_open(it) for it in rows):
+        has_run = id is None and row.facts.open_run  # it may rest, and is ended
+        if not (has_run or any(_is_open(it) for it in rows)):
             raise BadInput(_nothing_to_stop(row, None if id is None else rows[0], data))
         await podium.interrupt(row.id, id)
         code = await go_on_if_needed(podium, row, data, done="interrupted")

@@ -14,13 +14,11 @@ from msgspec.structs import replace
 
 from podium.core.events import (
     PublicEvent,
-    RunStopped,
     SystemMessage,
     UserCustomToolResult,
     UserInterrupt,
     UserMessage,
     UserToolConfirmation,
-    WorkflowRunEnded,
 )
 from podium.core.facts import SessionPaused, SessionResumed
 from podium.core.lifecycle import archive, delete, update
@@ -135,18 +133,14 @@ def _interrupt(view: View, request: Interrupt, at: Moment) -> Admitted:
         return event, Changes(row.facts)
     is_idle = row.facts.status == "idle"
     has_open = [thread for thread in view.threads if waits(thread) and (named is None or thread.id == named.id)]
+    if is_idle and not has_open and named is None and row.facts.open_run and not request.pause:
+        has_open = [primary]  # its run rests until it is resumed; a driver ends it, which needs no program
     # In an idle session with nothing open the interrupt is processed as it comes, and closes nothing.
     is_moot = is_idle and not has_open
     thread = None if named is None else named.id
     event = UserInterrupt(id=at.event_id(), processed_at=at.now if is_moot else None, session_thread_id=thread)
     at.own(primary.id, event)
     changes = wake(view, has_open, at) if has_open else Changes(row.facts)
-    if is_moot and row.facts.open_run and not request.pause:  # of a run that rests until it is resumed
-        ended = WorkflowRunEnded(
-            id=at.event_id(), processed_at=at.now, workflow_run_id=row.facts.open_run, result=RunStopped()
-        )
-        at.own(primary.id, ended)
-        return event, Changes(replace(row.facts, open_run=""))
     if not request.pause or is_moot:
         return event, changes
     at.private(primary.id, SessionPaused())  # behind what wakes it, which ends an earlier pause
