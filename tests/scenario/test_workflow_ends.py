@@ -631,3 +631,24 @@ def test_the_rest_of_a_run_that_has_failed_is_stopped() -> None:
     assert run is not None
     assert set(run.again) == {"1", "2", "3"}
     assert len([r for r in log.records if isinstance(r.event, StepAsked)]) == 3
+
+
+def test_phases_behind_the_last_call_of_a_run_that_failed_may_be_changed() -> None:
+    def version(phase: str, *, mends: bool) -> Any:
+        @workflow
+        async def phased(run: WorkflowRun, topic: str) -> str:
+            await run.agent(A, topic)
+            run.phase(phase)
+            if not mends:
+                raise ValueError("a mistake")
+            return phase
+
+        return phased
+
+    lab = Lab(a="A")
+    lab.run(version("wrting", mends=False))
+
+    lab.resumes_failed, lab.workflow = True, version("writing", mends=True)
+    lab.resume()
+
+    assert output(lab) == "writing"

@@ -275,6 +275,28 @@ def test_phases_are_declared_begun_and_left() -> None:
     ]
 
 
+def test_phases_without_a_call_at_the_end_are_begun_and_left_too() -> None:
+    @workflow
+    async def phased(run: WorkflowRun, topic: str) -> str:
+        run.phase("research")
+        await run.agent(A, topic)
+        run.phase("writing")
+        run.phase("sending")
+        return "done"
+
+    lab = Lab(a="A")
+    lab.is_rehearsed = True
+
+    log = lab.run(phased)
+
+    assert (output(lab), log.stop_reason) == ("done", "end_turn")
+    assert [r.event.name for r in log.records if isinstance(r.event, PhaseBegun)] == ["research", "writing", "sending"]
+    of_run = [kind for kind in log.kinds() if "phase" in kind or kind == "workflow_run.status_ended"]
+    one = ["workflow.phase_begun", "workflow_run.phase_started", "workflow_run.phase_ended"]
+    assert sorted(of_run) == sorted([*one * 3, "workflow_run.status_ended"])
+    assert of_run[-2:] == ["workflow_run.phase_ended", "workflow_run.status_ended"]
+
+
 def test_a_failed_call_is_made_again_as_often_as_was_said() -> None:
     @workflow
     async def stubborn(run: WorkflowRun, topic: str) -> int:

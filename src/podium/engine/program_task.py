@@ -219,6 +219,12 @@ class ProgramTask:
             except PodiumError as error:
                 end = Raised(error=str(error))
         if end is not None:
+            if isinstance(
+                end, Returned
+            ):  # of one that failed they may still be changed, with the code behind its calls
+                for move in moves:
+                    if isinstance(move, BeginPhase):
+                        begin_phase(state, move, at)
             return await self._end(end, at)
         if withdrawn:
             at = await self._stop(withdrawn, at)
