@@ -4,13 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from podium import ModelRequest, WorkflowRun, call, workflow
+from podium.core.events import AgentToolUse
+from podium.core.workflow import CHECKPOINT
 from podium.patterns import debate, judge, pipeline, route, verify
 from tests.lab.cast import after, raises
 from tests.lab.lab import Lab
 from tests.scenario.test_patterns import error, names
-from tests.scenario.test_workflows import A, B, C, output
+from tests.scenario.test_workflows import A, B, C, agent, output
 
 
 def in_turn(*said: Any) -> Callable[[ModelRequest], Any]:
@@ -40,6 +43,93 @@ def checking(attempts: int, reviser: Any = C, after_it: Any = None) -> Any:
         return [got.output, got.verified, got.attempts, [list(each.issues) for each in got.verdicts]]
 
     return checking
+
+
+class Figures(BaseModel):
+    revenue: int
+
+
+market, finance, writer, checker = (agent(name) for name in ("market", "finance", "writer", "checker"))
+
+
+@workflow
+async def brief(run, company: str) -> str:  # type: ignore[no-untyped-def]
+    """As the issue writes it."""
+    run.phase("research")
+    facts, figures = await run.gather(
+        run.agent(market, f"Market position of {company}"),
+        run.agent(finance, f"Key figures of {company}", output_schema=Figures),
+        join="all",
+    )
+    draft = await run.agent(writer, "Write the brief", context=[facts, figures])
+    checked = await run.verify(draft, by=checker, against=[facts, figures], attempts=3)
+    await run.checkpoint("Send to client", payload={"to": "ceo@acme.test", "body": checked.output})
+    return checked.output  # type: ignore[no-any-return]
+
+
+def test_the_author_of_a_draft_revises_it_where_nobody_else_is_named() -> None:
+    lab = Lab(
+        market="leads",
+        finance=call("submit_result", revenue=12),
+        writer=in_turn("earns 21", "earns 12"),
+        checker=in_turn(verdict("It is 12."), verdict()),
+    )
+
+    lab.run(brief, "Acme")
+    lab.answer(CHECKPOINT, allow=True)
+    log = lab.resume()
+
+    assert output(lab) == "earns 12"
+    assert names(log) == ["market", "finance", "writer", "check 1", "revision 1", "check 2", "Send to client"]
+    sources = '[market]\nleads\n\n[finance]\n{"revenue":12}'
+    assert log.told("writer", 1)[0].endswith(f"[draft]\nearns 21\n\n[issues]\nIt is 12.\n\n{sources}")
+    [asked] = [r.event for r in log.records if isinstance(r.event, AgentToolUse) and r.event.name == CHECKPOINT]
+    assert asked.input["payload"] == {"to": "ceo@acme.test", "body": "earns 12"}
+
+
+def test_an_author_owes_the_revision_in_the_form_of_the_draft() -> None:
+    @workflow
+    async def typed(run: WorkflowRun, topic: str) -> int:
+        draft = await run.agent(A, topic, output_schema=Figures)
+        assert (draft.made_by.name, draft.made_by.output_schema) == ("a", Figures)
+        checked = await run.verify(draft, by=B)
+        assert isinstance(checked.output, Figures)
+        return checked.output.revenue
+
+    first, second = call("submit_result", revenue=1), call("submit_result", revenue=2)
+    lab = Lab(a=in_turn(first, second), b=in_turn(verdict("one"), verdict()))
+
+    lab.run(typed)
+
+    assert output(lab) == 2
+
+
+def test_an_author_that_cannot_be_told_the_issues_is_refused_before_the_check() -> None:
+    strict = agent("a", input_schema=Figures)
+
+    @workflow
+    async def unmended(run: WorkflowRun, topic: str) -> str:
+        return (await run.verify(await run.agent(strict, {"revenue": 1}), by=B)).text
+
+    lab = Lab(a="A", b=verdict("one"))
+
+    log = lab.run(unmended)
+
+    assert "the draft's author, who revises it without a reviser=AGENT," in error(lab)
+    assert names(log) == ["a"]
+
+
+def test_several_drafts_are_verified_at_once() -> None:
+    @workflow
+    async def both(run: WorkflowRun, topic: str) -> list[str]:
+        drafts = await run.gather(run.agent(A, topic), run.agent(C, topic))
+        return [each.text for each in await run.gather(*(run.verify(draft, by=B) for draft in drafts))]
+
+    lab = Lab(a="A", b=after(2, verdict()), c="C")
+
+    log = lab.run(both)
+
+    assert (output(lab), log.seconds) == (["A", "C"], 2)
 
 
 def test_a_draft_that_holds_is_not_revised() -> None:

@@ -8,6 +8,7 @@ from podium.core.json import JSON
 from podium.errors import BadInput
 from podium.patterns.given import How, count, told_in_words
 from podium.patterns.handoff import Handoff, hand_over
+from podium.workflows.calls import CallResult
 from podium.workflows.run import WorkflowRun
 from podium.workflows.values import context_text
 
@@ -86,14 +87,17 @@ async def verify(
     """Have `by` check a draft against its sources, and `reviser` mend it, until it is verified or out of attempts.
 
     Shape: `draft` is a result, also of another pattern, or a text; `against` are the sources, as context is given to
-    `run.agent`. An attempt is one check, so with 1 nothing is revised.
-    Errors: BadInput for no attempts, and for several without a reviser; CallFailed.
+    `run.agent`. Without a `reviser`, who made the draft revises it, if it is the result of a call. An attempt is one
+    check, so with 1 nothing is revised.
+    Errors: BadInput for no attempts, and for several where nobody is known to revise it; CallFailed.
     """
     where = "verify"
     count(where, "attempts", attempts, most=100)
     told_in_words(where, "by", by)
     if reviser is not None:
         told_in_words(where, "reviser", reviser)
+    elif attempts > 1 and isinstance(draft, CallResult):
+        reviser = told_in_words(where, "the draft's author, who revises it without a reviser=AGENT,", draft.made_by)
     elif attempts > 1:
         raise BadInput(f"{where}: who revises the draft? Say reviser=AGENT, or attempts=1 to have it checked only")
     output, text = _output(draft)

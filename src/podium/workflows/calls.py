@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from podium.core.content import plain
+from podium.core.definitions import Agent
 from podium.core.events import Usage
 from podium.core.json import JSON
 from podium.core.program import Told
@@ -20,7 +21,8 @@ class CallResult:
     """What an agent gave back.
 
     Shape: `output` is its structured output (an instance of the schema, if that is a Pydantic model) or its last words;
-    `text` the same as text. `attempts` is how often the call was made. As JSON, and so as a part of what a workflow
+    `text` the same as text. `agent` is the name of who made it, `made_by` the agent itself as it was called, with the
+    call's `output_schema`. `attempts` is how often the call was made. As JSON, and so as a part of what a workflow
     returns, it is its output.
     Units: `usage` in tokens, of the thread itself; `cost_usd` in dollars at list price, of the thread and those below.
     """
@@ -30,6 +32,7 @@ class CallResult:
         *,
         name: str,
         agent: str,
+        made_by: Agent,
         output: Any,
         text: str,
         thread_id: str = "",
@@ -39,6 +42,7 @@ class CallResult:
     ) -> None:
         self.name = name
         self.agent = agent
+        self.made_by = made_by
         self.output = output
         self.text = text
         self.thread_id = thread_id

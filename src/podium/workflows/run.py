@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar, copy_context
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from podium.core.content import plain
 from podium.core.definitions import Agent, Definition, Limits
@@ -19,6 +19,11 @@ from podium.workflows.calls import Call, CallResult, Result, failure
 from podium.workflows.joins import Gathered, Join, Joining
 from podium.workflows.loop import ProgramLoop
 from podium.workflows.values import checked_text, context_text, from_json, to_json, typed
+
+if TYPE_CHECKING:
+    from podium.patterns.given import How
+    from podium.patterns.handoff import Handoff
+    from podium.patterns.verify import Verified
 
 T = TypeVar("T")
 Pin = Callable[[Agent], tuple[Definition, Mapping[str, Definition]]]
@@ -47,14 +52,14 @@ _scope: ContextVar[Scope] = ContextVar("scope")
 class WorkflowRun:
     """A run of a workflow, as its code sees it.
 
-    Every method but `gather` does its work when it is called; what it returns is awaited for the result.
+    Every method but `gather` and `verify` does its work when it is called; what it returns is awaited for the result.
     """
 
     def __init__(self, loop: ProgramLoop, pin: Pin, in_thread: InThread) -> None:
         self._loop = loop
         self._pin = pin
         self._in_thread = in_thread
-        self._pinned: dict[tuple[int, int], tuple[Any, Definition, Mapping[str, Definition]]] = {}
+        self._pinned: dict[tuple[int, int], tuple[Any, Agent, Definition, Mapping[str, Definition]]] = {}
         self._open: dict[str, tuple[Call[Any], Ask, Result, int]] = {}  # by key; with the retries that are left
         self.calls: list[Call[Any]] = []  # those that nobody has awaited when last looked
         self.moves: list[Move] = []
@@ -91,11 +96,7 @@ class WorkflowRun:
             raise BadInput(
                 f"{where}: limits are Limits(turns=..., seconds=..., tokens=..., usd=...), not {limits!r:.80}"
             )
-        if output_schema is not None:
-            definition, team = self._pinned_of(agent, output_schema)
-        else:
-            definition, team = self._pinned_of(agent, None)
-        schema = output_schema if output_schema is not None else agent.output_schema
+        meant, definition, team = self._pinned_of(agent, output_schema)
         ask = AskAgent(
             key=self._next(),
             name=_name(name, where) or agent.name,
@@ -111,7 +112,8 @@ class WorkflowRun:
             return CallResult(
                 name=ask.name,
                 agent=agent.name,
-                output=typed(told.output, schema) if is_typed else plain(told.content),
+                made_by=meant,
+                output=typed(told.output, meant.output_schema) if is_typed else plain(told.content),
                 text=plain(told.content),
                 thread_id=told.thread,
                 attempts=attempts,
@@ -220,6 +222,27 @@ class WorkflowRun:
                 raise BadInput(f"run.gather takes calls and coroutines, not {each!r:.80}")
         return await Joining(futures, names, join).gathered()
 
+    async def verify(
+        self,
+        draft: Any,
+        *,
+        by: Agent,
+        against: Any = None,
+        attempts: int = 3,
+        reviser: Agent | None = None,
+        handoff: "Handoff | None" = None,
+        **how: Unpack["How"],
+    ) -> "Verified":
+        """Have `by` check a draft against its sources, and have it revised until it is verified or out of attempts.
+
+        Shape, errors: as `podium.patterns.verify`, which this is.
+        """
+        from podium.patterns.verify import verify  # it is made of this class
+
+        return await verify(
+            self, draft, by=by, against=against, attempts=attempts, reviser=reviser, handoff=handoff, **how
+        )
+
     # --- what the program does -----------------------------------------------------------------------
 
     def begin_scope(self) -> None:
@@ -278,12 +301,13 @@ class WorkflowRun:
     def _next(self) -> str:
         return "" if self.is_dropped else _scope.get().next()
 
-    def _pinned_of(self, agent: Agent, schema: Any) -> tuple[Definition, Mapping[str, Definition]]:
+    def _pinned_of(self, agent: Agent, schema: Any) -> tuple[Agent, Definition, Mapping[str, Definition]]:
+        """The agent as it is called, with this schema in place of its own; its definition, and all it leads to."""
         key = id(agent), id(schema)
         if key not in self._pinned:
             meant = agent if schema is None else replace(agent, output_schema=schema)
             # Kept beside what it is known by, so that nothing else can take its identity.
-            self._pinned[key] = (agent, schema), *self._pin(meant)
+            self._pinned[key] = (agent, schema), meant, *self._pin(meant)
         return self._pinned[key][1:]
 
 
