@@ -1,5 +1,6 @@
 """The patterns that lay out work: one after another, side by side, over a list or files, from several views."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -323,3 +324,66 @@ def test_a_view_that_is_missing_is_told_to_who_answers(join: Any) -> None:
 
     assert output(lab) == "C"
     assert "[missing]\nagainst: failed" in log.told("c")[0]
+
+
+# --- places ------------------------------------------------------------------------------------------
+
+
+def line_of(text: str) -> str:
+    """The one line of this file that has the text, as a place names it."""
+    [number] = [n for n, line in enumerate(Path(__file__).read_text().splitlines(), 1) if text in line][:1]
+    return f"test_patterns.py:{number}"
+
+
+def places(log: Played) -> list[str]:
+    return [r.event.place for r in log.records if isinstance(r.event, StepAsked)]
+
+
+def test_the_place_of_a_patterns_call_is_the_line_that_calls_the_pattern() -> None:
+    @workflow
+    async def placed(run: WorkflowRun, topic: str) -> str:
+        return (await pipeline(run, [A, B], topic)).text  # one after the other
+
+    lab = Lab(a="A", b="B")
+
+    log = lab.run(placed)
+
+    assert places(log) == ["placed, " + line_of("# one after the other")] * 2
+
+
+def test_the_place_of_a_call_in_a_branch_of_a_pattern_is_the_line_of_the_gather() -> None:
+    @workflow
+    async def gathered(run: WorkflowRun, topic: str) -> list[str]:
+        both = [pipeline(run, [A], "x"), parallel(run, {"b": (B, "x"), "c": (C, "x")})]
+        await run.gather(*both)  # both of them
+        return []
+
+    lab = Lab(a="A", b="B", c="C")
+
+    log = lab.run(gathered)
+
+    assert places(log) == ["gathered, " + line_of("# both of them")] * 3
+
+
+def test_an_error_of_a_pattern_names_the_line_that_calls_it() -> None:
+    @workflow
+    async def wrongly(run: WorkflowRun, topic: str) -> None:
+        await pipeline(run, [], topic)  # no stages
+
+    lab = Lab()
+
+    lab.run(wrongly)
+
+    assert error(lab).endswith(f"({line_of('# no stages')}, in wrongly)")
+
+
+def test_an_error_in_a_branch_names_the_line_of_the_gather() -> None:
+    @workflow
+    async def wrongly(run: WorkflowRun, topic: str) -> None:
+        await run.gather(pipeline(run, [], topic))  # of nothing
+
+    lab = Lab()
+
+    lab.run(wrongly)
+
+    assert error(lab).endswith(f"({line_of('# of nothing')}, in wrongly)")

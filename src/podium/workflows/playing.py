@@ -10,7 +10,8 @@ from podium.core.json import JSON
 from podium.core.program import Move, Raised, Returned, Told
 from podium.errors import BadInput, CallFailed, PodiumError
 from podium.workflows.loop import ProgramLoop, Spinning
-from podium.workflows.run import HERE, InThread, Pin, WorkflowRun
+from podium.workflows.run import InThread, Pin, WorkflowRun
+from podium.workflows.scope import is_ours
 from podium.workflows.values import to_json
 from podium.workflows.workflow import Workflow
 
@@ -131,7 +132,7 @@ def _said(error: BaseException) -> str:
     said = str(error) if isinstance(error, PodiumError) else f"{type(error).__name__}: {error}"
     if isinstance(error, BaseExceptionGroup):
         said += "".join(f"; {_said(each)}" for each in error.exceptions)
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(HERE)]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_ours(frame.filename)]
     if not frames or isinstance(error, CallFailed):
         return said
     last = frames[-1]

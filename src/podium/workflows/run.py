@@ -2,11 +2,9 @@
 
 import asyncio
 import inspect
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar, copy_context
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from podium.core.content import plain
@@ -18,6 +16,7 @@ from podium.errors import BadInput
 from podium.workflows.calls import Call, CallResult, Result, failure
 from podium.workflows.joins import Gathered, Join, Joining
 from podium.workflows.loop import ProgramLoop
+from podium.workflows.scope import Scope, line
 from podium.workflows.values import checked_text, context_text, from_json, to_json, typed
 
 if TYPE_CHECKING:
@@ -28,22 +27,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Pin = Callable[[Agent], tuple[Definition, Mapping[str, Definition]]]
 InThread = Callable[[Callable[[], Any], str], Awaitable[Any]]
-HERE = str(Path(__file__).parent)
 MOST_NAME = 64  # characters. Source: contract D.6
 MOST_RETRIES = 100
-
-
-class Scope:
-    """A branch of the code, which counts what it does: so a call has a place, whatever other branches do meanwhile."""
-
-    def __init__(self, prefix: str = "") -> None:
-        self._prefix = prefix
-        self._count = 0
-
-    def next(self) -> str:
-        """The place of what the branch does now."""
-        self._count += 1
-        return f"{self._prefix}{self._count}"
 
 
 _scope: ContextVar[Scope] = ContextVar("scope")
@@ -202,7 +187,7 @@ class WorkflowRun:
         Errors: JoinFailed as soon as the rule cannot be met any more. What is no CallFailed in a branch goes through.
         """
         self._check("run.gather")
-        key = self._next()
+        key, place = self._next(), _place()
         futures: list[asyncio.Future[Any]] = []
         names: list[str] = []
         for index, each in enumerate(calls):
@@ -215,7 +200,7 @@ class WorkflowRun:
                 names.append(f"branch {index}")
             elif inspect.iscoroutine(each):
                 context = copy_context()
-                context.run(_scope.set, Scope(f"{key}.{index}/"))
+                context.run(_scope.set, Scope(f"{key}.{index}/", place))
                 futures.append(self._loop.create_task(each, context=context))
                 names.append(getattr(each, "__name__", f"branch {index}"))
             else:
@@ -359,11 +344,6 @@ def _returns(function: Callable[..., Any]) -> Any:
 
 
 def _place() -> str:
-    """Where in the user's code the call stands."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(HERE):
-        frame = frame.f_back
-    where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
-    while frame.f_back is not None and frame.f_code.co_name.startswith("<"):  # a comprehension
-        frame = frame.f_back
-    return f"{frame.f_code.co_name}, {where}"
+    """Where in the user's code the call stands; in a branch that has none of it, where the branch was begun."""
+    scope = _scope.get(None)
+    return line() or (scope.place if scope is not None else "")
