@@ -31,6 +31,7 @@ class CallMade:
 
     Shape: `key` is its place in the program, `kind` "agent", "function" or "checkpoint". `outcome` is "done", "failed",
     "limit", "denied", "unknown" or "stopped" with the `reason`, "" if it is open. `thread_id` is "" without one.
+    `corrections` counts how often an agent was told that it owes a result, or why its output does not fit.
     Units: `seconds` from when it was asked for until it was over, `usage` in tokens, `cost_usd` at list price.
     """
 
@@ -42,6 +43,7 @@ class CallMade:
     reason: str
     attempt: int
     thread_id: str
+    corrections: int
     seconds: float | None
     usage: Usage
     cost_usd: Decimal
@@ -63,6 +65,7 @@ def calls_of(state: SessionState) -> tuple[CallMade, ...]:
             reason=step.reason if step.outcome != "done" else "",
             attempt=step.attempt,
             thread_id=step.thread or "",
+            corrections=thread.corrections if thread is not None else 0,
             seconds=None if step.ended_at is None else (step.ended_at - step.asked_at).total_seconds(),
             usage=sum((each.usage for each in below), Usage()),
             cost_usd=thread.usd if thread is not None else Decimal(0),

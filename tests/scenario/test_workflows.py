@@ -160,6 +160,23 @@ def test_structured_output_comes_as_its_model_and_costs_are_told() -> None:
     assert len(log.requests("a")) == 2  # told why it did not fit, and asked again
 
 
+def test_corrective_turns_are_counted_on_the_result_and_in_the_row_of_the_call() -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
+    @workflow
+    async def corrected(run: WorkflowRun, topic: str) -> list[int]:
+        both = await run.gather(run.agent(A, topic, output_schema=schema), run.agent(B, topic))
+        return [each.corrections for each in both]
+
+    lab = Lab(a=["not yet", call("submit_result", n="x"), call("submit_result", n=1)], b="B")
+
+    lab.run(corrected)
+
+    assert output(lab) == [2, 0]
+    assert lab.result is not None
+    assert [made.corrections for made in lab.result.calls] == [2, 0]
+
+
 def test_structured_input_reaches_the_agent_as_json() -> None:
     strict = agent("a", input_schema={"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
 

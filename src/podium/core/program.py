@@ -112,7 +112,8 @@ class Told:
     """What came of a call.
 
     Shape: `output` is the JSON of a function, or of an agent with a schema; `content` what an agent said, `reason` why
-    it is no success, `limit` the kind of limit that stopped it.
+    it is no success, `limit` the kind of limit that stopped it. `corrections` counts how often an agent was told that
+    it owes a result, or why the one it gave does not fit.
     Units: `usd` at list price, of the thread and those below it.
     """
 
@@ -123,6 +124,7 @@ class Told:
     reason: str = ""
     limit: Literal["", "turns", "seconds", "tokens", "usd"] = ""
     thread: str = ""
+    corrections: int = 0
     usage: Usage = field(default_factory=Usage)
     usd: Decimal = Decimal(0)
 

@@ -151,6 +151,7 @@ def told_of(session: SessionState, step: Step) -> Told:
         reason=step.reason,
         limit=step.met.kind if step.met is not None else "",
         thread=step.thread or "",
+        corrections=child.corrections if child is not None else 0,
         usage=child.usage if child is not None else Usage(),
         usd=child.usd if child is not None else ZERO,
     )

@@ -22,7 +22,8 @@ class CallResult:
 
     Shape: `output` is its structured output (an instance of the schema, if that is a Pydantic model) or its last words;
     `text` the same as text. `agent` is the name of who made it, `made_by` the agent itself as it was called, with the
-    call's `output_schema`. `attempts` is how often the call was made. As JSON, and so as a part of what a workflow
+    call's `output_schema`. `attempts` is how often the call was made, `corrections` how often the agent was told in the
+    last of them that it owes a result, or why its output does not fit. As JSON, and so as a part of what a workflow
     returns, it is its output.
     Units: `usage` in tokens, of the thread itself; `cost_usd` in dollars at list price, of the thread and those below.
     """
@@ -37,6 +38,7 @@ class CallResult:
         text: str,
         thread_id: str = "",
         attempts: int = 1,
+        corrections: int = 0,
         usage: Usage = NOTHING,
         cost_usd: Decimal = ZERO,
     ) -> None:
@@ -47,6 +49,7 @@ class CallResult:
         self.text = text
         self.thread_id = thread_id
         self.attempts = attempts
+        self.corrections = corrections
         self.usage = usage
         self.cost_usd = cost_usd
 

@@ -102,6 +102,7 @@ class WorkflowRun:
                 text=plain(told.content),
                 thread_id=told.thread,
                 attempts=attempts,
+                corrections=told.corrections,
                 usage=told.usage,
                 cost_usd=told.usd,
             )
