@@ -3,11 +3,11 @@
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 
-from podium import Agent, Approval, ModelRequest, Podium, Rehearsal, WorkflowRun, resume, run, stream, workflow
+from podium import Agent, Approval, CallResult, ModelRequest, Podium, Rehearsal, WorkflowRun, resume, run, stream, workflow
 from podium.core.ports import Archive
 from podium.errors import BadInput, NeedsUnmet, NoPrice, WorkflowChanged
 from podium.serving import Serving
@@ -277,3 +277,85 @@ async def test_a_pause_of_a_run_whose_program_is_gone_waits_for_it(tmp_path: Pat
 
     resumed = await resume(session, workflow=of_a_program(), models=MODELS, approve=lambda _: True, data=tmp_path)
     assert resumed.output == "writer wrote"
+
+
+# --- types that JSON has not -------------------------------------------------------------------------
+
+
+class Reading(TypedDict):
+    degrees: int
+
+
+class Headers(dict[str, str]):
+    """What libraries give back."""
+
+
+async def test_a_function_may_return_any_kind_of_dict(tmp_path: Path) -> None:
+    @workflow
+    async def readings(run: WorkflowRun) -> list[Any]:
+        def one() -> Reading:
+            return {"degrees": 7}
+
+        def several() -> list[Reading]:
+            return [{"degrees": 8}]
+
+        def other() -> Headers:
+            return Headers(a="b")
+
+        return list(await run.gather(run.step(one), run.step(several), run.step(other)))
+
+    result = await run(readings, None, data=tmp_path)
+
+    assert (result.error, result.output) == ("", [{"degrees": 7}, [{"degrees": 8}], {"a": "b"}])
+
+
+async def test_a_typed_dict_that_a_function_does_not_keep_to_fails_its_call(tmp_path: Path) -> None:
+    @workflow
+    async def misread(run: WorkflowRun) -> Any:
+        def one() -> Reading:
+            return {"degrees": "many"}  # type: ignore[typeddict-item]
+
+        return await run.step(one)
+
+    result = await run(misread, None, data=tmp_path)
+
+    assert "what run.step(one, ...) returns does not fit Reading" in result.error
+
+
+async def test_what_a_workflow_returns_stays_json_where_its_annotation_is_no_type_of_json(tmp_path: Path) -> None:
+    @workflow
+    async def as_it_came(run: WorkflowRun, topic: str) -> CallResult:
+        return await run.agent(writer, topic)
+
+    result = await run(as_it_came, "x", models=MODELS, data=tmp_path)
+
+    assert (result.error, result.output) == ("", "writer wrote")
+
+
+async def test_input_may_be_a_typed_dict(tmp_path: Path) -> None:
+    @workflow
+    async def warm(run: WorkflowRun, reading: Reading) -> int:
+        await run.agent(writer, "x")
+        return reading["degrees"]
+
+    result = await run(warm, {"degrees": 7}, models=MODELS, data=tmp_path)
+
+    assert result.output == 7
+    with pytest.raises(BadInput, match="the input of workflow 'warm' does not fit Reading"):
+        await run(warm, {"degrees": "many"}, models=MODELS, data=tmp_path)
+
+
+async def test_types_that_nothing_can_be_read_as_are_named_before_anything_is_done(tmp_path: Path) -> None:
+    @workflow
+    async def of_a_result(run: WorkflowRun, draft: CallResult) -> None:
+        await run.agent(writer, draft.text)
+
+    @workflow
+    async def with_a_step(run: WorkflowRun) -> Any:
+        return await run.step(dict, returns=Headers)
+
+    with pytest.raises(BadInput, match="the input of workflow 'of_a_result' cannot be read as CallResult"):
+        await run(of_a_result, "x", models=MODELS, data=tmp_path)
+    result = await run(with_a_step, None, data=tmp_path)
+    assert "what run.step(dict, ...) returns cannot be read as Headers: JSON is read as texts" in result.error
+    assert result.calls == ()

@@ -17,7 +17,7 @@ from podium.workflows.calls import Call, CallResult, Result, failure
 from podium.workflows.joins import Gathered, Join, Joining
 from podium.workflows.loop import ProgramLoop
 from podium.workflows.scope import Scope, line
-from podium.workflows.values import checked_text, context_text, from_json, to_json, typed
+from podium.workflows.values import check_readable, checked_text, context_text, from_json, to_json, typed
 
 if TYPE_CHECKING:
     from podium.patterns.given import How
@@ -125,8 +125,8 @@ class WorkflowRun:
         """Run a function once, and keep its result in the log: for clocks, randomness, files, the network.
 
         Shape: arguments and result are JSON; `returns` is the type that the result is read back as, that of the
-        function's annotation if not given. After a crash its outcome is unknown, unless it is `idempotent`: then it
-        runs again. A plain function runs in a thread of its own.
+        function's annotation if not given, as far as JSON has it. After a crash its outcome is unknown, unless it is
+        `idempotent`: then it runs again. A plain function runs in a thread of its own.
         Errors: BadInput at once; CallFailed when awaited, if it raised, or its process ended while it ran.
         """
         self._check("run.step")
@@ -134,6 +134,8 @@ class WorkflowRun:
             raise BadInput(f"run.step takes a function and its arguments, not {function!r:.80}")
         called = _name(name, "run.step") or getattr(function, "__name__", type(function).__name__)
         where = f"run.step({called}, ...)"
+        if returns is not None:
+            check_readable(returns, f"what {where} returns")
         wanted = returns if returns is not None else _returns(function)
         in_thread = self._in_thread
 
@@ -154,9 +156,11 @@ class WorkflowRun:
             do=do,
             idempotent=idempotent,
         )
-        return self._call(
-            ask, lambda told, _: from_json(told.output, wanted, f"what {where} returns"), _retries(retries, where)
-        )
+
+        def result(told: Told, attempts: int) -> Any:
+            return from_json(told.output, wanted, f"what {where} returns", or_plain=True)
+
+        return self._call(ask, result, _retries(retries, where))
 
     def checkpoint(self, description: str, *, payload: Any = None) -> Call[None]:
         """Ask a person for a yes, and wait for it: in the terminal, by a callback, or through the API.

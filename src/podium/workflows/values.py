@@ -1,7 +1,7 @@
 """Values that a workflow takes in and gives out: as JSON in the log, as what the code wants to see in the code."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -51,22 +51,61 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def from_json(value: JSON, type_: Any, what: str) -> Any:
+def from_json(value: JSON, type_: Any, what: str, *, or_plain: bool = False) -> Any:
     """The JSON value as one of this type: a Pydantic model, a dataclass, a struct, a plain type or a collection.
 
+    Shape: with `or_plain` the value itself, if it is a type that nothing reads.
     Errors: BadInput if it does not fit, naming `what` it is.
     """
     if type_ in ANY or type_ is None:
         return value
+    read = _reader(type_)
+    if read is None:
+        if or_plain:
+            return value
+        raise _unreadable(type_, what)
     try:
-        if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
-            return msgspec.convert(value, type_)
-        from pydantic import TypeAdapter  # only typed workflows pay for it
-
-        return TypeAdapter(type_).validate_python(value)
+        return read(value)
     except (ValueError, TypeError, msgspec.MsgspecError) as error:
         said = "; ".join(str(error).splitlines()[:4])
-        raise BadInput(f"{what} does not fit {getattr(type_, '__name__', type_)}: {said}") from None
+        raise BadInput(f"{what} does not fit {_type_name(type_)}: {said}") from None
+
+
+def check_readable(type_: Any, what: str) -> None:
+    """See that JSON can be read as this type. Errors: BadInput, naming `what` is to be read."""
+    if type_ not in ANY and _reader(type_) is None:
+        raise _unreadable(type_, what)
+
+
+def _reader(type_: Any) -> Callable[[JSON], Any] | None:
+    """What makes one of this type of a JSON value; None if nothing does."""
+
+    def convert(value: JSON) -> Any:
+        return msgspec.convert(value, type_)
+
+    if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
+        return convert
+    from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter  # only typed workflows pay for it
+
+    try:
+        return TypeAdapter(type_).validate_python
+    except (PydanticUserError, PydanticUndefinedAnnotation):  # it may be a TypedDict of typing, or hold one
+        try:
+            msgspec.json.schema(type_)
+        except (TypeError, NameError):
+            return None
+        return convert
+
+
+def _unreadable(type_: Any, what: str) -> BadInput:
+    return BadInput(
+        f"{what} cannot be read as {_type_name(type_)}: JSON is read as texts, numbers, lists, dicts, dataclasses, "
+        "TypedDicts and Pydantic models. Name one of these, or leave the type out"
+    )
+
+
+def _type_name(type_: Any) -> str:
+    return str(getattr(type_, "__name__", type_))
 
 
 def typed(output: JSON, schema: Any) -> Any:

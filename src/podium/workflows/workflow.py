@@ -116,8 +116,8 @@ class Workflow:
             raise BadInput(f"the input of workflow '{self.name}' is JSON, and {text!r:.80} is not: {error}") from None
 
     def returned(self, output: JSON) -> Any:
-        """What the function returned, as its annotation says."""
-        return from_json(output, self.types.get("return", Any), f"what workflow '{self.name}' returns")
+        """What the function returned, as its annotation says; as JSON, if that has no such type."""
+        return from_json(output, self.types.get("return", Any), f"what workflow '{self.name}' returns", or_plain=True)
 
     def __repr__(self) -> str:
         return f"<Workflow {self.name}>"
