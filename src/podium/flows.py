@@ -1,8 +1,10 @@
 """What a session that runs a workflow needs: its primary definition, its program, the agents as it calls them."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from podium.core.definitions import Agent, Definition, depth_of, pin
@@ -17,6 +19,7 @@ from podium.needs import check_prices, describe
 from podium.tools.functions import FunctionTool, in_thread
 from podium.workflows.file import load_workflow, place_of
 from podium.workflows.playing import PythonProgram
+from podium.workflows.run import Pin
 from podium.workflows.values import to_json
 from podium.workflows.workflow import Workflow
 
@@ -52,13 +55,23 @@ class Pins:
     def __init__(self, depth: int, tools: Tools) -> None:
         self._depth = depth
         self._tools = tools
+        self._named: Tools = {}
 
     def named_by(self, workflow: Workflow) -> dict[str, Definition]:
         """The agents that the workflow names, and all they lead to, by version. Errors: BadInput."""
-        return {version: each for agent in workflow.agents for version, each in self(agent)[1].items()}
+        pinned = [self._pinned(agent, self._named) for agent in workflow.agents]
+        return {version: each for _, team in pinned for version, each in team.items()}
 
-    def __call__(self, agent: Agent) -> tuple[Definition, Mapping[str, Definition]]:
-        """The agent's definition, and all that it leads to, by version. Errors: BadInput."""
+    def play(self) -> Pin:
+        """What makes an agent's definition, and all that it leads to, by version, while the code runs once.
+
+        Shape: run again, the code makes its functions anew; the tools that are kept are those of the first time.
+        Errors: BadInput.
+        """
+        known = dict(self._named)
+        return lambda agent: self._pinned(agent, known)
+
+    def _pinned(self, agent: Agent, known: Tools) -> tuple[Definition, Mapping[str, Definition]]:
         found: Tools = {}
         definition, team = pin(agent, lambda tool, where: describe(tool, where, found))
         if len(chain := depth_of(definition.version, team)) > self._depth:
@@ -67,18 +80,42 @@ class Pins:
                 f"and limits.depth is {self._depth}. Raise it, or flatten the team"
             )
         for key, tool in found.items():
-            known = self._tools.setdefault(key, tool)
-            if known is not tool and not _is_same(known, tool):
+            if not _is_same(known.setdefault(key, tool), tool):
                 raise BadInput(
                     f"two different tools are called '{key[1]}' of agent '{key[0]}'; rename one of the agents"
                 )
+            self._tools.setdefault(key, tool)
         return definition, team
 
 
 def _is_same(one: Tool, other: Tool) -> bool:
     if isinstance(one, FunctionTool) and isinstance(other, FunctionTool):
-        return one.function is other.function
-    return False
+        return _does_the_same(one.function, other.function)
+    return one is other
+
+
+def _does_the_same(one: Any, other: Any, under: frozenset[tuple[int, int]] = frozenset()) -> bool:
+    """Whether they are one function, or made by the same code of equal values; `under` are pairs that hold them."""
+    if one is other or (id(one), id(other)) in under:
+        return True
+    if type(one) is not type(other):
+        return False
+    if not isinstance(one, FunctionType):
+        return isinstance(one, str | bytes | int | float) and bool(one == other)
+    if one.__code__ is not other.__code__ or one.__dict__ != other.__dict__:
+        return False
+    values, others = _held(one), _held(other)
+    pairs = zip(values, others, strict=False)
+    return len(values) == len(others) and all(_does_the_same(*pair, under | {(id(one), id(other))}) for pair in pairs)
+
+
+def _held(function: FunctionType) -> list[Any]:
+    """The values that the function was made with."""
+    held = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # nothing is in it yet
+            held.append(cell.cell_contents)
+    return held
 
 
 def with_program(
@@ -101,7 +138,7 @@ def with_program(
             is_rehearsed=bound.is_rehearsed or _is_rehearsed(more.models.values()),
         )
 
-    program = PythonProgram(workflow, pins, in_thread)
+    program = PythonProgram(workflow, pins.play, in_thread)
     return replace(bound, program=program, extend=extend, is_rehearsed=_is_rehearsed(bound.models.values()))
 
 

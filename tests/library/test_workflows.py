@@ -7,7 +7,21 @@ from typing import Any, TypedDict
 
 import pytest
 
-from podium import Agent, Approval, CallResult, ModelRequest, Podium, Rehearsal, WorkflowRun, resume, run, stream, workflow
+from podium import (
+    Agent,
+    Approval,
+    CallResult,
+    ModelRequest,
+    Podium,
+    Rehearsal,
+    WorkflowRun,
+    call,
+    resume,
+    run,
+    stream,
+    tool,
+    workflow,
+)
 from podium.core.ports import Archive
 from podium.errors import BadInput, NeedsUnmet, NoPrice, WorkflowChanged
 from podium.serving import Serving
@@ -189,8 +203,6 @@ async def test_an_agent_that_is_made_on_the_way_and_cannot_be_bound_ends_the_run
 
 
 async def test_functions_of_agents_made_on_the_way_are_found(tmp_path: Path) -> None:
-    from podium import call
-
     counted: list[str] = []
 
     def count(text: str) -> str:
@@ -208,6 +220,72 @@ async def test_functions_of_agents_made_on_the_way_are_found(tmp_path: Path) -> 
     result = await run(made, "x", models={"m": Rehearsal(script)}, data=tmp_path)
 
     assert (result.output, counted) == ("done", ["four"])
+
+
+def counts(request: Any) -> Any:
+    """Each agent calls its tool once."""
+    return "done" if len(request.messages) > 1 else call("count", text="four")
+
+
+async def test_a_function_of_the_workflows_own_body_is_a_tool_also_when_its_rehearsal_is_checked(
+    tmp_path: Path,
+) -> None:
+    counted: list[str] = []
+
+    @workflow
+    async def made(run: WorkflowRun, to: str) -> str:
+        seen = []
+
+        def count(text: str) -> str:
+            seen.append(text)
+            counted.append(f"{text} to {to}")
+            return str(len(text))
+
+        return (await run.agent(Agent("late", model="m", tools=[count]), to)).text
+
+    result = await run(made, "x", models={"m": Rehearsal(counts)}, data=tmp_path)
+
+    assert (result.error, result.output, counted) == ("", "done", ["four to x"])
+
+
+def counter(counted: list[str], unit: str) -> Agent:
+    def again(text: str) -> str:
+        return count(text, 1)
+
+    @tool(idempotent=True)
+    def count(text: str, times: int = 2) -> str:
+        counted.append(f"{text} {unit}")
+        return again(text) if times > 1 else str(len(text))
+
+    return Agent("late", model="m", tools=[count])
+
+
+async def test_an_agent_that_is_made_twice_alike_is_one(tmp_path: Path) -> None:
+    counted: list[str] = []
+
+    @workflow
+    async def twice(run: WorkflowRun, to: str) -> list[str]:
+        return [(await run.agent(counter(counted, "words"), f"{to} {n}")).text for n in range(2)]
+
+    result = await run(twice, "x", models={"m": Rehearsal(counts)}, data=tmp_path)
+
+    assert (result.error, result.output, counted) == ("", ["done", "done"], ["four words"] * 4)
+
+
+async def test_two_tools_of_one_name_that_do_not_do_the_same_are_refused(tmp_path: Path) -> None:
+    counted: list[str] = []
+
+    @workflow
+    async def units(run: WorkflowRun, to: str) -> list[str]:
+        return [(await run.agent(counter(counted, unit), f"{to} {unit}")).text for unit in ("words", "lines")]
+
+    @workflow
+    async def lists(run: WorkflowRun, to: str) -> list[str]:
+        return [(await run.agent(counter([], "words"), f"{to} {n}")).text for n in range(2)]
+
+    for flow in (units, lists):
+        result = await run(flow, "x", models={"m": Rehearsal(counts)}, data=tmp_path)
+        assert "two different tools are called 'count' of agent 'late'" in result.error
 
 
 async def test_a_limit_in_dollars_needs_the_prices_of_all(tmp_path: Path) -> None:

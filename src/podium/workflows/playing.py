@@ -2,7 +2,7 @@
 
 import asyncio
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import copy_context
 from typing import Any
 
@@ -22,21 +22,22 @@ SPINNING = "the workflow's code goes in circles without ever waiting for a call"
 class PythonProgram:
     """A workflow as a program of this process.
 
-    Shape: `pin` makes definitions of the agents that it calls, and keeps their tools; `in_thread` runs what blocks.
+    Shape: `new_pin` gives each play what makes definitions of the agents that it calls, and keeps their tools;
+    `in_thread` runs what blocks.
     """
 
-    def __init__(self, workflow: Workflow, pin: Pin, in_thread: InThread) -> None:
+    def __init__(self, workflow: Workflow, new_pin: Callable[[], Pin], in_thread: InThread) -> None:
         self.workflow = workflow
         self.name = workflow.name
         self.description = workflow.description
         self.phases: Sequence[str] = workflow.phases
         self.source = workflow.source
-        self._pin = pin
+        self._new_pin = new_pin
         self._in_thread = in_thread
 
     def play(self, input: JSON) -> "PythonPlaying":
         """Begin it, from its top. Errors: BadInput for an input that does not fit."""
-        return PythonPlaying(self.workflow, self.workflow.arguments(input), self._pin, self._in_thread)
+        return PythonPlaying(self.workflow, self.workflow.arguments(input), self._new_pin(), self._in_thread)
 
 
 class PythonPlaying:
