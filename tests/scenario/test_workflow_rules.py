@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import threading
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
@@ -78,6 +79,43 @@ def test_a_workflow_names_its_phases_and_agents() -> None:
 
     assert isinstance(code, Workflow)
     assert (code.phases, code.agents) == (("one", "two"), (A, B))
+
+
+def test_a_workflow_may_use_names_that_get_their_value_later() -> None:
+    first = A
+
+    @workflow
+    async def countdown(run: WorkflowRun, n: int) -> list[str]:
+        made = [(await run.agent(first, f"{n}")).text, (await run.agent(later, f"{n}")).text]
+        return made + (await countdown(run, n - 1) if n > 1 else [])
+
+    later = B
+    lab = Lab(a="A", b="B")
+
+    lab.run(countdown, 2)
+
+    assert output(lab) == ["A", "B"] * 2
+    assert countdown.agents == (A,)
+
+
+def test_a_workflow_may_do_nothing_but_loop_over_what_awaits() -> None:
+    @workflow
+    async def loops(run: WorkflowRun, topic: str) -> str:
+        said = ""
+
+        async def several() -> AsyncIterator[str]:
+            for each in (A, B):
+                yield (await run.agent(each, topic)).text
+
+        async for text in several():
+            said += text
+        return said
+
+    lab = Lab(a="A", b="B")
+
+    lab.run(loops)
+
+    assert output(lab) == "AB"
 
 
 @pytest.mark.parametrize(

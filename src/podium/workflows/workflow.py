@@ -7,6 +7,7 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_type_hints, overload
 
@@ -45,7 +46,7 @@ class Workflow:
         self.name = _text(name or called, f"{where}: name", MOST_NAME)
         first = (inspect.getdoc(function) or "").partition("\n")[0]
         self.description = _text(description or first[:MOST_DESCRIPTION], f"{where}: description", MOST_DESCRIPTION)
-        if not any(op.opname == "GET_AWAITABLE" for op in dis.get_instructions(function)):
+        if not any(op.opname in _AWAITS for op in dis.get_instructions(function)):
             raise BadInput(f"{where} awaits nothing, so it would end before its calls do; await them")
         try:
             parameters = list(inspect.signature(function).parameters.values())
@@ -123,6 +124,7 @@ class Workflow:
         return f"<Workflow {self.name}>"
 
 
+_AWAITS = ("GET_AWAITABLE", "GET_ANEXT")  # await and async with; async for
 _PLAIN = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -185,10 +187,19 @@ def _literal_phases(function: Code) -> Iterator[str]:
 def _named_agents(function: Code) -> Iterator[Agent]:
     """The agents that stand in the names the function uses."""
     seen: set[int] = set()
-    inside = inspect.getclosurevars(function)
-    for value in (*inside.globals.values(), *inside.nonlocals.values()):
+    for value in _used(function):
         values = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else [value]
         for each in values:
             if isinstance(each, Agent) and id(each) not in seen:
                 seen.add(id(each))
                 yield each
+
+
+def _used(function: Any) -> Iterator[Any]:
+    """The values of the names that the function uses, as far as they have one by now."""
+    for name in function.__code__.co_names:
+        if name in function.__globals__:
+            yield function.__globals__[name]
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # the name of the workflow itself, or of what is made after it
+            yield cell.cell_contents
