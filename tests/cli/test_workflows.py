@@ -69,10 +69,12 @@ def test_code_that_has_changed_is_refused_with_the_first_call_that_differs(folde
 
 def test_what_names_no_workflow_or_gives_no_input_is_told_in_words(folder: Folder) -> None:
     with_flow(folder)
+    folder.write("exits.py", "import sys\nfrom flow import both\nsys.exit(0)\n")
 
     for arguments, told in (
         (("flow.py:neither", "3"), "has no workflow 'neither' (it has: both)"),
         (("nowhere.py:both", "3"), "cannot be read"),
+        (("exits.py:both", "3"), "ends the program that reads it, by sys.exit(0): put what it does"),
         (("flow.py:both", "three"), "is JSON, and 'three' is not"),
         (("flow.py:both", '"three"'), "does not fit int"),
         (("flow.py:both", "3", "--server", "http://127.0.0.1:1"), "leave --server and --model out"),

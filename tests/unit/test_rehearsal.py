@@ -119,10 +119,12 @@ def test_need_of_a_script_changes_with_its_own_modules_and_with_nothing_else(tmp
         ("script.py:replay", "has no function 'replay' \\(it has: reply\\)"),
         ("wrong.py:reply", "cannot be run: SyntaxError"),
         ("raises.py:reply", "cannot be run: ZeroDivisionError"),
+        ("exits.py:reply", "cannot be run: SystemExit: 0"),
     ],
 )
 def test_script_that_cannot_be_loaded_says_why(tmp_path: Path, place: str, says: str) -> None:
-    written(tmp_path, script="def reply(request): return 'x'\n", wrong="def (\n", raises="1 / 0\n")
+    exits = "import sys\nsys.exit(0)\n"
+    written(tmp_path, script="def reply(request): return 'x'\n", wrong="def (\n", raises="1 / 0\n", exits=exits)
 
     with pytest.raises(BadInput, match=says):
         load(place, tmp_path)

@@ -42,7 +42,7 @@ def load(place: str, folder: Path) -> tuple[Rehearsal, str]:
         module.__file__ = str(file)
         sys.modules[module.__name__] = module  # where dataclasses and pickle look for it
         exec(compile(source, str(file), "exec"), module.__dict__)
-    except Exception as error:  # the edge: the user's file may hold and raise anything
+    except (Exception, SystemExit) as error:  # the edge: the user's file may hold and raise anything
         raise BadInput(f"rehearsal file {file} cannot be run: {type(error).__name__}: {error}") from error
     script = getattr(module, function, None)
     if not callable(script):

@@ -33,6 +33,11 @@ def load_workflow(place: str, folder: Path) -> Workflow:
     sys.modules[module.__name__] = module  # where dataclasses and annotations look for it
     try:
         exec(compile(source, str(file), "exec"), module.__dict__)
+    except SystemExit as error:
+        raise BadInput(
+            f"workflow file {file} ends the program that reads it, by sys.exit({error.code!r}): put what it does as a "
+            'program under `if __name__ == "__main__":`'
+        ) from error
     except Exception as error:  # the edge: the user's file may hold and raise anything
         raise BadInput(f"workflow file {file} cannot be run: {type(error).__name__}: {error}") from error
     return _chosen(module, file, wanted)
