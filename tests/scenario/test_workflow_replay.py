@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any
 
 import pytest
@@ -344,6 +345,24 @@ def test_a_failed_run_whose_process_died_before_it_failed_is_resumed_with_what_w
 
     assert output(lab) == ["C", "A", "B"]
     assert [len(log.requests(name)) for name in "abc"] == [2, 2, 2]  # of c, one was lost with its process
+
+
+def test_a_task_with_a_context_of_its_own_makes_calls_of_the_workflow() -> None:
+    @workflow
+    async def apart(run: WorkflowRun, topic: str) -> list[str]:
+        async def call(who: Agent) -> str:
+            return (await run.agent(who, topic)).text
+
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(call(who), context=Context()) for who in (A, B)]
+        return [(await run.agent(C, topic)).text, *[await task for task in tasks]]
+
+    lab = lab_of()
+    cut(lab, apart, 1.5)
+    log = lab.resume()
+
+    assert output(lab) == ["C", "A", "B"]
+    assert [len(log.requests(name)) for name in "abc"] == [1, 2, 2]
 
 
 def test_a_second_driver_of_the_process_runs_the_code_from_its_top() -> None:

@@ -44,6 +44,7 @@ class WorkflowRun:
         self._loop = loop
         self._pin = pin
         self._in_thread = in_thread
+        self._scope = Scope()  # of the workflow itself
         self._pinned: dict[tuple[int, int], tuple[Any, Agent, Definition, Mapping[str, Definition]]] = {}
         self._open: dict[str, tuple[Call[Any], Ask, Result, int]] = {}  # by key; with the retries that are left
         self.calls: list[Call[Any]] = []  # those that nobody has awaited when last looked
@@ -237,7 +238,7 @@ class WorkflowRun:
 
     def begin_scope(self) -> None:
         """What is called from here on belongs to the workflow itself."""
-        _scope.set(Scope())
+        _scope.set(self._scope)
 
     def told(self, told: Told) -> None:
         """Something came of a call."""
@@ -289,7 +290,7 @@ class WorkflowRun:
             )
 
     def _next(self) -> str:
-        return "" if self.is_dropped else _scope.get().next()
+        return "" if self.is_dropped else _scope.get(self._scope).next()  # a task may have a context of its own
 
     def _pinned_of(self, agent: Agent, schema: Any) -> tuple[Agent, Definition, Mapping[str, Definition]]:
         """The agent as it is called, with this schema in place of its own; its definition, and all it leads to."""
