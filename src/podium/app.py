@@ -699,6 +699,18 @@ def _priced(definitions: Mapping[str, Definition], settings: SessionSettings, bo
 def _nothing_to_resume(row: SessionRow, *, waits: bool) -> str:
     if waits:
         return f"session {row.id} waits for a person's approval; answer it with `podium approve {row.id}`"
+    if row.facts.open_run and row.facts.is_over_budget:
+        return f"session {row.id} has reached its budget, where its run rests; it goes on once the budget is raised"
+    if row.facts.open_run:
+        return (
+            f"session {row.id} has reached a limit of turns, seconds or tokens, and its run rests with what is "
+            f"finished. These cannot be raised: start a new session. `podium interrupt {row.id}` ends the run"
+        )
+    if row.is_workflow:
+        return (
+            f"session {row.id} is finished; there is nothing to resume. It runs a workflow, which takes no messages: "
+            "start a new session with another input"
+        )
     return f"session {row.id} is finished; there is nothing to resume. `podium send` gives it more to do"
 
 

@@ -14,6 +14,7 @@ from podium import (
     ModelRequest,
     Podium,
     Rehearsal,
+    SessionLimits,
     WorkflowRun,
     call,
     resume,
@@ -106,6 +107,24 @@ async def test_a_session_of_an_agent_takes_no_workflow(tmp_path: Path) -> None:
     async with Podium(tmp_path, models=MODELS) as podium:
         with pytest.raises(BadInput, match="there is nothing to resume"):
             await podium.resume(result.session_id, workflow=letter)
+
+
+async def test_what_cannot_be_resumed_says_why(tmp_path: Path) -> None:
+    @workflow
+    async def twice(run: WorkflowRun, to: str) -> str:
+        await run.agent(writer, to)
+        return (await run.agent(writer, to)).text
+
+    async with Podium(tmp_path, models=MODELS) as podium:
+        done = await podium.run(twice, "Ada")
+        stopped = await podium.run(twice, "Ada", limits=SessionLimits(turns=1))
+
+        with pytest.raises(BadInput, match=r"nothing to resume. It runs a workflow, which takes no messages"):
+            await podium.resume(done.session_id, workflow=twice)
+        with pytest.raises(
+            BadInput, match=r"limit of turns, seconds or tokens.* `podium interrupt sesn_.* ends the run"
+        ):
+            await podium.resume(stopped.session_id, workflow=twice)
 
 
 async def test_changed_code_is_the_callers_to_mend(tmp_path: Path) -> None:
@@ -293,8 +312,6 @@ async def test_a_limit_in_dollars_needs_the_prices_of_all(tmp_path: Path) -> Non
         provider = "here"
 
         async def reply(self, request: Any) -> Any: ...
-
-    from podium import SessionLimits
 
     @workflow
     async def named(run: WorkflowRun, to: str) -> str:
