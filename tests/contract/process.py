@@ -61,9 +61,13 @@ async def drive_with_children(folder: Path, session: str) -> None:
 
 
 def forked() -> int:
+    """A child that has come to run."""
+    told, tells = os.pipe()
     child = os.fork()
     if child == 0:
+        os.write(tells, b".")
         signal.pause()
+    os.read(told, 1)
     return child
 
 
