@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from podium import Agent, Workflow, WorkflowRun, workflow
 from podium.core.records import Record
-from podium.errors import WorkflowChanged
+from podium.errors import CallFailed, WorkflowChanged
 from tests.lab.cast import after, hangs, raises
 from tests.lab.lab import Lab
 from tests.lab.world import Fuse, Killed
@@ -345,6 +346,53 @@ def test_a_failed_run_whose_process_died_before_it_failed_is_resumed_with_what_w
 
     assert output(lab) == ["C", "A", "B"]
     assert [len(log.requests(name)) for name in "abc"] == [2, 2, 2]  # of c, one was lost with its process
+
+
+@pytest.mark.parametrize(("before", "now"), [(0, 2), (2, 0)])
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_a_failure_that_the_code_went_on_from_stands_when_there_are_other_retries(
+    before: int, now: int, is_cut: bool
+) -> None:
+    def version(retries: int, fails: bool) -> Workflow:
+        @workflow
+        async def goes_on(run: WorkflowRun, topic: str) -> str:
+            with suppress(CallFailed):
+                await run.agent(A, topic, retries=retries)
+            second = await run.agent(B, topic)
+            assert not fails
+            return second.text
+
+        return goes_on
+
+    lab = Lab(a=raises(RuntimeError("broken")), b=after(3, "B"))
+    if is_cut:
+        cut(lab, version(before, False), 2)
+    else:
+        lab.run(version(before, True))
+    lab.resumes_failed, lab.workflow = not is_cut, version(now, False)
+
+    log = lab.resume()
+
+    assert output(lab) == "B"
+    assert len(log.requests("a")) == 1 + before
+
+
+def test_retries_that_are_added_are_used_where_their_call_had_ended_the_run() -> None:
+    def version(retries: int) -> Workflow:
+        @workflow
+        async def one(run: WorkflowRun, topic: str) -> str:
+            return (await run.agent(A, topic, retries=retries)).text
+
+        return one
+
+    lab = Lab(a=raises(RuntimeError("broken")))
+    lab.run(version(1))
+    lab.resumes_failed, lab.workflow = True, version(3)
+
+    log = lab.resume()
+
+    assert "RuntimeError: broken" in error(lab)
+    assert len(log.requests("a")) == 2 + 3  # the second try anew, and two more
 
 
 def test_a_task_with_a_context_of_its_own_makes_calls_of_the_workflow() -> None:

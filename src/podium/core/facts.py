@@ -436,10 +436,14 @@ class PhaseBegun(Private, frozen=True, kw_only=True, tag="workflow.phase_begun")
 
 
 class WorkflowTold(Private, frozen=True, kw_only=True, tag="workflow.told"):
-    """The program was told so many results of its calls by now, in the order in which they ended."""
+    """The program was told so many results of its calls by now, in the order in which they ended.
+
+    Shape: `tried_again` says of those among them that were no success, by key, whether it made the call once more.
+    """
 
     run: str
     results: int
+    tried_again: dict[str, bool] = {}
 
 
 class WorkflowReturned(Private, frozen=True, kw_only=True, tag="workflow.returned"):

@@ -21,13 +21,14 @@ class Called:
     """A call of the program.
 
     Shape: `key` is its place in the program, the same whenever the program runs; `name` what people call it; `place`
-    where in the code it stands. `attempt` counts from 1.
+    where in the code it stands. `attempt` counts from 1; `instead_of` is the key of the attempt before.
     """
 
     key: str
     name: str
     place: str = ""
     attempt: int = 1
+    instead_of: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +114,8 @@ class Told:
 
     Shape: `output` is the JSON of a function, or of an agent with a schema; `content` what an agent said, `reason` why
     it is no success, `limit` the kind of limit that stopped it. `corrections` counts how often an agent was told that
-    it owes a result, or why the one it gave does not fit.
+    it owes a result, or why the one it gave does not fit. `is_tried_again` says what the program did when it was told
+    of this failure before: make the call once more, or not; None if it was not told.
     Units: `usd` at list price, of the thread and those below it.
     """
 
@@ -127,6 +129,7 @@ class Told:
     corrections: int = 0
     usage: Usage = field(default_factory=Usage)
     usd: Decimal = Decimal(0)
+    is_tried_again: bool | None = None
 
 
 class Playing(Protocol):

@@ -1,5 +1,6 @@
 """Fold: a run of a workflow: what its program asked for, in which order it ended, and what came of the whole."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -18,7 +19,8 @@ class Step:
     Shape: `state` is "open", "over", or "again" if it was cut short and is made anew when the program makes it again.
     Of one that is over, `outcome` says how it ended, `content` what was said, `output` the JSON of a function or of an
     agent with a schema, `met` the limit that stopped it. `thread` is the one that works on it, or did; `run` the id of
-    the run that asked for it, `phase` the name of the phase in which it did.
+    the run that asked for it, `phase` the name of the phase in which it did. With `is_tried_again` the program was told
+    that it failed, and made it once more, or did not.
     """
 
     key: str
@@ -42,6 +44,7 @@ class Step:
     met: LimitMet | None = None
     ended_at: datetime | None = None
     is_withdrawn: bool = False
+    is_tried_again: bool | None = None
 
 
 @dataclass(slots=True)
@@ -126,6 +129,12 @@ class RunState:
         """The call was cut short, by nothing that the program needs to know."""
         step.state = "over" if step.is_withdrawn else "again"
         step.outcome = "stopped" if step.is_withdrawn else ""
+
+    def tell(self, results: int, tried_again: Mapping[str, bool]) -> None:
+        """The program was told so many results."""
+        self.told = results
+        for key, is_tried_again in tried_again.items():
+            self.steps[key].is_tried_again = is_tried_again
 
     def withdraw(self, step: Step) -> None:
         """The program needs the call no more."""

@@ -568,7 +568,7 @@ class SessionState:
         elif (run := self.runs.get(event.run)) is not None:
             match event:
                 case WorkflowTold():
-                    run.told = event.results
+                    run.tell(event.results, event.tried_again)
                 case WorkflowReturned():
                     run.output, run.has_returned = event.output, True
                     if isinstance(event.output, str):

@@ -1,6 +1,6 @@
 """What a workflow's moves write: its run, its phases, the children and approvals its calls open, and how it ends."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from podium.core.content import text
 from podium.core.delegation import Spawner
@@ -154,15 +154,18 @@ def told_of(session: SessionState, step: Step) -> Told:
         corrections=child.corrections if child is not None else 0,
         usage=child.usage if child is not None else Usage(),
         usd=child.usd if child is not None else ZERO,
+        is_tried_again=step.is_tried_again,
     )
 
 
-def record_told(session: SessionState, results: int, at: Moment) -> None:
-    """Record that the program was told so many results."""
+def record_told(session: SessionState, results: int, retried: Collection[str], at: Moment) -> None:
+    """Record that the program was told so many results. Shape: `retried` are calls that it has made once more."""
     run = session.run
     assert run is not None
     if run.told < results:
-        at.private(session.primary, WorkflowTold(run=run.id, results=results))
+        ended = [run.steps[key] for key in run.order[run.told : results]]
+        tried_again = {step.key: step.key in retried for step in ended if step.outcome != "done"}
+        at.private(session.primary, WorkflowTold(run=run.id, results=results, tried_again=tried_again))
         session.fold(at)
 
 

@@ -83,6 +83,7 @@ class ProgramTask:
         # What it withdrew and what it asked for or began, by key: how many results it had been told by then.
         self._withdrawn: dict[str, int] = {}
         self._made: dict[str, int] = {}
+        self._retried: set[str] = set()  # calls that it made once more
 
     @property
     def _program(self) -> Program:
@@ -179,7 +180,7 @@ class ProgramTask:
         await self._halt(step.thread for step in done)
         at = driver.moment()
         self._archive([step.thread for step in done], at)
-        record_told(driver.state, self._told, at)
+        record_told(driver.state, self._told, self._retried, at)
         return await self._do(moves, at)
 
     def _cut(self) -> list[Ask]:
@@ -197,6 +198,7 @@ class ProgramTask:
                 self._withdrawn[move.key] = self._told
             elif not isinstance(move, Returned | Raised):
                 self._made[move.key] = self._told
+                self._retried.add(move.instead_of)
         return list(moves)
 
     async def _do(self, moves: Sequence[Move], at: Moment) -> Moment:

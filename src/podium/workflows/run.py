@@ -254,10 +254,11 @@ class WorkflowRun:
                     told, outcome="failed", reason=f"its output fits the schema, but cannot be used: {error}"
                 )
                 call.future.set_exception(failure(said, ask.name, ask.place))
-        elif retries and (told.outcome == "failed" or told.limit == "seconds"):
-            again = replace(ask, key=f"{call.key}~{ask.attempt + 1}", attempt=ask.attempt + 1)
+        elif _is_tried_again(told, retries):
+            attempt = ask.attempt + 1
+            again = replace(ask, key=f"{call.key}~{attempt}", attempt=attempt, instead_of=told.key)
             call.asked = again.key
-            self._open[again.key] = call, again, result, retries - 1
+            self._open[again.key] = call, again, result, max(retries - 1, 0)
             self.moves.append(again)
         else:
             call.future.set_exception(failure(told, ask.name, ask.place))
@@ -326,6 +327,13 @@ def _call_limits(limits: Limits | None) -> CallLimits:
     usd: Any = limits.usd  # a Decimal: Limits has made it one
     seconds = None if limits.seconds is None else float(limits.seconds)
     return CallLimits(turns=limits.turns, seconds=seconds, tokens=limits.tokens, usd=usd)
+
+
+def _is_tried_again(told: Told, retries: int) -> bool:
+    """Whether a call that gave no result is made once more. What was decided once stands."""
+    if told.is_tried_again is not None:
+        return told.is_tried_again
+    return retries > 0 and (told.outcome == "failed" or told.limit == "seconds")
 
 
 def _retries(retries: Any, where: str) -> int:
