@@ -19,28 +19,22 @@ from podium.core.content import Content, text
 from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits, depth_of, pin
 from podium.core.events import PublicEvent
 from podium.core.facts import SessionSettings
-from podium.core.json import JSON
-from podium.core.moment import Moment
-from podium.core.money import ModelFacts
-from podium.core.opening import open_session
-from podium.core.ports import (
+from podium.core.inputs import (
     Archive,
-    Clock,
     Confirm,
     Delete,
     GiveResult,
     InputRequest,
     Instruct,
     Interrupt,
-    Model,
-    Mount,
-    Onto,
-    Receipt,
     Resume,
-    Sandboxes,
     SendMessage,
-    Tool,
 )
+from podium.core.json import JSON
+from podium.core.moment import Moment
+from podium.core.money import ModelFacts
+from podium.core.opening import open_session
+from podium.core.ports import Clock, Model, Mount, Onto, Receipt, Sandboxes, Tool
 from podium.core.records import Draft, Record
 from podium.core.rows import About, SessionRow
 from podium.engine.bound import Bound

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from podium.core.inputs import Confirm
 from podium.core.json import JSON, digest
-from podium.core.ports import Confirm
 from podium.core.session import SessionState
 from podium.engine.parts import Parts
 from podium.errors import Refused

@@ -12,8 +12,8 @@ from typing import Any
 from podium.approvals import Approval, Approve, Asking, waiting
 from podium.core.content import Content
 from podium.core.events import AgentToolUse, SessionError, StopReason, Usage
+from podium.core.inputs import Interrupt, SendMessage
 from podium.core.json import JSON
-from podium.core.ports import Interrupt, SendMessage
 from podium.core.records import Record
 from podium.core.rows import ThreadRow
 from podium.core.session import SessionState

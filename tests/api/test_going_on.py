@@ -7,7 +7,7 @@ import pytest
 
 from podium import Podium
 from podium.core.content import text
-from podium.core.ports import Instruct
+from podium.core.inputs import Instruct
 from podium.store.sqlite import SqliteStore
 from podium.store.sqlite_writer import Writer
 from tests.api.calls import Calls, kinds, ok

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from podium.core.ports import Interrupt
+from podium.core.inputs import Interrupt
 from podium.errors import StoreCorrupt, StoreDown, StoreError
 from podium.store.folder import open_folder
 from podium.store.sqlite import SqliteStore

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from podium.core.content import text
-from podium.core.ports import SendMessage
+from podium.core.inputs import SendMessage
 from podium.core.rows import Changes
 from podium.errors import StoreDown
 from podium.store.sqlite import SqliteStore

@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from podium.core.events import AgentToolUse, AlwaysAsk, SessionIdle, StopReason, ThreadIdle
-from podium.core.ports import Append, Confirm, InputRequest, Store
+from podium.core.inputs import Confirm, InputRequest
+from podium.core.ports import Append, Store
 from podium.core.records import OWN, PRIMARY, Draft
 from podium.core.rows import CallRow, Changes, SessionFacts, ThreadRow
 from podium.errors import Answered, Refused

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from podium.core.content import text
-from podium.core.ports import Append, Confirm, Instruct, Interrupt, Onto, Receipt, SendMessage, Store, Update
+from podium.core.inputs import Confirm, Instruct, Interrupt, SendMessage, Update
+from podium.core.ports import Append, Onto, Receipt, Store
 from podium.core.records import Draft
 from podium.errors import Fenced, Owned, Refused
 from tests.contract.stores import Disk

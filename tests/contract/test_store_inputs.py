@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from podium.core.content import text
 from podium.core.events import UserInterrupt, UserMessage, UserToolConfirmation
 from podium.core.facts import SessionPaused
-from podium.core.ports import Append, Confirm, InputRequest, Interrupt, Resume, SendMessage, Store
+from podium.core.inputs import Confirm, InputRequest, Interrupt, Resume, SendMessage
+from podium.core.ports import Append, Store
 from podium.core.records import OWN, PRIMARY, Draft, Record
 from podium.core.rows import CallRow, Changes, InputRow, SessionFacts, ThreadRow
 from podium.errors import Answered, NotFound, Refused

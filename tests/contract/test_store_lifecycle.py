@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from podium.core.content import text
-from podium.core.ports import Archive, Confirm, Delete, Instruct, Receipt, SendMessage, Store, Update
+from podium.core.inputs import Archive, Confirm, Delete, Instruct, SendMessage, Update
+from podium.core.ports import Receipt, Store
 from podium.core.rows import About
 from podium.errors import Conflict, NotFound, Refused
 from tests.contract.stores import Disk

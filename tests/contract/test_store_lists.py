@@ -9,8 +9,9 @@ import pytest
 
 from podium.core.content import text
 from podium.core.events import AgentToolUse, UserMessage
+from podium.core.inputs import Archive, Delete, SendMessage
 from podium.core.lists import EventsWanted, Place, SessionsWanted, Times
-from podium.core.ports import Append, Archive, Delete, NewSession, Receipt, SendMessage, Store
+from podium.core.ports import Append, NewSession, Receipt, Store
 from podium.core.records import OWN, PRIMARY, Draft
 from podium.core.rows import Changes, ThreadRow
 from podium.errors import KeyReused, NotFound, Refused

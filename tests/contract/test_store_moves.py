@@ -4,7 +4,7 @@ import asyncio
 from random import Random
 
 from podium.core.content import text
-from podium.core.ports import SendMessage
+from podium.core.inputs import SendMessage
 from tests.contract.stores import Disk
 from tests.contract.writing import goes_idle, new_session, said, writes
 

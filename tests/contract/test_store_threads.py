@@ -7,7 +7,8 @@ import pytest
 
 from podium.core.content import text
 from podium.core.definitions import Definition, ToolSpec
-from podium.core.ports import Append, Archive, Confirm, GiveResult, Store, Update
+from podium.core.inputs import Archive, Confirm, GiveResult, Update
+from podium.core.ports import Append, Store
 from podium.core.records import OWN, PRIMARY, PRIVATE
 from podium.core.rows import CallRow, Changes, InputRow, ThreadRow
 from podium.errors import Answered, Refused

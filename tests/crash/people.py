@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from podium.core.content import text
-from podium.core.ports import Archive, Confirm, GiveResult, InputRequest, Interrupt, SendMessage, Update
+from podium.core.inputs import Archive, Confirm, GiveResult, InputRequest, Interrupt, SendMessage, Update
 from podium.core.session import SessionState
 from podium.core.thread import OpenCall
 from podium.errors import NotFound, Refused

@@ -13,7 +13,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 
 from podium.core.content import text
-from podium.core.ports import Confirm, InputRequest, Interrupt, SendMessage
+from podium.core.inputs import Confirm, InputRequest, Interrupt, SendMessage
 from podium.engine.clock import SortedIds, SystemClock
 from podium.errors import Refused, StoreDown
 from podium.store.sqlite import SqliteStore

@@ -8,7 +8,7 @@ from typing import Any
 
 from podium.core.content import Message, TextBlock, ToolResultBlock, ToolUseBlock, plain
 from podium.core.events import SessionIdle
-from podium.core.ports import Update
+from podium.core.inputs import Update
 from podium.core.session import SessionState
 from tests.crash.people import answer
 from tests.crash.play import Play

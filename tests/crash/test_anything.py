@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podium.core.content import text
-from podium.core.ports import SendMessage
+from podium.core.inputs import SendMessage
 from tests.crash.people import answered, archived_nth, raised, stopped_nth, wrote
 from tests.crash.play import Build
 from tests.crash.plays import ALL

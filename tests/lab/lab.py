@@ -15,22 +15,11 @@ from typing import Any, TypeVar
 from podium.core.content import text
 from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits, pin
 from podium.core.facts import SessionSettings
+from podium.core.inputs import Archive, Confirm, GiveResult, InputRequest, Interrupt, Resume, SendMessage
 from podium.core.moment import Moment
 from podium.core.money import ModelFacts
 from podium.core.opening import open_session, settings_of
-from podium.core.ports import (
-    Archive,
-    Confirm,
-    GiveResult,
-    InputRequest,
-    Interrupt,
-    Model,
-    Place,
-    Resume,
-    Sandboxes,
-    SendMessage,
-    Tool,
-)
+from podium.core.ports import Model, Place, Sandboxes, Tool
 from podium.core.rows import CallRow, SessionRow
 from podium.core.session import SessionState
 from podium.engine.bound import Bound

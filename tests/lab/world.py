@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from podium.core.definitions import Definition
 from podium.core.events import PublicEvent
+from podium.core.inputs import InputRequest
 from podium.core.lists import EventsWanted, ListedSession, SessionsWanted
 from podium.core.ports import (
     Append,
     Clock,
-    InputRequest,
     Model,
     ModelRequest,
     NewSession,

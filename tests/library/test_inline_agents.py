@@ -7,7 +7,7 @@ import msgspec
 from podium import Agent, ModelRequest, Podium, Rehearsal, call, resume
 from podium.core.content import text
 from podium.core.definitions import SELF
-from podium.core.ports import SendMessage, Update
+from podium.core.inputs import SendMessage, Update
 from podium.models.rehearsal import Said
 from podium.needs import describe
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, field_validator
 
 from podium import Agent, Concurrency, Limits, Mount, Podium, Rehearsal, call, run
-from podium.core.ports import Interrupt
+from podium.core.inputs import Interrupt
 
 
 async def test_run_that_is_closed_at_once_can_be_resumed_at_once(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from podium import (
     tool,
     workflow,
 )
-from podium.core.ports import Archive
+from podium.core.inputs import Archive
 from podium.errors import BadInput, NeedsUnmet, NoPrice, WorkflowChanged
 from podium.serving import Serving
 

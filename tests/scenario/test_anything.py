@@ -10,9 +10,18 @@ import pytest
 
 from podium import Agent, Concurrency, Limits, ModelRequest, Reply, SessionLimits, Usage, call, say
 from podium.core.content import ToolUseBlock, text
+from podium.core.inputs import (
+    Archive,
+    Confirm,
+    GiveResult,
+    InputRequest,
+    Instruct,
+    Interrupt,
+    SendMessage,
+    Update,
+)
 from podium.core.json import JSON
 from podium.core.money import ModelFacts, Price
-from podium.core.ports import Archive, Confirm, GiveResult, InputRequest, Instruct, Interrupt, SendMessage, Update
 from podium.errors import ModelFailed, ModelFailure, NotFound, Refused
 from podium.models.rehearsal import Said
 from tests.lab.cast import ClientTool

@@ -7,7 +7,7 @@ import pytest
 from podium import Agent, Limits, call, say
 from podium.core.content import text
 from podium.core.events import SessionIdle, StopReason, UserToolConfirmation
-from podium.core.ports import Confirm, Interrupt, SendMessage
+from podium.core.inputs import Confirm, Interrupt, SendMessage
 from podium.core.records import is_queued
 from podium.errors import Refused
 from tests.lab.cast import after

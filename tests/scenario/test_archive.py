@@ -11,7 +11,7 @@ import pytest
 from podium import Agent, ModelRequest, SessionLimits, call
 from podium.core.content import text
 from podium.core.events import SessionIdle, StopReason, ThreadTerminated
-from podium.core.ports import Archive, Confirm, Interrupt, SendMessage
+from podium.core.inputs import Archive, Confirm, Interrupt, SendMessage
 from podium.errors import NotFound, Refused
 from podium.models.rehearsal import Said
 from tests.lab.cast import after

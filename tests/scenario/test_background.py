@@ -7,8 +7,8 @@ import pytest
 
 from podium import Agent, Limits, ModelRequest, SessionLimits, call
 from podium.core.content import ToolUseBlock
+from podium.core.inputs import Interrupt
 from podium.core.json import JSON
-from podium.core.ports import Interrupt
 from podium.errors import ModelFailed
 from podium.models.rehearsal import Said
 from tests.lab.cast import Line, after, hangs, raises

@@ -10,7 +10,7 @@ import pytest
 from podium import Agent, Limits, Reply, SessionLimits, Usage, call, say
 from podium.core.content import text
 from podium.core.events import SessionIdle, SessionUpdated, SessionUsage
-from podium.core.ports import Interrupt, SendMessage, Update
+from podium.core.inputs import Interrupt, SendMessage, Update
 from podium.core.session import BUDGET_CHANGED
 from podium.errors import Refused
 from tests.lab.lab import SESSION, Happening, Lab

@@ -8,7 +8,7 @@ import pytest
 from podium import Agent, Limits, call, say
 from podium.core.content import text
 from podium.core.events import AgentCustomToolUse, SessionIdle, StopReason, UserCustomToolResult
-from podium.core.ports import Confirm, GiveResult, Interrupt, SendMessage
+from podium.core.inputs import Confirm, GiveResult, Interrupt, SendMessage
 from podium.errors import Refused
 from tests.lab.cast import ClientTool, after
 from tests.lab.lab import SESSION, Lab, Live, given, interrupted, interrupted_thread

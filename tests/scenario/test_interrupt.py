@@ -7,7 +7,7 @@ import pytest
 
 from podium import Agent, Limits, ModelRequest, call, say
 from podium.core.events import UserInterrupt
-from podium.core.ports import Interrupt
+from podium.core.inputs import Interrupt
 from tests.lab.cast import after, hangs
 from tests.lab.lab import Act, Lab, interrupted, interrupted_elsewhere, interrupted_thread, said, said_elsewhere
 from tests.lab.log import Played

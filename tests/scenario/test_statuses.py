@@ -11,7 +11,7 @@ import pytest
 from podium import Agent, Limits, Reply, SessionLimits, call, say
 from podium.core.events import SessionIdle, StopDetails, ThreadIdle, ThreadTerminated
 from podium.core.facts import DelegationClosed
-from podium.core.ports import Interrupt
+from podium.core.inputs import Interrupt
 from podium.core.records import OWN, PRIMARY
 from podium.errors import ModelFailed
 from tests.lab.cast import Line, after, hangs, raises

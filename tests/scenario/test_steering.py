@@ -4,7 +4,7 @@ import pytest
 
 from podium import Agent, call
 from podium.core.events import UserInterrupt
-from podium.core.ports import Interrupt
+from podium.core.inputs import Interrupt
 from podium.core.records import is_queued
 from podium.errors import ModelFailed, NotFound, Refused
 from tests.lab.cast import after, hangs, raises

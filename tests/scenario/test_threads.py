@@ -11,7 +11,8 @@ from podium import Agent, ModelRequest, SessionLimits, call, say
 from podium.core.content import ThinkingBlock
 from podium.core.definitions import Definition, ToolSpec
 from podium.core.events import StopReason
-from podium.core.ports import Archive, Confirm, Interrupt, Reply, Update
+from podium.core.inputs import Archive, Confirm, Interrupt, Update
+from podium.core.ports import Reply
 from podium.core.records import OWN, PRIMARY, is_queued
 from podium.errors import ModelFailed
 from podium.models.rehearsal import Said

@@ -10,8 +10,8 @@ from podium import Agent, Denied, Limits, SessionLimits, WorkflowRun, call, say,
 from podium.core.content import text
 from podium.core.events import RunFailed, RunStopped, SessionIdle, WorkflowRunEnded
 from podium.core.facts import StepAsked
+from podium.core.inputs import Archive, Delete, Instruct, Interrupt, Resume, SendMessage, Update
 from podium.core.money import ModelFacts, Price
-from podium.core.ports import Archive, Delete, Instruct, Interrupt, Resume, SendMessage, Update
 from podium.errors import CallFailed, Refused, RunOpen
 from tests.lab.cast import after, hangs, raises
 from tests.lab.lab import Lab, allowed, interrupted, interrupted_thread

@@ -22,8 +22,9 @@ from podium.core.events import (
     UserMessage,
 )
 from podium.core.facts import ArchiveTaken, AttemptFailed, DrivingStarted, SessionCreated, SessionSettings
+from podium.core.inputs import InputRequest, SendMessage
 from podium.core.moment import Moment
-from podium.core.ports import InputRequest, Reply, SendMessage
+from podium.core.ports import Reply
 from podium.core.records import Draft, Event, Record, encode, listed_id
 from podium.core.reply import record_reply
 from podium.core.rows import About, CallRow, Changes, SessionFacts, SessionRow, ThreadRow, View

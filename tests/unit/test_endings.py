@@ -6,7 +6,7 @@ from podium.core.content import ToolResultBlock, plain, text
 from podium.core.ending import INTERRUPTED_TOOL
 from podium.core.events import AgentMessage, AgentToolResult, SessionError, StopReason, ThreadIdle, ThreadTerminated
 from podium.core.facts import DelegationClosed, LimitMet
-from podium.core.ports import Interrupt, Resume
+from podium.core.inputs import Interrupt, Resume
 from podium.core.records import Event, type_of
 from podium.core.steps import CallModel, Ending, Failed, Interrupted, Limited, Reported, Wait
 from podium.core.thread import ThreadState

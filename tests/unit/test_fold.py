@@ -13,7 +13,7 @@ from podium.core.content import TextBlock, ToolUseBlock, text
 from podium.core.definitions import SELF, Callee, Definition
 from podium.core.events import Usage
 from podium.core.facts import LimitMet, SessionSettings
-from podium.core.ports import Archive, InputRequest, Interrupt, Resume, SendMessage, Update
+from podium.core.inputs import Archive, InputRequest, Interrupt, Resume, SendMessage, Update
 from podium.core.records import Draft, Unknown, answers, decode, listed_id
 from podium.core.rows import Changes
 from podium.core.session import SessionState, fold

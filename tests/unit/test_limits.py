@@ -5,8 +5,8 @@ import pytest
 from podium.core.content import ToolResultBlock, plain, text
 from podium.core.events import Usage
 from podium.core.facts import LimitMet, SessionSettings
+from podium.core.inputs import Interrupt, SendMessage
 from podium.core.limits import overdue, seconds_left
-from podium.core.ports import Interrupt, SendMessage
 from podium.core.steps import CallModel, RunTools, Step, Stop, Warn
 from tests.unit.play import Play, agent, calls, says
 

@@ -19,9 +19,9 @@ from podium.api.toolsets import not_offered, stored
 from podium.core.admission import check_there
 from podium.core.definitions import Definition, SessionLimits
 from podium.core.events import UserMessage
+from podium.core.inputs import Archive, Delete, Update
 from podium.core.json import JSON
 from podium.core.lists import ListedSession, Place, SessionsWanted
-from podium.core.ports import Archive, Delete, Update
 from podium.core.rows import About
 from podium.errors import BadInput, NoPrice, NotFound
 

@@ -17,7 +17,7 @@ from podium.api.render import shown_thread
 from podium.api.sessions import Reader, Writer, own
 from podium.api.state import Here, Server
 from podium.core.facts import ArchiveTaken
-from podium.core.ports import Archive
+from podium.core.inputs import Archive
 from podium.core.rows import SessionRow, ThreadRow
 from podium.errors import NotFound
 

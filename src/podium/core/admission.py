@@ -21,9 +21,7 @@ from podium.core.events import (
     UserToolConfirmation,
 )
 from podium.core.facts import SessionPaused, SessionResumed
-from podium.core.lifecycle import archive, delete, update
-from podium.core.moment import Moment
-from podium.core.ports import (
+from podium.core.inputs import (
     Archive,
     Confirm,
     Delete,
@@ -31,11 +29,13 @@ from podium.core.ports import (
     InputRequest,
     Instruct,
     Interrupt,
-    Onto,
     Resume,
     SendMessage,
     Update,
 )
+from podium.core.lifecycle import archive, delete, update
+from podium.core.moment import Moment
+from podium.core.ports import Onto
 from podium.core.records import asks
 from podium.core.rows import CallRow, CallState, Changes, SessionRow, View
 from podium.core.waking import still_idle, thread_of, waits, wake

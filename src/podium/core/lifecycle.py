@@ -11,9 +11,9 @@ from podium.core.events import (
     SessionUpdated,
 )
 from podium.core.facts import AgentReplaced, ArchiveAsked, DelegationClosed, LimitLifted
+from podium.core.inputs import Archive, Update
 from podium.core.moment import Moment
 from podium.core.money import budget_of, cents
-from podium.core.ports import Archive, Update
 from podium.core.revisions import checked_metadata
 from podium.core.rows import Changes, ThreadRow, View
 from podium.core.waking import blocked_on, still_idle, thread_of, waits, wake

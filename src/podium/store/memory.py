@@ -13,9 +13,10 @@ import msgspec
 from podium.core.admission import admit, check_there, goes_on
 from podium.core.definitions import Definition
 from podium.core.events import PublicEvent
+from podium.core.inputs import InputRequest
 from podium.core.lists import EventsWanted, ListedSession, SessionsWanted
 from podium.core.moment import Moment
-from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession, Onto, Receipt
+from podium.core.ports import Append, Clock, NewId, NewSession, Onto, Receipt
 from podium.core.records import INPUTS, Draft, Record, answers, encode, is_queued, listed_id, received_id
 from podium.core.rows import About, CallRow, Changes, InputRow, Owner, SessionRow, ThreadRow, View
 from podium.errors import Fenced, KeyReused, NotFound, Owned, Refused, StoreDown, StoreError

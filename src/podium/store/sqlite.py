@@ -22,9 +22,10 @@ import msgspec
 from podium.core.admission import admit, check_there, goes_on
 from podium.core.definitions import Definition
 from podium.core.events import PublicEvent
+from podium.core.inputs import InputRequest
 from podium.core.lists import EventsWanted, ListedSession, SessionsWanted
 from podium.core.moment import Moment
-from podium.core.ports import Append, Clock, InputRequest, NewId, NewSession, Onto, Receipt
+from podium.core.ports import Append, Clock, NewId, NewSession, Onto, Receipt
 from podium.core.records import Draft, Record
 from podium.core.rows import CallRow, Changes, InputRow, Owner, SessionRow, ThreadRow
 from podium.errors import NotFound, Owned, Refused, StoreError

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from podium.api.shapes.body import Body, refused
 from podium.api.shapes.content import Blocks, ResultBlocks, Texts, content_of
 from podium.api.shapes.parts import Text, inside, one_of
-from podium.core.ports import Confirm, GiveResult, InputRequest, Instruct, Interrupt, SendMessage
+from podium.core.inputs import Confirm, GiveResult, InputRequest, Instruct, Interrupt, SendMessage
 
 MOST_EVENTS, MOST_FIRST_EVENTS = 1000, 50
 _LATER = ("user.define_outcome", "user.tool_result")
