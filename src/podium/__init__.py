@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from podium import agents
-from podium.app import Podium, resume, run, run_sync, stream
+from podium.app import Podium
 from podium.approvals import Approval
 from podium.comparison import Comparison, compare
 from podium.core.content import DocumentBlock, ImageBlock, Message, TextBlock, ToolResultBlock, ToolUseBlock
@@ -13,6 +13,7 @@ from podium.core.ports import Model, ModelRequest, Mount, Reply, Tool
 from podium.core.records import Record
 from podium.errors import CallFailed, Denied, JoinFailed, PodiumError
 from podium.models.rehearsal import Generated, Rehearsal, call, say
+from podium.one_call import resume, run, run_sync, stream
 from podium.running import CallMade, Run, RunResult
 from podium.tools.functions import tool
 from podium.workflows.calls import Call, CallResult

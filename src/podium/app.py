@@ -4,8 +4,7 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -215,7 +214,15 @@ class Podium:
         """
         parts = self.parts
         ready = await self._made_ready(
-            agent, task, workdir, mounts, models, rehearsal, rehearsal_folder, limits, concurrency
+            agent,
+            task,
+            workdir=workdir,
+            mounts=mounts,
+            models=models,
+            rehearsal=rehearsal,
+            rehearsal_folder=rehearsal_folder,
+            limits=limits,
+            concurrency=concurrency,
         )
         state, new = open_session(
             ready.session,
@@ -233,7 +240,16 @@ class Podium:
         schema = agent if isinstance(agent, Workflow) else agent.output_schema
         return self._drive(driver, ready.bind_to, schema=schema, takes_over=False, approve=approve)
 
-    async def check(
+    async def check(self, agent: Agent | Workflow, task: Any, **how: Any) -> None:
+        """Refuse what `start` would refuse; nothing is created.
+
+        Shape: `how` as in `start`, without `approve`.
+        Errors: as `start`.
+        """
+        ready = await self._made_ready(agent, task, **how)
+        await asyncio.to_thread(shutil.rmtree, self.folder / "sessions" / ready.session, ignore_errors=True)
+
+    async def _made_ready(
         self,
         agent: Agent | Workflow,
         task: Any,
@@ -245,24 +261,6 @@ class Podium:
         rehearsal_folder: Path | None = None,
         limits: SessionLimits | None = None,
         concurrency: Concurrency | None = None,
-    ) -> None:
-        """Refuse what `start` would refuse; nothing is created. Errors: as `start`."""
-        ready = await self._made_ready(
-            agent, task, workdir, mounts, models, rehearsal, rehearsal_folder, limits, concurrency
-        )
-        await asyncio.to_thread(shutil.rmtree, self.folder / "sessions" / ready.session, ignore_errors=True)
-
-    async def _made_ready(
-        self,
-        agent: Agent | Workflow,
-        task: Any,
-        workdir: Path | str | None,
-        mounts: Sequence[Mount],
-        models: Mapping[str, Model] | None,
-        rehearsal: str | None,
-        rehearsal_folder: Path | None,
-        limits: SessionLimits | None,
-        concurrency: Concurrency | None,
     ) -> "_Ready":
         """All that a session of the agent, or of the workflow, is made of. Errors: as `start`."""
         limits, concurrency = limits or SessionLimits(), concurrency or Concurrency()
@@ -706,54 +704,3 @@ def _nothing_to_resume(row: SessionRow, *, waits: bool) -> str:
             "start a new session with another input"
         )
     return f"session {row.id} is finished; there is nothing to resume. `podium send` gives it more to do"
-
-
-# --- one call each -----------------------------------------------------------------------------------
-
-
-async def run(agent: Agent | Workflow, task: Any, *, data: Path | str = DATA, **how: Any) -> RunResult:
-    """Run the agent on the task, or the workflow on its input, to its end, and return what came of it.
-
-    Shape: `how` as in `Podium.start`: workdir, mounts, models, rehearsal, limits, concurrency.
-    Errors: BadInput, SandboxUnavailable, StoreError. Why a session stopped is data: see `RunResult.stop_reason`.
-    """
-    async with Podium(data) as podium:
-        return await podium.run(agent, task, **how)
-
-
-def run_sync(agent: Agent | Workflow, task: Any, *, data: Path | str = DATA, **how: Any) -> RunResult:
-    """`run`, for programs without an event loop.
-
-    Errors: BadInput inside one, such as a notebook's.
-    """
-    with suppress(RuntimeError):
-        asyncio.get_running_loop()
-        raise BadInput("an event loop runs here already: write `await run(...)` instead of run_sync(...)")
-    return asyncio.run(run(agent, task, data=data, **how))
-
-
-async def stream(agent: Agent | Workflow, task: Any, *, data: Path | str = DATA, **how: Any) -> AsyncIterator[Record]:
-    """Run the agent or the workflow; the session's records, as they are committed. Leaving early lets it go."""
-    async with Podium(data) as podium:
-        records = (await podium.start(agent, task, **how)).records()
-        async with aclosing(records):
-            async for record in records:
-                yield record
-
-
-async def resume(
-    session_id: str,
-    *,
-    agents: Iterable[Agent] = (),
-    models: Mapping[str, Model] | None = None,
-    accept_changed: bool = False,
-    approve: Approve | None = None,
-    workflow: Workflow | None = None,
-    data: Path | str = DATA,
-) -> RunResult:
-    """Go on with an unfinished session (see `Podium.resume`) to its end."""
-    async with Podium(data) as podium:
-        run = await podium.resume(
-            session_id, agents=agents, models=models, accept_changed=accept_changed, approve=approve, workflow=workflow
-        )
-        return await run.result()
