@@ -9,10 +9,12 @@ import inspect
 import sys
 from modulefinder import ModuleFinder
 from pathlib import Path
-from types import ModuleType
 
 from podium.errors import BadInput
 from podium.models.rehearsal import Rehearsal
+from podium.user_file import refused, run_file
+
+WHAT = "rehearsal file"
 
 
 def load(place: str, folder: Path) -> tuple[Rehearsal, str]:
@@ -26,28 +28,15 @@ def load(place: str, folder: Path) -> tuple[Rehearsal, str]:
     if not colon or not name or not function:
         raise BadInput(f"rehearsal '{place}' must be FILE.py:FUNCTION, or 'generated'")
     file = (folder / name).resolve()
-    try:
-        source = file.read_bytes()
-    except OSError as error:
-        raise BadInput(f"rehearsal file {file} cannot be read: {error.strerror}") from None
-    folder_first = str(file.parent)
-    if folder_first in sys.path:
-        sys.path.remove(folder_first)
-    sys.path.insert(0, folder_first)
-    try:
+    with refused(file, WHAT):
         digest, modules = _digest(file)
-        for other in modules:  # another script's, of the same name, or an earlier state of this one's
-            sys.modules.pop(other, None)
-        module = ModuleType(f"podium_rehearsal_{digest[:12]}")
-        module.__file__ = str(file)
-        sys.modules[module.__name__] = module  # where dataclasses and pickle look for it
-        exec(compile(source, str(file), "exec"), module.__dict__)
-    except (Exception, SystemExit) as error:  # the edge: the user's file may hold and raise anything
-        raise BadInput(f"rehearsal file {file} cannot be run: {type(error).__name__}: {error}") from error
+    for other in modules:  # another script's, of the same name, or an earlier state of this one's
+        sys.modules.pop(other, None)
+    module = run_file(file, WHAT)
     script = getattr(module, function, None)
     if not callable(script):
         there = [name for name, value in vars(module).items() if inspect.isfunction(value)]
-        raise BadInput(f"rehearsal file {file} has no function '{function}' (it has: {', '.join(there) or 'none'})")
+        raise BadInput(f"{WHAT} {file} has no function '{function}' (it has: {', '.join(there) or 'none'})")
     return Rehearsal(script), f"rehearsal:{file}:{function}@{digest}"
 
 

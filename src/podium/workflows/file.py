@@ -1,12 +1,12 @@
 """A workflow in a file of its own, such as `flow.py:brief`."""
 
 import inspect
-import sys
 from pathlib import Path
 from types import ModuleType
 
 from podium.core.rows import WORKFLOW
 from podium.errors import BadInput
+from podium.user_file import run_file
 from podium.workflows.workflow import Workflow
 
 
@@ -20,27 +20,7 @@ def load_workflow(place: str, folder: Path) -> Workflow:
     if not colon or name.endswith(":") or not name.endswith(".py"):
         name, wanted = place, ""
     file = (folder / name).resolve()
-    try:
-        source = file.read_bytes()
-    except OSError as error:
-        raise BadInput(f"workflow file {file} cannot be read: {error.strerror}") from None
-    folder_first = str(file.parent)
-    if folder_first in sys.path:
-        sys.path.remove(folder_first)
-    sys.path.insert(0, folder_first)
-    module = ModuleType(f"podium_workflow_{file.stem}")
-    module.__file__ = str(file)
-    sys.modules[module.__name__] = module  # where dataclasses and annotations look for it
-    try:
-        exec(compile(source, str(file), "exec"), module.__dict__)
-    except SystemExit as error:
-        raise BadInput(
-            f"workflow file {file} ends the program that reads it, by sys.exit({error.code!r}): put what it does as a "
-            'program under `if __name__ == "__main__":`'
-        ) from error
-    except Exception as error:  # the edge: the user's file may hold and raise anything
-        raise BadInput(f"workflow file {file} cannot be run: {type(error).__name__}: {error}") from error
-    return _chosen(module, file, wanted)
+    return _chosen(run_file(file, "workflow file"), file, wanted)
 
 
 def _chosen(module: ModuleType, file: Path, wanted: str) -> Workflow:
