@@ -106,3 +106,44 @@ def test_a_run_at_rest_is_ended_by_an_interrupt(folder: Folder) -> None:
     assert interrupted.code == 0
     assert "was stopped" in folder.run("show").out
     assert "nothing of it is under way" in folder.run("interrupt", "last").err
+
+
+def test_check_tells_what_a_workflow_is_and_what_its_code_may_not_do(folder: Folder) -> None:
+    with_flow(folder)
+
+    right = folder.run("check", "flow.py", "--strict")
+
+    assert right.code == 0
+    assert right.out.splitlines()[:4] == [
+        "both: a workflow of 2 agents, takes count; all is well",
+        "phases: first, second",
+        "  one: model m",
+        "  two: model m",
+    ]
+    assert not (folder.path / ".podium").exists()
+
+    folder.write("flow.py", FLOW.replace("first.text,", "first.text, 'it': Path('it').read_text(),"))
+    warned = folder.run("check", "flow.py:both")
+    strict = folder.run("check", "flow.py:both", "--strict")
+
+    assert warned.code == 0
+    assert "both: a workflow of 2 agents, takes count; 1 warning" in warned.out
+    assert "warning: line 13: Path('it').read_text(...) reads or changes what is outside" in warned.out
+    assert (strict.code, strict.out) == (2, warned.out)
+
+
+def test_check_refuses_what_could_not_be_run(folder: Folder) -> None:
+    folder.write("none.py", "one = 1")
+    folder.write("deep.py", FLOW.replace('Agent("two", model="m")', 'Agent("two", model="m", tools=["saw"])'))
+    with_flow(folder)
+
+    for arguments, said in (
+        (("none.py",), "has no workflow: decorate an async function of it with @workflow"),
+        (("deep.py",), "saw"),
+        (("flow.py:neither",), "has no workflow 'neither' (it has: both)"),
+        (("flow.py", "--model", "other"), "leave --model out"),
+    ):
+        refused = folder.run("check", *arguments)
+        assert (refused.code, refused.out) == (2, "")
+        assert said in refused.err
+        assert "Traceback" not in refused.err

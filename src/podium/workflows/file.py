@@ -30,11 +30,11 @@ def _chosen(module: ModuleType, file: Path, wanted: str) -> Workflow:
     found = there.get(wanted)
     if found is not None:
         return found
+    if not there and not wanted:
+        raise BadInput(f"workflow file {file} has no workflow: decorate an async function of it with @workflow")
     listed = ", ".join(there) or "none"
     if not wanted:
-        raise BadInput(
-            f"workflow file {file} has several workflows or none; name one, as in {file.name}:NAME ({listed})"
-        )
+        raise BadInput(f"workflow file {file} has several workflows; name one, as in {file.name}:NAME ({listed})")
     if inspect.iscoroutinefunction(getattr(module, wanted, None)):
         raise BadInput(f"'{wanted}' in {file} is an async function without @workflow; decorate it")
     raise BadInput(f"workflow file {file} has no workflow '{wanted}' (it has: {listed})")
