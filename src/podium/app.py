@@ -4,20 +4,17 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from podium.approvals import Approve
-from podium.core.content import Content, text
-from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits, depth_of, pin
+from podium.core.content import Content
+from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits, pin
 from podium.core.events import PublicEvent
-from podium.core.facts import SessionSettings
 from podium.core.inputs import (
     Archive,
     Confirm,
@@ -29,11 +26,10 @@ from podium.core.inputs import (
     Resume,
     SendMessage,
 )
-from podium.core.json import JSON
 from podium.core.moment import Moment
 from podium.core.money import ModelFacts
 from podium.core.opening import open_session
-from podium.core.ports import Clock, Model, Mount, Onto, Receipt, Sandboxes, Tool
+from podium.core.ports import Clock, Model, Mount, Onto, Receipt, Sandboxes
 from podium.core.records import Draft, Record
 from podium.core.rows import About, SessionRow
 from podium.engine.bound import Bound
@@ -45,16 +41,12 @@ from podium.engine.play_again import check_resumable
 from podium.errors import BadInput, Owned, StoreError
 from podium.flows import (
     Pins,
-    checked_input,
-    input_text,
-    needs_of_workflow,
-    primary_of,
-    with_program,
     workflow_for,
     workflow_of,
 )
-from podium.given import check_kinds, checked_content, checked_settings
-from podium.needs import bind, check_models, check_prices, describe, need_of_rehearsal, needs_of, program, windows_of
+from podium.given import checked_content, checked_settings
+from podium.making import Binder, BindTo, Here, How, HowToStart, Ready, Tools, make_ready, priced
+from podium.needs import bind, check_models, describe, needs_of, program
 from podium.places import make_place, make_sandboxes
 from podium.providers import Providers
 from podium.running import Run, RunResult
@@ -67,7 +59,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 DATA = Path(".podium")
 WAKES = (SendMessage, Instruct, Confirm, GiveResult, Interrupt)  # inputs that change nothing of what is bound
-BindTo = Callable[[Mapping[str, Definition]], Awaitable[Bound]]  # agents, by version, to what they need
 BUSY_LOOK_S, IDLE_LOOK_S = 0.025, 0.25  # how often other processes' writing is looked for
 
 
@@ -111,6 +102,7 @@ class Podium:
             limiter=Limiter(self._clock),
         )
         self._providers = Providers(self._read_config, self._parts.limiter)
+        self._here = Here(folder=store.folder, providers=self._providers, sandboxes=self._parts.sandboxes)
         self._looking = asyncio.create_task(self._look_around(), name="other processes")
         return self
 
@@ -240,7 +232,7 @@ class Podium:
         schema = agent if isinstance(agent, Workflow) else agent.output_schema
         return self._drive(driver, ready.bind_to, schema=schema, takes_over=False, approve=approve)
 
-    async def check(self, agent: Agent | Workflow, task: Any, **how: Any) -> None:
+    async def check(self, agent: Agent | Workflow, task: Any, **how: Unpack[How]) -> None:
         """Refuse what `start` would refuse; nothing is created.
 
         Shape: `how` as in `start`, without `approve`.
@@ -249,56 +241,9 @@ class Podium:
         ready = await self._made_ready(agent, task, **how)
         await asyncio.to_thread(shutil.rmtree, self.folder / "sessions" / ready.session, ignore_errors=True)
 
-    async def _made_ready(
-        self,
-        agent: Agent | Workflow,
-        task: Any,
-        *,
-        workdir: Path | str | None = None,
-        mounts: Sequence[Mount] = (),
-        models: Mapping[str, Model] | None = None,
-        rehearsal: str | None = None,
-        rehearsal_folder: Path | None = None,
-        limits: SessionLimits | None = None,
-        concurrency: Concurrency | None = None,
-    ) -> "_Ready":
-        """All that a session of the agent, or of the workflow, is made of. Errors: as `start`."""
-        limits, concurrency = limits or SessionLimits(), concurrency or Concurrency()
-        workflow = agent if isinstance(agent, Workflow) else None
-        check_kinds(agent, mounts, limits, concurrency)
-        given = {**self._models, **check_models(models or {})}
-        tools: dict[tuple[str, str], Tool] = {}
-        input: JSON = None
-        if isinstance(agent, Workflow):
-            input = checked_input(agent, task)
-            content = text(input_text(input))
-            definition = primary_of(agent)
-            definitions = {definition.version: definition}
-            pins = Pins(limits.depth, tools)
-            agents = pins.named_by(agent)
-        else:
-            content = checked_content(task, "task")
-            definition, definitions = pinned(agent, limits, tools)
-            agents = definitions
-        needs = list(needs_of(agents.values(), given))
-        if workflow is not None:
-            needs = needs_of_workflow(workflow, needs)
-        if rehearsal is not None:
-            needs = [need for need in needs if not need.startswith("model:")]
-            needs.append(need_of_rehearsal(rehearsal, rehearsal_folder or Path.cwd()))
-        settings = checked_settings(workdir, mounts, limits, concurrency)
-        session = self._new_id("sesn")
-
-        async def bind_these(agents: Mapping[str, Definition]) -> Bound:
-            return await self._bind(agents, needs, given, tools, settings, session)
-
-        async def bind_to(agents: Mapping[str, Definition]) -> Bound:
-            bound = await bind_these(agents)
-            return bound if workflow is None else with_program(bound, workflow, pins, bind_these, lambda: settings)
-
-        bound = await bind_to(agents)
-        settings = _priced(agents, settings, bound)
-        return _Ready(session, definition, definitions, content, settings, needs, bound, bind_to, input)
+    async def _made_ready(self, agent: Agent | Workflow, task: Any, **how: Unpack[How]) -> Ready:
+        how["models"] = {**self._models, **check_models(how.get("models") or {})}
+        return await make_ready(self._here, self._new_id("sesn"), agent, task, **how)
 
     async def open_session(
         self,
@@ -331,7 +276,7 @@ class Podium:
             definition,
             definitions,
             *tasks,
-            settings=_priced(definitions, settings, bound),
+            settings=priced(definitions, settings, bound),
             needs=needs,
             program="",
             at=Moment(parts.clock.now(), self._new_id),
@@ -346,7 +291,7 @@ class Podium:
         await self._notice(session)
         return session
 
-    async def run(self, agent: Agent | Workflow, task: Any, **how: Any) -> RunResult:
+    async def run(self, agent: Agent | Workflow, task: Any, **how: Unpack[HowToStart]) -> RunResult:
         """Start a session (see `start`) and wait for its end."""
         return await (await self.start(agent, task, **how)).result()
 
@@ -377,7 +322,7 @@ class Podium:
             raise BadInput(_nothing_to_resume(row, waits=waits))
         if workflow is not None and not row.is_workflow:
             raise BadInput(f"session {session} runs no workflow; resume it without one")
-        agents, tools = tuple(agents), dict[tuple[str, str], Tool]()
+        agents, tools = tuple(agents), Tools()
         for agent in agents:
             pin(agent, lambda tool, where: describe(tool, where, tools))
         left = parts.shelf.look(session, row.epoch)
@@ -389,33 +334,34 @@ class Podium:
             workflow = kept or workflow_for(row, workflow, imports=imports)
         state = left.state if left is not None else (await read_state(parts, session))[0]
         given = {**self._models, **check_models(models or {})}
-        needs, resumer, settings = row.needs, row.program, state.settings
-
-        async def bind_these(agents: Mapping[str, Definition]) -> Bound:
-            return await self._bind(
-                agents, needs, given, tools, settings, session, resumer=resumer, changed=accept_changed
-            )
-
-        async def bind_to(agents: Mapping[str, Definition]) -> Bound:
-            if workflow is None:
-                return await bind_these(agents)
-            pins = Pins(settings.depth, tools)
-            bound = await bind_these(pins.named_by(workflow))
-            return with_program(bound, workflow, pins, bind_these, lambda: settings)
-
-        bound = left.bound if left is not None and is_bound else await bind_to(state.team())
+        pins = None if workflow is None else Pins(workflow, state.settings.depth, tools)
+        binder = Binder(
+            here=self._here,
+            session=session,
+            settings=state.settings,
+            needs=row.needs,
+            models=given,
+            tools=tools,
+            pins=pins,
+            resumer=row.program,
+            changed=accept_changed,
+        )
+        if left is not None and is_bound:
+            bound = left.bound
+        else:
+            bound = await binder.bind_to(state.team() if pins is None else pins.named())
         schema = workflow or next((agent.output_schema for agent in agents if agent.name == row.agent_name), None)
         if row.paused and row.facts.status != "idle":
             # The process before did not live to take its interrupt: that comes first, and then it goes on.
-            driver = await self._take_up(session, bound, bind_to)
-            await self._drive(driver, bind_to, schema=schema, takes_over=True).result()
+            driver = await self._take_up(session, bound, binder.bind_to)
+            await self._drive(driver, binder.bind_to, schema=schema, takes_over=True).result()
             row = await parts.store.session(session)
         if row.paused or (row.has_failed_run and row.facts.status == "idle"):
             if bound.program is not None:
                 await check_resumable(bound.program, (await read_state(parts, session))[0], parts.clock.now())
             await parts.store.admit(session, Resume())
-        driver = await self._take_up(session, bound, bind_to)
-        return self._drive(driver, bind_to, schema=schema, takes_over=True, approve=approve)
+        driver = await self._take_up(session, bound, binder.bind_to)
+        return self._drive(driver, binder.bind_to, schema=schema, takes_over=True, approve=approve)
 
     async def _end_run(self, session: str) -> Run | None:
         """Drive a session whose workflow run an interrupt ends: that needs no program, which may be gone; else None."""
@@ -612,80 +558,10 @@ class Podium:
             else:
                 self.parts.limiter.uncap(key)
 
-    async def _bind(
-        self,
-        definitions: Mapping[str, Definition],
-        needs: Sequence[str],
-        models: Mapping[str, Model],
-        tools: Mapping[tuple[str, str], Tool],
-        settings: SessionSettings,
-        session: str,
-        *,
-        resumer: str = "",
-        changed: bool = False,
-    ) -> Bound:
-        """What the session needs of this process; a sandbox is tested first if one of its tools runs in it."""
-        bound = bind(definitions, needs, models, tools, self._providers, program=resumer, accept_changed=changed)
-        has_sandbox = any(tool.needs_sandbox for tool in bound.tools.values())
-        if not has_sandbox and not settings.mounts:
-            return bound
-        from podium.sandbox.layout import check  # only who shows folders pays for it
-
-        place = make_place(self.folder, settings, session, "check")
-        check(place)
-        if not has_sandbox:
-            return bound
-        sandboxes = self.parts.sandboxes()
-        promises = await sandboxes.check()
-        await sandboxes.check_mounts(place)
-        return replace(bound, sandbox_promises=promises, sandbox_backend=sandboxes.backend)
-
     def _made_sandboxes(self) -> Sandboxes:
         if self._sandboxes is None:
             self._sandboxes = make_sandboxes()
         return self._sandboxes
-
-
-class _Ready(NamedTuple):
-    """What a session is made of that has not been created yet."""
-
-    session: str
-    definition: Definition
-    definitions: dict[str, Definition]
-    task: Content
-    settings: SessionSettings
-    needs: list[str]
-    bound: Bound
-    bind_to: BindTo
-    input: JSON
-
-
-def pinned(
-    agent: Agent, limits: SessionLimits, tools: dict[tuple[str, str], Tool] | None = None
-) -> tuple[Definition, dict[str, Definition]]:
-    """The agent and everyone below it as a session pins them; a program's own tools are put into `tools`.
-
-    Errors: BadInput for what no session can be started with.
-    """
-    found = {} if tools is None else tools
-    definition, definitions = pin(agent, lambda tool, where: describe(tool, where, found))
-    if len(chain := depth_of(definition.version, definitions)) - 1 > limits.depth:
-        raise BadInput(
-            f"the team delegates {len(chain) - 1} levels deep ({' -> '.join(chain)}), and limits.depth is "
-            f"{limits.depth}. Raise it, or flatten the team"
-        )
-    return definition, definitions
-
-
-def _priced(definitions: Mapping[str, Definition], settings: SessionSettings, bound: Bound) -> SessionSettings:
-    """The settings with what is known of the models. Errors: BadInput for a limit in dollars that nobody can keep."""
-    check_prices(definitions.values(), settings, bound)
-    return msgspec.structs.replace(
-        settings,
-        # What a workflow calls that names no agents is not known yet.
-        has_prices=bool(bound.facts) and all(facts.price is not None for facts in bound.facts.values()),
-        context_windows=windows_of(definitions, bound),
-    )
 
 
 def _nothing_to_resume(row: SessionRow, *, waits: bool) -> str:

@@ -52,14 +52,15 @@ class Pins:
     Shape: `depth` is how many levels of delegation there may be below the workflow.
     """
 
-    def __init__(self, depth: int, tools: Tools) -> None:
+    def __init__(self, workflow: Workflow, depth: int, tools: Tools) -> None:
+        self.workflow = workflow
         self._depth = depth
         self._tools = tools
         self._named: Tools = {}
 
-    def named_by(self, workflow: Workflow) -> dict[str, Definition]:
+    def named(self) -> dict[str, Definition]:
         """The agents that the workflow names, and all they lead to, by version. Errors: BadInput."""
-        pinned = [self._pinned(agent, self._named) for agent in workflow.agents]
+        pinned = [self._pinned(agent, self._named) for agent in self.workflow.agents]
         return {version: each for _, team in pinned for version, each in team.items()}
 
     def play(self) -> Pin:
@@ -118,9 +119,7 @@ def _held(function: FunctionType) -> list[Any]:
     return held
 
 
-def with_program(
-    bound: Bound, workflow: Workflow, pins: Pins, bind_these: BindThese, settings: Callable[[], SessionSettings]
-) -> Bound:
+def with_program(bound: Bound, pins: Pins, bind_these: BindThese, settings: Callable[[], SessionSettings]) -> Bound:
     """The same, with the workflow, and with what binds the agents that it calls later."""
 
     async def extend(bound: Bound, team: Mapping[str, Definition]) -> Bound:
@@ -138,7 +137,7 @@ def with_program(
             is_rehearsed=bound.is_rehearsed or _is_rehearsed(more.models.values()),
         )
 
-    program = PythonProgram(workflow, pins.play, in_thread)
+    program = PythonProgram(pins.workflow, pins.play, in_thread)
     return replace(bound, program=program, extend=extend, is_rehearsed=_is_rehearsed(bound.models.values()))
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from podium.app import DATA, Podium
 from podium.approvals import Approve
@@ -12,11 +12,12 @@ from podium.core.definitions import Agent
 from podium.core.ports import Model
 from podium.core.records import Record
 from podium.errors import BadInput
+from podium.making import HowToStart
 from podium.running import RunResult
 from podium.workflows.workflow import Workflow
 
 
-async def run(agent: Agent | Workflow, task: Any, *, data: Path | str = DATA, **how: Any) -> RunResult:
+async def run(agent: Agent | Workflow, task: Any, *, data: Path | str = DATA, **how: Unpack[HowToStart]) -> RunResult:
     """Run the agent on the task, or the workflow on its input, to its end, and return what came of it.
 
     Shape: `how` as in `Podium.start`: workdir, mounts, models, rehearsal, limits, concurrency.
@@ -26,7 +27,7 @@ async def run(agent: Agent | Workflow, task: Any, *, data: Path | str = DATA, **
         return await podium.run(agent, task, **how)
 
 
-def run_sync(agent: Agent | Workflow, task: Any, *, data: Path | str = DATA, **how: Any) -> RunResult:
+def run_sync(agent: Agent | Workflow, task: Any, *, data: Path | str = DATA, **how: Unpack[HowToStart]) -> RunResult:
     """`run`, for programs without an event loop.
 
     Errors: BadInput inside one, such as a notebook's.
@@ -37,7 +38,9 @@ def run_sync(agent: Agent | Workflow, task: Any, *, data: Path | str = DATA, **h
     return asyncio.run(run(agent, task, data=data, **how))
 
 
-async def stream(agent: Agent | Workflow, task: Any, *, data: Path | str = DATA, **how: Any) -> AsyncIterator[Record]:
+async def stream(
+    agent: Agent | Workflow, task: Any, *, data: Path | str = DATA, **how: Unpack[HowToStart]
+) -> AsyncIterator[Record]:
     """Run the agent or the workflow; the session's records, as they are committed. Leaving early lets it go."""
     async with Podium(data) as podium:
         records = (await podium.start(agent, task, **how)).records()

@@ -38,7 +38,6 @@ from podium import (
     tool,
 )
 from podium.core.money import ModelFacts, Price
-from podium.engine.bound import Bound
 from podium.errors import ModelFailed
 from podium.models.rehearsal import Said
 
@@ -58,15 +57,20 @@ CAP_USD = "0.3"  # of the middle one and those below it: some three calls at onc
 
 
 class Team(Podium):
-    """Podium, with models of which something is known, and whose backoff is short."""
+    """Podium, with models whose backoff is short."""
 
     async def __aenter__(self) -> "Team":
         await super().__aenter__()
         self._parts = dataclasses.replace(self.parts, chance=lambda: 0.0)
         return self
 
-    async def _bind(self, *args: Any, **how: Any) -> Bound:
-        return dataclasses.replace(await super()._bind(*args, **how), facts=FACTS)
+
+class Known(Rehearsal):
+    """A model of which something is known."""
+
+    def __init__(self, script: Any, facts: ModelFacts) -> None:
+        super().__init__(script)
+        self.facts = facts
 
 
 def tell(line: str) -> None:
@@ -194,8 +198,8 @@ async def go_on(podium: Podium, lead: Agent) -> bool:
 
 async def main() -> None:
     WORKDIR.mkdir(parents=True, exist_ok=True)
-    lead, model = team(), Rehearsal(script)
-    async with Team(FOLDER / "data", models={"priced": model, "small": model}) as podium:
+    lead, models = team(), {name: Known(script, facts) for name, facts in FACTS.items()}
+    async with Team(FOLDER / "data", models=models) as podium:
         if MODE == "take":
             try:
                 await watch(await podium.resume(sys.argv[3], agents=[lead]))

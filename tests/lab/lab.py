@@ -244,8 +244,8 @@ class Process:
             async def bind_these(agents: Mapping[str, Definition]) -> Bound:
                 return self._bound(agents)
 
-            pins = Pins(state.settings.depth, self._lab.tools)
-            bound = with_program(replace(bound, agents=()), workflow, pins, bind_these, lambda: state.settings)
+            pins = Pins(workflow, state.settings.depth, self._lab.tools)
+            bound = with_program(replace(bound, agents=()), pins, bind_these, lambda: state.settings)
             bound = replace(bound, is_rehearsed=self._lab.is_rehearsed)
         caps = {f"model:{name}": most for name, most in state.settings.model_calls.items()}
         caps |= {f"provider:{name}": most for name, most in state.settings.provider_calls.items()}

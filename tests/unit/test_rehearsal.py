@@ -119,7 +119,7 @@ def test_need_of_a_script_changes_with_its_own_modules_and_with_nothing_else(tmp
         ("script.py:replay", "has no function 'replay' \\(it has: reply\\)"),
         ("wrong.py:reply", "cannot be run: SyntaxError"),
         ("raises.py:reply", "cannot be run: ZeroDivisionError"),
-        ("exits.py:reply", "ends the program that reads it, by sys.exit(0)"),
+        ("exits.py:reply", "ends the program that reads it, by sys.exit\\(0\\)"),
     ],
 )
 def test_script_that_cannot_be_loaded_says_why(tmp_path: Path, place: str, says: str) -> None:

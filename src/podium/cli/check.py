@@ -60,8 +60,8 @@ def check(
 
 def _problems(team: "Team") -> Iterator[str]:
     """What only shows outside the file."""
-    from podium.app import pinned
     from podium.given import existing_folder
+    from podium.making import pinned
     from podium.needs import need_of_rehearsal
 
     for agent in team.agents.values():

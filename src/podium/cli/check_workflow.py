@@ -30,7 +30,7 @@ def check_workflow(file: Path, model: str | None, *, is_strict: bool) -> None:
     if model is not None:
         raise BadInput("a workflow has the models of its agents: leave --model out")
     workflow = load_workflow(str(file), Path.cwd())
-    Pins(SessionLimits().depth, {}).named_by(workflow)
+    Pins(workflow, SessionLimits().depth, {}).named()
     found = lint(workflow)
     for line in _summary(workflow, load_config(env=os.environ), found):
         print(line)
