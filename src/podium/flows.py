@@ -9,7 +9,7 @@ from typing import Any
 
 from podium.core.definitions import Agent, Definition, depth_of, pin
 from podium.core.facts import SessionSettings
-from podium.core.json import JSON, canonical
+from podium.core.json import JSON
 from podium.core.ports import Tool
 from podium.core.rows import WORKFLOW, SessionRow
 from podium.engine.bound import Bound
@@ -17,7 +17,7 @@ from podium.errors import BadInput, NeedsUnmet, NoPrice
 from podium.models.rehearsal import Generated, Rehearsal
 from podium.needs import check_prices, describe
 from podium.tools.functions import FunctionTool, in_thread
-from podium.workflows.file import load_workflow, place_of
+from podium.workflows.file import OWN, load_workflow, own_workflow, place_of
 from podium.workflows.playing import PythonProgram
 from podium.workflows.run import Pin
 from podium.workflows.values import to_json
@@ -38,12 +38,6 @@ def checked_input(workflow: Workflow, value: Any) -> JSON:
     given = to_json(value, f"the input of workflow '{workflow.name}'")
     workflow.arguments(given)
     return given
-
-
-def input_text(given: JSON) -> str:
-    """The input as the session's first message shows it."""
-    said = given if isinstance(given, str) else canonical(given).decode()
-    return said if said.strip() else "(no input)"
 
 
 class Pins:
@@ -162,6 +156,7 @@ def _check_known_prices(team: Mapping[str, Definition], settings: SessionSetting
 def workflow_for(row: SessionRow, given: Workflow | None, *, imports: bool) -> Workflow:
     """The workflow that the session runs: the one that is given, or from the file it was started from.
 
+    Shape: without `imports` no file is run; Podium's own workflows, such as those of plans, are always there.
     Errors: NeedsUnmet naming the program that has it; BadInput for another workflow.
     """
     need = next(need for need in row.needs if need.startswith(WORKFLOW))
@@ -170,6 +165,8 @@ def workflow_for(row: SessionRow, given: Workflow | None, *, imports: bool) -> W
         if given.__name__ != name:
             raise BadInput(f"session {row.id} runs the workflow '{name}' of {place}, not '{given.__name__}'")
         return given
+    if place.startswith(OWN):
+        return own_workflow(place, name)
     file = Path(place)
     if imports and file.suffix == ".py" and file.is_file():
         return load_workflow(f"{file.name}:{name}", file.parent)

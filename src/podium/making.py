@@ -15,7 +15,7 @@ from podium.core.json import JSON
 from podium.core.ports import Model, Mount, Sandboxes, Tool
 from podium.engine.bound import Bound
 from podium.errors import BadInput
-from podium.flows import Pins, checked_input, input_text, needs_of_workflow, primary_of, with_program
+from podium.flows import Pins, checked_input, needs_of_workflow, primary_of, with_program
 from podium.given import check_kinds, checked_content, checked_settings
 from podium.needs import bind, check_prices, describe, need_of_rehearsal, needs_of, windows_of
 from podium.places import make_place
@@ -142,7 +142,7 @@ async def make_ready(
     pins = None
     if isinstance(agent, Workflow):
         given = checked_input(agent, task)
-        content = text(input_text(given))
+        content = text(agent.shown(given))
         definition = primary_of(agent)
         definitions = {definition.version: definition}
         pins = Pins(agent, limits.depth, tools)

@@ -5,9 +5,16 @@ Source: the Managed Agents API, sections C.6, D.4 and D.6. Everything is held ag
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from podium import Agent, Podium, Rehearsal, WorkflowRun, workflow
+from podium.errors import NeedsUnmet
+from podium.flows import workflow_for
+from podium.patterns import Plan, Step
+from podium.patterns.planned import to_run
 from tests.api.calls import Calls, allowed, kinds, of, ok, only, told
 from tests.api.server import Serve
 
@@ -123,3 +130,41 @@ async def test_the_server_runs_no_workflow_and_says_who_does(served: Serve, tmp_
             await asyncio.sleep(0.02)
         assert "this session runs the workflow 'letter'" in str(unmet)
         assert (await calls.get(session))["status"] == "running"
+
+
+SCRIPT = """
+import asyncio
+from pathlib import Path
+
+async def reply(request):
+    while not (Path(__file__).parent / "go").exists():
+        await asyncio.sleep(0.01)
+    return f"{request.agent} is done"
+"""
+
+
+async def test_a_plan_that_its_process_left_is_driven_on_by_the_server(served: Serve, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    steps = (Step(id="draft", agent="writer", task="Write."), Step(id="last", agent="sender", task="Send."))
+    plan = Plan(task="Write\nand send", steps=steps)
+    workflow, input = to_run(plan, {"writer": writer, "sender": sender}, "")
+    async with Podium(tmp_path / "data") as podium:
+        run = await podium.start(workflow, input, rehearsal="script.py:reply", rehearsal_folder=tmp_path)
+    (tmp_path / "go").touch()
+
+    async with served() as server:
+        calls = Calls(server)
+        async with calls.stream(f"{run.id}/events/stream") as stream:
+            await stream.until_idle()
+        ended = only(await calls.listed(run.id), "workflow_run.status_ended")
+        assert ended["result"] == {"type": "completed"}
+        assert server.server.serving.unmet == {}
+        first = of(await calls.listed(run.id), "user.message")[0]
+        assert first["content"] == [{"type": "text", "text": "Write\nand send"}]
+
+
+async def test_a_workflow_of_podiums_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    row: Any = SimpleNamespace(id="sesn_1", program="", needs=("workflow:podium.patterns.planned:plotted@1",))
+
+    with pytest.raises(NeedsUnmet, match="own workflow 'plotted', which this version of it has not"):
+        workflow_for(row, None, imports=False)

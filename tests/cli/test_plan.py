@@ -260,6 +260,7 @@ def test_a_plan_that_was_killed_goes_on_without_its_files(team: Folder) -> None:
 def test_the_plan_and_its_hash_stand_in_the_session(team: Folder) -> None:
     lines = team.run("plan", "run", "plan.yaml", "team.yaml", "--json").lines()
 
+    assert team.run("sessions", "--json").lines()[0]["title"] == "Count and measure"
     [opened] = [line["event"] for line in lines if line["type"] == "workflow.opened"]
     plan = load_plan(team.path / "plan.yaml")
     assert (Plan.of(opened["input"]["plan"]), opened["input"]["plan_sha256"]) == (plan, plan.sha256)
@@ -275,3 +276,14 @@ def test_a_made_up_rehearsal_runs_any_plan(team: Folder) -> None:
     done = team.run("plan", "run", "plan.yaml", "team.yaml", "--rehearse")
 
     assert (done.code, done.out) == (0, "(rehearsed) lead is done.\n")
+
+
+def test_a_script_of_the_command_line_comes_before_the_team_s(team: Folder) -> None:
+    team.write("other.py", "def reply(request): return f'{request.agent} says so'")
+
+    done = team.run("plan", "run", "plan.yaml", "team.yaml", "--rehearsal", "other.py:reply")
+    refused = team.run("plan", "make", "team.yaml", "Count", "--rehearsal", "none.py:reply")
+
+    assert (done.code, done.out) == (0, "lead says so\n")
+    assert (refused.code, refused.out) == (2, "")
+    assert "none.py cannot be read" in refused.err

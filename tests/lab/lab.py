@@ -26,7 +26,7 @@ from podium.engine.bound import Bound
 from podium.engine.driver import Driver, read_state
 from podium.engine.limiter import Limiter
 from podium.engine.parts import Parts
-from podium.flows import Pins, checked_input, input_text, primary_of, with_program
+from podium.flows import Pins, checked_input, primary_of, with_program
 from podium.needs import describe
 from podium.running import Run, RunResult
 from podium.store.memory import MemoryStore
@@ -215,7 +215,7 @@ class Process:
             SESSION,
             definition,
             {definition.version: definition},
-            input_text(given),
+            workflow.shown(given),
             settings=settings,
             needs=[workflow.need],
             program="",

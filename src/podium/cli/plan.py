@@ -37,6 +37,9 @@ Workdir = Annotated[
 Rehearse = Annotated[
     bool, typer.Option("--rehearse", help="Make replies up from schemas and rosters; no model is called.")
 ]
+Rehearsal = Annotated[
+    str | None, typer.Option(metavar="FILE.py:FUNCTION", help="Have this script answer for every model.")
+]
 Turns = Annotated[int | None, typer.Option(help="Stop the session after so many model replies.")]
 Seconds = Annotated[float | None, typer.Option(help="Stop it after so many seconds of work.")]
 Tokens = Annotated[int | None, typer.Option(help="Stop it after so many tokens.")]
@@ -56,6 +59,7 @@ def make(
     mount: Mounts = None,
     workdir: Workdir = None,
     rehearse: Rehearse = False,
+    rehearsal: Rehearsal = None,
     model: ModelOption = None,
     turns: Turns = None,
     seconds: Seconds = None,
@@ -77,7 +81,13 @@ def make(
         raise BadInput(f"there is no folder {output.parent} to write the plan into; make it first")
     workflow, input = to_plan(whole_task(loaded, task), planner or loaded.coordinator.name, loaded.agents)
     ending = Written(output)
-    how = _how(loaded, mount, workdir, rehearse, {"turns": turns, "seconds": seconds, "tokens": tokens, "usd": usd})
+    how = _how(
+        loaded,
+        mount,
+        workdir,
+        GENERATED if rehearse else rehearsal,
+        {"turns": turns, "seconds": seconds, "tokens": tokens, "usd": usd},
+    )
     raise typer.Exit(asyncio.run(_run(workflow, input, how, ending, json=json, data=data)))
 
 
@@ -124,6 +134,7 @@ def run(
     mount: Mounts = None,
     workdir: Workdir = None,
     rehearse: Rehearse = False,
+    rehearsal: Rehearsal = None,
     model: ModelOption = None,
     turns: Turns = None,
     seconds: Seconds = None,
@@ -145,7 +156,13 @@ def run(
     made = load_plan(plan, loaded.agents)
     workflow, input = to_run(made, loaded.agents, "" if no_synthesis else synthesis or loaded.coordinator.name)
     tell(f"{plan}: {_told(made)}")
-    how = _how(loaded, mount, workdir, rehearse, {"turns": turns, "seconds": seconds, "tokens": tokens, "usd": usd})
+    how = _how(
+        loaded,
+        mount,
+        workdir,
+        GENERATED if rehearse else rehearsal,
+        {"turns": turns, "seconds": seconds, "tokens": tokens, "usd": usd},
+    )
     raise typer.Exit(asyncio.run(_run(workflow, input, how, Taken(made), json=json, data=data)))
 
 
@@ -191,14 +208,14 @@ class Taken:
 
 
 def _how(
-    team: "Team", mounts: list[str] | None, workdir: Path | None, rehearse: bool, limits: Mapping[str, Any]
+    team: "Team", mounts: list[str] | None, workdir: Path | None, rehearsal: str | None, limits: Mapping[str, Any]
 ) -> dict[str, Any]:
     """How a session of the team is started, as `Podium.start` takes it."""
     return {
         "workdir": workdir or team.workdir,
         "mounts": with_mounts(team, mounts or ()),
-        "rehearsal": GENERATED if rehearse else team.rehearsal,
-        "rehearsal_folder": team.folder,
+        "rehearsal": rehearsal or team.rehearsal,
+        "rehearsal_folder": Path.cwd() if rehearsal else team.folder,
         "limits": replace(team.limits, **{name: value for name, value in limits.items() if value is not None}),
         "concurrency": team.concurrency,
     }

@@ -1,12 +1,11 @@
 """Plans as sessions of their own: `planning` writes one, `planned` takes its steps and puts the results together.
 
 All they need is frozen in their input, the agents too: so such a session goes on in any process, whatever became of the
-files since. Its need names this file, which a process that resumes it runs.
+files since.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from podium.core.definitions import SELF, Agent, Limits
@@ -25,8 +24,13 @@ class PlanWorkflow(Workflow):
 
     @property
     def need(self) -> str:
-        """What a process needs to go on with it: this file."""
-        return f"{WORKFLOW}{Path(__file__).resolve()}:{self.__name__}@{self.source}"
+        """What a process needs to go on with it: Podium itself."""
+        return f"{WORKFLOW}{__name__}:{self.__name__}@{self.source}"
+
+    def shown(self, input: JSON) -> str:
+        """What it is about."""
+        assert isinstance(input, dict)
+        return str(input["about"])
 
 
 @PlanWorkflow

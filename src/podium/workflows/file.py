@@ -1,13 +1,16 @@
-"""A workflow in a file of its own, such as `flow.py:brief`."""
+"""Where a workflow is: in a file of its own, such as `flow.py:brief`, or in Podium itself."""
 
 import inspect
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 from podium.core.rows import WORKFLOW
-from podium.errors import BadInput
+from podium.errors import BadInput, NeedsUnmet
 from podium.user_file import run_file
 from podium.workflows.workflow import Workflow
+
+OWN = "podium."  # what the places of Podium's own workflows begin with
 
 
 def load_workflow(place: str, folder: Path) -> Workflow:
@@ -38,6 +41,17 @@ def _chosen(module: ModuleType, file: Path, wanted: str) -> Workflow:
     if inspect.iscoroutinefunction(getattr(module, wanted, None)):
         raise BadInput(f"'{wanted}' in {file} is an async function without @workflow; decorate it")
     raise BadInput(f"workflow file {file} has no workflow '{wanted}' (it has: {listed})")
+
+
+def own_workflow(module: str, name: str) -> Workflow:
+    """A workflow that Podium brings itself. Errors: NeedsUnmet if this version of it has none of that name."""
+    try:
+        found = getattr(import_module(module), name, None)
+    except ImportError:
+        found = None
+    if not isinstance(found, Workflow):
+        raise NeedsUnmet(f"this session runs Podium's own workflow '{name}', which this version of it has not")
+    return found
 
 
 def place_of(need: str) -> tuple[str, str, str]:

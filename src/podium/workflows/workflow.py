@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, get_type_hints, overload
 
 from podium.core.definitions import Agent
-from podium.core.json import JSON
+from podium.core.json import JSON, canonical
 from podium.core.rows import WORKFLOW
 from podium.errors import BadInput
 from podium.workflows.values import checked_text, from_json
@@ -103,6 +103,11 @@ class Workflow:
         if missing:
             raise BadInput(f"{what} lacks {', '.join(missing)}")
         return {name: from_json(value, self.types.get(name, Any), f"{what}, {name},") for name, value in input.items()}
+
+    def shown(self, input: JSON) -> str:
+        """The input in words: the session's first message, and what it is called by."""
+        said = input if isinstance(input, str) else canonical(input).decode()
+        return said if said.strip() else "(no input)"
 
     def parsed(self, text: str) -> JSON:
         """The input that a text on the command line stands for: itself where the workflow takes a text, else JSON."""
