@@ -20,14 +20,13 @@ from podium import (
     Rehearsal,
     RunResult,
     ToolResultBlock,
-    Workflow,
     WorkflowRun,
     call,
     run_sync,
     workflow,
 )
 from podium.core.content import plain
-from podium.patterns import Files, Handoff, map_over
+from podium.patterns import Files, map_over
 
 READING = WRITING = "rehearsed"
 DECISIONS = Path(__file__).resolve().parents[2] / "docs" / "decisions"
@@ -48,28 +47,22 @@ editor = Agent(
 )
 
 
-def digest_of(folder: Path) -> Workflow:
-    """The workflow for a folder, which is the session's workdir too."""
-
-    @workflow(name="digest", agents=[reader, editor])
-    async def digest(run: WorkflowRun, glob: str) -> str:
-        """A note on each file, and one list of all."""
-        made = await map_over(
-            run,
-            reader,
-            Files(glob=glob, workdir=folder),
-            task="Read {item} and note its title.",
-            at_once=4,
-            most=200,
-            join="best_effort",
-            retries=1,
-            merge_by=editor,
-            merge_task="Make one list of these notes. Say which files are missing.",
-            handoff=Handoff(workdir=folder),
-        )
-        return str(made.output)
-
-    return digest
+@workflow
+async def digest(run: WorkflowRun, glob: str) -> str:
+    """A note on each file of the workdir, and one list of all."""
+    made = await map_over(
+        run,
+        reader,
+        Files(glob=glob),
+        task="Read {item} and note its title.",
+        at_once=4,
+        most=200,
+        join="best_effort",
+        retries=1,
+        merge_by=editor,
+        merge_task="Make one list of these notes. Say which files are missing.",
+    )
+    return str(made.output)
 
 
 # --- the rehearsal -----------------------------------------------------------------------------------
@@ -90,7 +83,7 @@ def script(request: ModelRequest) -> Any:
 def main(folder: Path, glob: str, *, data: Path | str = ".podium") -> RunResult:
     """One digest. The folder is the workdir, so that the readers can open what the glob names."""
     models = {"rehearsed": Rehearsal(script)}
-    return run_sync(digest_of(folder), glob, workdir=folder, data=data, models=models)
+    return run_sync(digest, glob, workdir=folder, data=data, models=models)
 
 
 def copied(folder: Path) -> Path:

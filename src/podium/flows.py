@@ -113,8 +113,17 @@ def _held(function: FunctionType) -> list[Any]:
     return held
 
 
-def with_program(bound: Bound, pins: Pins, bind_these: BindThese, settings: Callable[[], SessionSettings]) -> Bound:
-    """The same, with the workflow, and with what binds the agents that it calls later."""
+def with_program(
+    bound: Bound,
+    pins: Pins,
+    bind_these: BindThese,
+    settings: Callable[[], SessionSettings],
+    workdir: Callable[[], Path],
+) -> Bound:
+    """The same, with the workflow, and with what binds the agents that it calls later.
+
+    Shape: `workdir` gives the folder that the session's threads share, made if need be.
+    """
 
     async def extend(bound: Bound, team: Mapping[str, Definition]) -> Bound:
         more = await bind_these(team)
@@ -131,7 +140,7 @@ def with_program(bound: Bound, pins: Pins, bind_these: BindThese, settings: Call
             is_rehearsed=bound.is_rehearsed or _is_rehearsed(more.models.values()),
         )
 
-    program = PythonProgram(pins.workflow, pins.play, in_thread)
+    program = PythonProgram(pins.workflow, pins.play, in_thread, workdir)
     return replace(bound, program=program, extend=extend, is_rehearsed=_is_rehearsed(bound.models.values()))
 
 

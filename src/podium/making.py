@@ -18,7 +18,7 @@ from podium.errors import BadInput
 from podium.flows import Pins, checked_input, needs_of_workflow, primary_of, with_program
 from podium.given import check_kinds, checked_content, checked_settings
 from podium.needs import bind, check_prices, describe, need_of_rehearsal, needs_of, windows_of
-from podium.places import make_place
+from podium.places import make_place, workdir_of
 from podium.providers import Providers
 from podium.workflows.workflow import Workflow
 
@@ -93,7 +93,10 @@ class Binder:
         bound = await self._bind(agents)
         if self.pins is None:
             return bound
-        return with_program(bound, self.pins, self._bind, lambda: self.settings)
+        return with_program(bound, self.pins, self._bind, lambda: self.settings, self._workdir)
+
+    def _workdir(self) -> Path:
+        return workdir_of(self.here.folder, self.settings, self.session)
 
     async def _bind(self, agents: Mapping[str, Definition]) -> Bound:
         bound = bind(

@@ -14,15 +14,24 @@ MOST_FILES = 65_536
 
 def make_place(data: Path, settings: SessionSettings, session: str, thread: str) -> Place:
     """The thread's folders, made if need be."""
-    folder = data / "sessions" / session
-    workdir = Path(settings.workdir) if settings.workdir else folder / "workdir"
-    home, tmp = folder / "threads" / thread / "home", folder / "threads" / thread / "tmp"
-    for made in (home, tmp, *(() if settings.workdir else (workdir,))):
+    workdir = workdir_of(data, settings, session)
+    folder = data / "sessions" / session / "threads" / thread
+    home, tmp = folder / "home", folder / "tmp"
+    for made in (home, tmp):
         made.mkdir(parents=True, exist_ok=True)
     mounts = tuple(
         Mount(path=Path(mount["path"]), at=mount["at"], read_only=mount["read_only"]) for mount in settings.mounts
     )
     return Place(workdir=workdir, home=home, tmp=tmp, data=data, mounts=mounts)
+
+
+def workdir_of(data: Path, settings: SessionSettings, session: str) -> Path:
+    """The folder that the session's threads share: the one that was named, or one of its own, made if need be."""
+    if settings.workdir:
+        return Path(settings.workdir)
+    own = data / "sessions" / session / "workdir"
+    own.mkdir(parents=True, exist_ok=True)
+    return own
 
 
 def make_sandboxes() -> Sandboxes:

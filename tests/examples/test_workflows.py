@@ -121,7 +121,7 @@ async def test_every_file_is_read_and_one_list_is_made_of_the_notes(
         (folder / f"{name}.md").write_text(f"# The title of {name}\nand the rest\n")
     (folder / "no.txt").write_text("not this one")
 
-    result = await run(module.digest_of(folder), "*.md", workdir=folder, data=tmp_path / "data", models=models(module))
+    result = await run(module.digest, "*.md", workdir=folder, data=tmp_path / "data", models=models(module))
 
     assert result.output.split("\n\n") == [
         f'[{name}.md]\n{{"title":"The title of {name}","words":4}}' for name in "abcde"
@@ -144,7 +144,7 @@ async def test_a_file_that_cannot_be_noted_is_tried_again_and_named_in_the_list(
         return module.script(request)
 
     result = await run(
-        module.digest_of(folder),
+        module.digest,
         "*.md",
         workdir=folder,
         data=tmp_path / "data",

@@ -245,7 +245,8 @@ class Process:
                 return self._bound(agents)
 
             pins = Pins(workflow, state.settings.depth, self._lab.tools)
-            bound = with_program(replace(bound, agents=()), pins, bind_these, lambda: state.settings)
+            bound = replace(bound, agents=())
+            bound = with_program(bound, pins, bind_these, lambda: state.settings, lambda: self._lab.workdir)
             bound = replace(bound, is_rehearsed=self._lab.is_rehearsed)
         caps = {f"model:{name}": most for name, most in state.settings.model_calls.items()}
         caps |= {f"provider:{name}": most for name, most in state.settings.provider_calls.items()}
@@ -269,7 +270,8 @@ class Lab:
     """Plays one session, in as many processes as it takes.
 
     Shape: the lines of each agent by its name, as keywords or in `cast`; `commit_s` is how long the store takes;
-    `facts` is what is known of every model, and `chance` what is drawn wherever chance decides.
+    `facts` is what is known of every model, and `chance` what is drawn wherever chance decides. `workdir` is a real
+    folder, for workflows that put files there.
     """
 
     def __init__(
@@ -280,6 +282,7 @@ class Lab:
         commit_s: float = 0.0,
         facts: ModelFacts | None = None,
         chance: float = 0.5,
+        workdir: Path = Path("no workdir"),
         **lines: Any,
     ) -> None:
         self.world = World()
@@ -288,6 +291,7 @@ class Lab:
         self.commit_s = commit_s
         self.facts = facts or ModelFacts()
         self.chance = chance
+        self.workdir = workdir
         self.tools: dict[tuple[str, str], Tool] = {}
         self.workflow: Workflow | None = None
         self.resumes_failed = False  # whether a process takes up a workflow that ended in an error

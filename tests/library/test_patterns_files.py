@@ -23,7 +23,7 @@ from podium.core.content import plain
 from podium.core.facts import StepAsked
 from podium.errors import BadInput
 from podium.patterns import Files, Handoff, Part, hand_over, map_over, merge, parallel, pipeline
-from podium.patterns.handoff import write_below
+from podium.workflows.shared_files import put
 from podium.workflows.workflow import Workflow
 
 WRITER, PLAIN = Agent("writer", model="m"), Agent("plain", model="m")
@@ -63,10 +63,10 @@ def names(result: RunResult) -> list[str]:
 # --- globs -------------------------------------------------------------------------------------------
 
 
-def reading(workdir: Path, most: int = 1_000) -> Workflow:
+def reading(most: int = 1_000) -> Workflow:
     @workflow
     async def reading(run: WorkflowRun, topic: str) -> Any:
-        files = Files(glob="**/*.md", workdir=workdir)
+        files = Files(glob="**/*.md")
         return (await map_over(run, PLAIN, files, task="sum up {item}", most=most)).output
 
     return reading
@@ -80,7 +80,7 @@ async def test_a_glob_is_listed_once_and_a_resume_goes_over_the_same_files(tmp_p
         (work / name).write_text(name)
     (work / "out.md").symlink_to("/etc/hosts")
     (work / "folder.md").mkdir()
-    flow = reading(work)
+    flow = reading()
 
     def breaks(request: ModelRequest) -> str:
         raise RuntimeError("broken")
@@ -98,7 +98,7 @@ async def test_a_glob_is_listed_once_and_a_resume_goes_over_the_same_files(tmp_p
 
 
 async def test_a_glob_that_matches_nothing_says_so_and_looks_again_on_resume(tmp_path: Path) -> None:
-    flow = reading(tmp_path / "work")
+    flow = reading()
     first = await play(tmp_path, flow)
     assert "the glob '**/*.md' matches no file below" in first.error
     assert len(first.threads) == 1
@@ -116,28 +116,55 @@ async def test_more_files_than_may_be_are_refused_before_any_agent_is_called(tmp
     for number in range(4):
         (tmp_path / "work" / f"{number}.md").write_text("")
 
-    result = await play(tmp_path, reading(tmp_path / "work", most=3))
+    result = await play(tmp_path, reading(most=3))
 
     assert "matches more than 3 files" in result.error
     assert len(result.threads) == 1
 
 
-async def test_a_workdir_that_is_not_there_is_named(tmp_path: Path) -> None:
-    result = await play(tmp_path, reading(tmp_path / "nowhere"))
+async def test_a_fresh_workdir_is_known_too(tmp_path: Path) -> None:
+    @workflow
+    async def both(run: WorkflowRun, topic: str) -> Any:
+        await run.step(lambda: (run.workdir / "a.md").write_text("a") and None, name="put")
+        return (await map_over(run, PLAIN, Files(glob="*.md"), task="sum up {item}")).output
 
-    assert f"the workdir {tmp_path / 'nowhere'} is no folder" in result.error
+    async with Podium(tmp_path / "data", models={"m": Rehearsal(echo)}) as podium:
+        result = await podium.run(both, "go")
+
+    assert result.output == ["sum up a.md"]
+    assert (tmp_path / "data" / "sessions" / result.session_id / "workdir" / "a.md").exists()
+
+
+async def test_a_workdir_that_is_gone_is_named(tmp_path: Path) -> None:
+    @workflow
+    async def late(run: WorkflowRun, topic: str) -> Any:
+        await run.step((tmp_path / "work").rmdir, name="away")
+        return (await map_over(run, PLAIN, Files(glob="*.md"), task="sum up {item}")).output
+
+    result = await play(tmp_path, late)
+
+    assert f"the workdir {tmp_path / 'work'} is no folder" in result.error
+
+
+async def test_the_workdir_is_not_told_to_the_workflows_own_code(tmp_path: Path) -> None:
+    @workflow
+    async def looks(run: WorkflowRun, topic: str) -> Any:
+        await run.step(lambda: 1, name="one")
+        return str(run.workdir)
+
+    result = await play(tmp_path, looks)
+
+    assert "run.workdir is for functions of run.step" in result.error
 
 
 # --- hand-offs ---------------------------------------------------------------------------------------
 
 
 async def test_a_long_part_goes_by_path_to_an_agent_that_reads_and_whole_to_one_that_cannot(tmp_path: Path) -> None:
-    by = Handoff(workdir=tmp_path / "work")
-
     @workflow
     async def hands_over(run: WorkflowRun, topic: str) -> list[str]:
-        by_path = await pipeline(run, [WRITER, (READER, "use it")], topic, handoff=by)
-        whole = await pipeline(run, [WRITER, (PLAIN, "use it")], topic, handoff=by)
+        by_path = await pipeline(run, [WRITER, (READER, "use it")], topic)
+        whole = await pipeline(run, [WRITER, (PLAIN, "use it")], topic)
         return [by_path.text, whole.text]
 
     result = await play(tmp_path, hands_over)
@@ -149,7 +176,7 @@ async def test_a_long_part_goes_by_path_to_an_agent_that_reads_and_whole_to_one_
     [file] = (tmp_path / "work" / "handoffs").iterdir()
     assert file.name.startswith("writer-")
     assert file.read_text() == LONG
-    assert names(result) == ["writer", "hand over", "reader", "writer", "plain"]
+    assert names(result) == ["writer", "file writer", "reader", "writer", "plain"]
     [given] = [thread.given for thread in threads(result) if thread.agent == "reader"]
     assert str(given["context"]).startswith(
         f"[writer]\nin the file handoffs/{file.name} (15,032 characters), to be read with your tools; "
@@ -158,12 +185,10 @@ async def test_a_long_part_goes_by_path_to_an_agent_that_reads_and_whole_to_one_
 
 
 async def test_a_summary_of_ones_own_takes_the_place_of_the_beginning(tmp_path: Path) -> None:
-    by = Handoff(workdir=tmp_path / "work")
-
     @workflow
     async def hands_over(run: WorkflowRun, topic: str) -> Any:
         parts = {"minutes": Part(content=LONG, summary="all that was said in May"), "note": "short"}
-        return await hand_over(run, parts, to=READER, by=by)
+        return await hand_over(run, parts, to=READER)
 
     result = await play(tmp_path, hands_over)
 
@@ -172,26 +197,152 @@ async def test_a_summary_of_ones_own_takes_the_place_of_the_beginning(tmp_path: 
     assert note == {"note": "short"}
 
 
-async def test_many_short_parts_that_are_long_together_go_by_path_too(tmp_path: Path) -> None:
-    by = Handoff(workdir=tmp_path / "work", longest=2_000, together=3_000)
+async def told_of(folder: Path, context: Any, by: Any = None, to: Agent = READER) -> Any:
+    """What an agent is told of the context."""
 
     @workflow
     async def hands_over(run: WorkflowRun, topic: str) -> Any:
-        parts = {f"part {number}": f"{number}" * 900 for number in range(4)}
-        return [
-            await hand_over(run, {**parts, "note": "short"}, to=READER, by=by),
-            await hand_over(run, "x", to=READER, by=by),
-        ]
+        return await hand_over(run, context, to=to, by=by)
+
+    result = await play(folder, hands_over)
+    assert result.error == ""
+    return result.output
+
+
+async def test_of_parts_that_are_long_together_the_longest_go_by_path_until_the_rest_is_short(tmp_path: Path) -> None:
+    by = Handoff(longest=2_000, together=3_000)
+    parts = {"a": "a" * 900, "b": "b" * 1_500, "c": "c" * 900, "d": "d" * 900, "note": "short"}
+
+    told = await told_of(tmp_path, parts, by)
+
+    assert [list(each) for each in told] == [["a"], ["b"], ["c"], ["d"], ["note"]]
+    assert told[1]["b"].startswith("in the file handoffs/b-")
+    assert [each for each in told if "b" not in each] == [{name: said} for name, said in parts.items() if name != "b"]
+
+
+async def test_more_parts_than_one_would_open_go_into_one_file(tmp_path: Path) -> None:
+    parts = {f"item {number}": f"{number}: {'x' * 900}" for number in range(100)}
+
+    told = await told_of(tmp_path, {**parts, "missing": "item 7: failed"})
+
+    [file] = (tmp_path / "work" / "handoffs").iterdir()
+    [(name, said)] = [pair for each in told for pair in each.items() if "in the file" in pair[1]]
+    whole = [pair for each in told for pair in each.items() if "in the file" not in pair[1]]
+    assert said.startswith(f"in the file handoffs/{file.name} (")
+    assert "each under its name, to be read with your tools: item " in said
+    assert whole[-1] == ("missing", "item 7: failed")
+    assert sum(len(text) for _, text in whole) <= Handoff().together
+    assert int(name.removesuffix(" parts")) + len(whole) == 101
+    held = file.read_text()
+    assert all(f"[{each}]\n{text}" in held or (each, text) in whole for each, text in parts.items())
+
+
+@pytest.mark.parametrize(
+    ("value", "about"),
+    [
+        ({"sales": "x" * 9_000, "staff": 7}, "JSON with the keys sales, staff"),
+        ([{"sales": "x" * 9_000}, {"sales": 1}], "a JSON list of 2, the first with the keys sales"),
+        (["x" * 9_000], "a JSON list of 1"),
+        ("{ is no JSON " + "x" * 9_000, "it begins: { is no JSON xxx"),
+    ],
+)
+async def test_a_structured_part_is_told_by_its_keys(tmp_path: Path, value: Any, about: str) -> None:
+    [told] = await told_of(tmp_path, {"figures": value})
+
+    [file] = (tmp_path / "work" / "handoffs").iterdir()
+    assert told["figures"].partition("tools; ")[2].startswith(about)
+    assert file.suffix == (".txt" if isinstance(value, str) else ".json")
+
+
+async def test_all_goes_whole_where_hand_offs_are_turned_off(tmp_path: Path) -> None:
+    told = await told_of(tmp_path, {"minutes": LONG * 20}, by=False, to=PLAIN)
+
+    assert told == {"minutes": LONG * 20}
+    assert not (tmp_path / "work" / "handoffs").exists()
+
+
+@pytest.mark.parametrize("wrong", [True, "whole", 0, {}])
+async def test_what_is_no_handoff_is_refused(tmp_path: Path, wrong: Any) -> None:
+    @workflow
+    async def hands_over(run: WorkflowRun, topic: str) -> Any:
+        return (await pipeline(run, [PLAIN, PLAIN], topic, handoff=wrong)).text
 
     result = await play(tmp_path, hands_over)
 
-    crowded, alone = result.output
-    assert [next(iter(each.values()))[:11] for each in crowded] == ["in the file"] * 4 + ["short"]
-    assert alone == "x"
+    assert f"handoff is a Handoff(...), or False for all to go whole, not {wrong!r}" in result.error
+    assert threads(result) == []
+
+
+async def test_two_branches_that_hand_over_the_same_share_one_file(tmp_path: Path) -> None:
+    @workflow
+    async def hands_over(run: WorkflowRun, topic: str) -> Any:
+        return list(await run.gather(*(hand_over(run, {"minutes": LONG}, to=READER) for _ in range(8))))
+
+    result = await play(tmp_path, hands_over)
+
+    [first, *others] = result.output
+    assert others == [first] * 7
+    [file] = (tmp_path / "work" / "handoffs").iterdir()
+    assert file.read_text() == LONG
+
+
+@pytest.mark.parametrize("harm", ["gone", "changed", "as it was"])
+async def test_a_resume_finds_what_was_handed_over_as_it_was(tmp_path: Path, harm: str) -> None:
+    @workflow
+    async def hands_over(run: WorkflowRun, topic: str) -> str:
+        return (await pipeline(run, [WRITER, (READER, "use it")], topic)).text
+
+    def breaks(request: ModelRequest) -> Any:
+        if request.agent == "reader":
+            raise RuntimeError("broken")
+        return echo(request)
+
+    first = await play(tmp_path, hands_over, breaks)
+    [file] = (tmp_path / "work" / "handoffs").iterdir()
+    if harm == "gone":
+        file.unlink()
+    if harm == "changed":
+        file.unlink()
+        file.write_text("something else")
+    before = file.stat().st_ino if file.exists() else 0
+
+    async with Podium(tmp_path / "data") as podium:
+        models = {"m": Rehearsal(echo)}
+        result = await (await podium.resume(first.session_id, workflow=hands_over, models=models)).result()
+
+    assert LONG.splitlines()[0] in result.output
+    assert names(result) == ["writer", "file writer", "reader", "reader"]
+    assert file.read_text() == LONG
+    assert (file.stat().st_ino == before) == (harm == "as it was")
+
+
+async def test_a_resume_whose_workdir_cannot_be_written_goes_on_and_the_agent_is_told(tmp_path: Path) -> None:
+    @workflow
+    async def hands_over(run: WorkflowRun, topic: str) -> str:
+        return (await pipeline(run, [WRITER, (READER, "use it")], topic)).text
+
+    def breaks(request: ModelRequest) -> Any:
+        if request.agent == "reader":
+            raise RuntimeError("broken")
+        return echo(request)
+
+    first = await play(tmp_path, hands_over, breaks)
+    folder = tmp_path / "work" / "handoffs"
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    folder.write_text("no folder any more")
+
+    async with Podium(tmp_path / "data") as podium:
+        models = {"m": Rehearsal(echo)}
+        result = await (await podium.resume(first.session_id, workflow=hands_over, models=models)).result()
+
+    assert "handoffs" in result.output
+    assert LONG not in result.output
 
 
 async def test_too_much_for_an_agent_without_file_tools_is_refused(tmp_path: Path) -> None:
-    by = Handoff(workdir=tmp_path / "work", whole=10_000)
+    by = Handoff(whole=10_000)
 
     @workflow
     async def hands_over(run: WorkflowRun, topic: str) -> Any:
@@ -211,7 +362,7 @@ def test_a_link_in_the_workdir_leads_no_handoff_out_of_it(tmp_path: Path) -> Non
     (work / "handoffs").symlink_to(outside)
 
     with pytest.raises(BadInput, match="is no folder that hand-offs can go to"):
-        write_below(work, "part.txt", b"secret")
+        put(work, "handoffs/part.txt", b"secret")
 
     assert os.listdir(outside) == []
 
@@ -223,18 +374,28 @@ def test_a_link_in_a_handoffs_place_is_replaced_and_not_followed(tmp_path: Path)
     folder.mkdir(parents=True)
     (folder / "part.txt").symlink_to(victim)
 
-    write_below(tmp_path / "work", "part.txt", b"new")
+    put(tmp_path / "work", "handoffs/part.txt", b"new")
 
     assert victim.read_text() == "untouched"
     assert (folder / "part.txt").read_text() == "new"
     assert not (folder / "part.txt").is_symlink()
 
 
+def test_what_lies_in_a_handoffs_place_and_waits_for_a_writer_holds_up_nobody(tmp_path: Path) -> None:
+    folder = tmp_path / "work" / "handoffs"
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "part.txt")
+
+    put(tmp_path / "work", "handoffs/part.txt", b"new")
+
+    assert (folder / "part.txt").read_text() == "new"
+
+
 def test_a_handoff_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     folder = tmp_path / "work" / "handoffs"
     (folder / "part.txt").mkdir(parents=True)
 
-    with pytest.raises(OSError, match="directory"):
-        write_below(tmp_path / "work", "part.txt", b"new")
+    with pytest.raises(BadInput, match="cannot be written: Is a directory"):
+        put(tmp_path / "work", "handoffs/part.txt", b"new")
 
     assert os.listdir(folder) == ["part.txt"]

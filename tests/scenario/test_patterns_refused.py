@@ -123,10 +123,10 @@ def test_what_is_wrong_is_told_and_no_agent_is_called(wrong: str) -> None:
 @pytest.mark.parametrize("name", ["longest", "together", "whole"])
 def test_a_handoff_without_room_is_refused(name: str) -> None:
     with pytest.raises(BadInput, match=f"Handoff: {name} is a whole number from 1"):
-        Handoff(workdir=".", **{name: 0})
+        Handoff(**{name: 0})
 
 
 @pytest.mark.parametrize("glob", ["", "/etc/*", "../*.md", "a/../../b"])
 def test_a_glob_that_leads_out_of_the_workdir_is_refused(glob: str) -> None:
     with pytest.raises(BadInput, match="Files: glob is"):
-        Files(glob=glob, workdir=".")
+        Files(glob=glob)

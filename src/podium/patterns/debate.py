@@ -8,7 +8,7 @@ from podium.core.definitions import Agent
 from podium.core.json import JSON
 from podium.errors import BadInput
 from podium.patterns.given import How, a_text, count, named, told_in_words
-from podium.patterns.handoff import Handoff, hand_over
+from podium.patterns.handoff import Handoffs, hand_over
 from podium.patterns.parallel import parallel
 from podium.workflows.calls import CallResult
 from podium.workflows.joins import Gathered, Join
@@ -50,7 +50,7 @@ async def debate(
     judge: Agent,
     rounds: int = 2,
     join: Join = "all",
-    handoff: Handoff | None = None,
+    handoff: Handoffs = None,
     **how: Unpack[How],
 ) -> Debated:
     """Have sides argue a question: all at once in each round, each told what was said before; then `judge` decides.

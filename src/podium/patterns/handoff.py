@@ -1,13 +1,10 @@
 """Hand-offs: what one agent made, for the next one to know. Named parts; long ones go by path, with a summary line."""
 
-import hashlib
-import os
-import re
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from podium.core.definitions import Agent
 from podium.errors import BadInput
@@ -15,10 +12,11 @@ from podium.patterns.given import count
 from podium.workflows.run import WorkflowRun
 from podium.workflows.values import context_text
 
-FOLDER = "handoffs"  # in the workdir
 READERS = ("read", "bash")
 SUMMARY = 160  # characters of a part that tell what it is about
+MANY = 10  # parts that go by path, and more go into one file
 MOST = 100_000_000
+TO_BE_READ = "to be read with your tools"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,20 +27,18 @@ class Part:
     summary: str
 
     def __podium_context__(self) -> list[tuple[str, str]]:
-        return [("", _text(self.content))]
+        return [("", context_text({"": self.content}))]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Handoff:
-    """Where long parts go: into files of the run's workdir, which the agents' tools read.
+    """What goes by path: into a file of the workdir, which the agent's tools read.
 
-    Shape: `workdir` is the folder that the session was started with. A part goes by path if it is longer than
-    `longest`, or if all of them are longer than `together`. To an agent that has no tool to read it with, it goes
-    whole, up to `whole` for all.
+    Shape: a part does that is longer than `longest`; and if what is left is longer than `together`, the longest of it,
+    until it is not. An agent that has no tool to read with is given all whole, up to `whole`.
     Units: characters, some four to a token.
     """
 
-    workdir: Path | str
     longest: int = 8_000
     together: int = 32_000
     whole: int = 200_000
@@ -52,96 +48,120 @@ class Handoff:
             count("Handoff", name, getattr(self, name), most=MOST)
 
 
-async def hand_over(run: WorkflowRun, context: Any, *, to: Agent, by: Handoff | None) -> Any:
+USUAL = Handoff()
+Handoffs = Handoff | Literal[False] | None  # None: the usual one; False: all goes whole
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A part as it is told. Shape: `name` and `summary` are "" for none."""
+
+    name: str
+    text: str
+    summary: str = ""
+
+
+async def hand_over(run: WorkflowRun, context: Any, *, to: Agent, by: Handoffs = None) -> Any:
     """The context as this agent is to be given it.
 
-    Shape: `context` as `run.agent` takes it, and `Part`s in it. Without a `Handoff` it goes whole.
-    Errors: BadInput where an agent without file tools would get more than goes whole.
+    Shape: `context` as `run.agent` takes it, and `Part`s in it.
+    Errors: BadInput where an agent without file tools would get more than goes whole; CallFailed where a file cannot be
+    written.
     """
-    if by is None or context is None:
+    rule = _rule(by)
+    if rule is None or context is None:
         return context
-    parts = named_parts(context)
-    size = sum(len(said) for _, said, _ in parts)
-    if size <= by.together and all(len(said) <= by.longest for _, said, _ in parts):
+    parts = list(_parts(context))
+    size = sum(len(part.text) for part in parts)
+    if size <= rule.together and all(len(part.text) <= rule.longest for part in parts):
         return context
     if not any(tool in READERS for tool in to.tools if isinstance(tool, str)):
-        if size <= by.whole:
+        if size <= rule.whole:
             return context
         raise BadInput(
-            f"agent '{to.name}' is to be given {size:,} characters, and at most {by.whole:,} go whole. Give it the "
+            f"agent '{to.name}' is to be given {size:,} characters, and at most {rule.whole:,} go whole. Give it the "
             "tool 'read', so that they go by path; or have them summarized first"
         )
-    is_crowded = size > by.together
-    given = []
-    for name, said, summary in parts:
-        if len(said) > by.longest or (is_crowded and len(said) > 2 * SUMMARY):
-            said = await _by_path(run, name, said, summary, by)
-        given.append({name: said} if name else said)
-    return given
+    long = _by_path(parts, rule)
+    files = {}
+    if len(long) > MANY:
+        files[long[0]] = await _together(run, [parts[index] for index in long])
+    else:
+        for index in long:
+            files[index] = await _alone(run, parts[index])
+    given = [files.get(index) or part for index, part in enumerate(parts) if index in files or index not in long]
+    return [{each.name: each.text} if each.name else each.text for each in given]
 
 
-def named_parts(context: Any) -> list[tuple[str, str, str]]:
-    """The parts of a context: name ("" for none), text and summary ("" for none)."""
+def _rule(by: Any) -> Handoff | None:
+    """What a pattern was given as its `handoff`. Errors: BadInput."""
+    if by is None:
+        return USUAL
+    if by is not False and not isinstance(by, Handoff):
+        raise BadInput(f"handoff is a Handoff(...), or False for all to go whole, not {by!r:.80}")
+    return by or None
+
+
+def _parts(context: Any) -> Iterable[_Told]:
+    """The parts of a context, in order."""
     if isinstance(context, Part):
-        return [("", _text(context.content), context.summary)]
-    told = getattr(context, "__podium_context__", None)
-    if told is not None:
-        return [(name, said, "") for name, said in told()]
-    if isinstance(context, Mapping):
-        summaries = {name: value.summary for name, value in context.items() if isinstance(value, Part)}
-        return [(str(name), _text(value), summaries.get(name, "")) for name, value in context.items()]
-    if isinstance(context, Sequence) and not isinstance(context, str):
-        return [part for each in context for part in named_parts(each)]
-    return [] if context is None else [("", _text(context), "")]
+        yield _Told("", context_text({"": context.content}), context.summary)
+    elif (told := getattr(context, "__podium_context__", None)) is not None:
+        for name, text in told():
+            yield _Told(name, text)
+    elif isinstance(context, Mapping):
+        for name, value in context.items():
+            yield _Told(str(name), context_text({"": value}), value.summary if isinstance(value, Part) else "")
+    elif isinstance(context, Sequence) and not isinstance(context, str):
+        for each in context:
+            yield from _parts(each)
+    elif context is not None:
+        yield _Told("", context_text({"": context}))
 
 
-def _text(value: Any) -> str:
-    return context_text({"": value})
+def _by_path(parts: Sequence[_Told], rule: Handoff) -> list[int]:
+    """The places of those that go by path."""
+    longest_first = sorted(range(len(parts)), key=lambda index: -len(parts[index].text))
+    left, found = sum(len(part.text) for part in parts), []
+    for index in longest_first:
+        length = len(parts[index].text)
+        if length <= rule.longest and left <= rule.together:
+            break
+        left -= length
+        found.append(index)
+    return sorted(found)
 
 
-async def _by_path(run: WorkflowRun, name: str, said: str, summary: str, by: Handoff) -> str:
-    """What the agent is told instead of the part. The file is named by its content: the same part, the same file."""
-    data = said.encode()
-    slug = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:40] or "part"
-    file = f"{slug}-{hashlib.sha256(data).hexdigest()[:12]}.txt"
-
-    def write(path: str) -> str:
-        write_below(Path(by.workdir), file, data)
-        return path
-
-    path = await run.step(write, f"{FOLDER}/{file}", name="hand over", idempotent=True)
-    about = summary or f"it begins: {' '.join(said[: 2 * SUMMARY].split())[:SUMMARY]}"
-    return f"in the file {path} ({len(said):,} characters), to be read with your tools; {about}"
+async def _alone(run: WorkflowRun, part: _Told) -> _Told:
+    about, kind = _about(part.text)
+    path = await run.file((part.name or "part") + kind, part.text)
+    said = f"in the file {path} ({len(part.text):,} characters), {TO_BE_READ}; {part.summary or about}"
+    return _Told(part.name, said)
 
 
-def write_below(workdir: Path, name: str, data: bytes) -> None:
-    """Write a file of the workdir's folder for hand-offs, whole or not at all.
+async def _together(run: WorkflowRun, parts: Sequence[_Told]) -> _Told:
+    """Many parts in one file: a line for each would be long again."""
+    text = context_text([{part.name: part.text} for part in parts])
+    path = await run.file("parts", text)
+    names = _shortened(", ".join(part.name for part in parts if part.name))
+    said = f"in the file {path} ({len(text):,} characters), each under its name, {TO_BE_READ}: {names}"
+    return _Told(f"{len(parts)} parts", said)
 
-    No link is followed: agents write to the workdir, and could lay one that leads out of it.
-    Errors: BadInput for a workdir, or a folder in it, that is none.
-    """
+
+def _about(text: str) -> tuple[str, str]:
+    """What a part is about that has no summary, and how the file's name ends."""
     try:
-        root = os.open(workdir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise BadInput(f"the workdir {workdir} of a hand-off cannot be opened: {error.strerror}") from None
-    try:
-        if FOLDER not in os.listdir(root):
-            os.mkdir(FOLDER, dir_fd=root)
-        try:
-            folder = os.open(FOLDER, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root)
-        except OSError as error:
-            raise BadInput(f"{workdir / FOLDER} is no folder that hand-offs can go to: {error.strerror}") from None
-    finally:
-        os.close(root)
-    new = f".{secrets.token_hex(8)}"  # a new file always: what lies there may be a link, or wait for a reader
-    try:
-        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=folder)
-        try:
-            with os.fdopen(fd, "wb") as file:
-                file.write(data)
-            os.replace(new, name, src_dir_fd=folder, dst_dir_fd=folder)
-        except OSError:
-            os.unlink(new, dir_fd=folder)
-            raise
-    finally:
-        os.close(folder)
+        value = msgspec.json.decode(text) if text[:1] in ("{", "[") else None
+    except (msgspec.DecodeError, RecursionError):
+        value = None
+    first = value[0] if isinstance(value, list) and value else value
+    keys = _shortened(", ".join(first)) if isinstance(first, Mapping) else ""
+    if isinstance(value, list):
+        return f"a JSON list of {len(value):,}{f', the first with the keys {keys}' if keys else ''}", ".json"
+    if keys:
+        return f"JSON with the keys {keys}", ".json"
+    return f"it begins: {_shortened(text[: 2 * SUMMARY])}", ""
+
+
+def _shortened(text: str) -> str:
+    return " ".join(text.split())[:SUMMARY]

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 from podium.core.definitions import Agent
 from podium.core.json import JSON
 from podium.patterns.given import How, a_text, count, share, told_in_words
-from podium.patterns.handoff import Handoff, hand_over
+from podium.patterns.handoff import Handoffs, hand_over
 from podium.workflows.calls import CallResult
 from podium.workflows.run import WorkflowRun
 
@@ -66,7 +66,7 @@ async def judge(
     at_least: float = 0.8,
     attempts: int = 3,
     context: Any = None,
-    handoff: Handoff | None = None,
+    handoff: Handoffs = None,
     **how: Unpack[How],
 ) -> Judged:
     """Have an agent do a task, and do it again with the judge's feedback until it scores `at_least` that much.

@@ -9,11 +9,13 @@ from typing import Any, Unpack
 from podium.core.definitions import Agent
 from podium.errors import BadInput
 from podium.patterns.given import How, a_text, an_agent, count, told_in_words
-from podium.patterns.handoff import FOLDER, Handoff, hand_over
+from podium.patterns.handoff import Handoffs, hand_over
 from podium.patterns.parallel import MERGE, Merged, merge
 from podium.workflows.calls import CallResult
+from podium.workflows.given import MOST_NAME
 from podium.workflows.joins import Join
-from podium.workflows.run import MOST_NAME, WorkflowRun
+from podium.workflows.run import WorkflowRun
+from podium.workflows.shared_files import FOLDER
 from podium.workflows.values import context_text
 
 ITEM = "{item}"
@@ -23,12 +25,11 @@ ITEM = "{item}"
 class Files:
     """The files of the workdir that a glob matches, as items: their paths from there, in order.
 
-    Shape: `workdir` is the folder that the session was started with; "**" stands for any folders. Hidden files and
-    hand-offs are left out unless the glob names them; what a link leads to outside of the workdir is never there.
+    Shape: "**" stands for any folders. Hidden files and hand-offs are left out unless the glob names them; what a link
+    leads to outside of the workdir is never there.
     """
 
     glob: str
-    workdir: Path | str
 
     def __post_init__(self) -> None:
         a_text("Files", "glob", self.glob)
@@ -47,7 +48,7 @@ async def map_over(
     join: Join = "all",
     merge_by: Agent | None = None,
     merge_task: str = MERGE,
-    handoff: Handoff | None = None,
+    handoff: Handoffs = None,
     **how: Unpack[How],
 ) -> Merged:
     """Have an agent do the same with every item, all at once or `at_once` of them; results in the items' order.
@@ -113,7 +114,7 @@ async def _files(run: WorkflowRun, files: Files, most: int) -> list[str]:
     """The paths, as they were when the run came here first."""
 
     def glob(pattern: str, most: int) -> list[str]:
-        return found(Path(files.workdir).resolve(), pattern, most)
+        return found(run.workdir.resolve(), pattern, most)
 
     return await run.step(glob, files.glob, most, idempotent=True)
 

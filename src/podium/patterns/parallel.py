@@ -7,7 +7,7 @@ from typing import Any, Unpack
 from podium.core.definitions import Agent
 from podium.errors import BadInput
 from podium.patterns.given import How, an_agent, named, told_in_words
-from podium.patterns.handoff import Handoff, hand_over
+from podium.patterns.handoff import Handoffs, hand_over
 from podium.workflows.calls import CallResult
 from podium.workflows.joins import Gathered, Join
 from podium.workflows.run import WorkflowRun
@@ -43,7 +43,7 @@ async def parallel(
     *,
     join: Join = "all",
     context: Any = None,
-    handoff: Handoff | None = None,
+    handoff: Handoffs = None,
     **how: Unpack[How],
 ) -> Gathered[CallResult]:
     """Have agents do tasks at once; results in the order of `calls`.
@@ -55,11 +55,11 @@ async def parallel(
         if not isinstance(call, tuple) or len(call) != 2:
             raise BadInput(f"parallel: '{name}' is (agent, task), not {call!r:.80}")
         an_agent("parallel", f"the agent of '{name}'", call[0])
-    told = [await hand_over(run, context, to=agent, by=handoff) for agent, _ in calls.values()]
-    begun = [
-        run.agent(agent, task, context=each, name=name, **how)
-        for (name, (agent, task)), each in zip(calls.items(), told, strict=True)
-    ]
+    told: dict[int, Any] = {}  # by agent: it may do several of the tasks
+    for agent, _ in calls.values():
+        if id(agent) not in told:
+            told[id(agent)] = await hand_over(run, context, to=agent, by=handoff)
+    begun = [run.agent(agent, task, context=told[id(agent)], name=name, **how) for name, (agent, task) in calls.items()]
     return await run.gather(*begun, join=join)
 
 
@@ -69,7 +69,7 @@ async def merge(
     *,
     by: Agent | None,
     task: str = MERGE,
-    handoff: Handoff | None = None,
+    handoff: Handoffs = None,
     **how: Unpack[How],
 ) -> Merged:
     """Have an agent make one thing of several results; it is told what is missing. Without an agent: the results."""

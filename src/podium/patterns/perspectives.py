@@ -6,7 +6,7 @@ from typing import Any, Unpack
 from podium.core.definitions import Agent
 from podium.errors import BadInput, UnknownName
 from podium.patterns.given import How, a_text, named, told_in_words
-from podium.patterns.handoff import Handoff
+from podium.patterns.handoff import Handoffs
 from podium.patterns.parallel import Merged, merge, parallel
 from podium.workflows.joins import Join
 from podium.workflows.run import WorkflowRun
@@ -30,7 +30,7 @@ async def perspectives(
     synthesis: Agent | None = None,
     join: Join = "all",
     context: Any = None,
-    handoff: Handoff | None = None,
+    handoff: Handoffs = None,
     **how: Unpack[How],
 ) -> Merged:
     """Have a question looked at from several views at once; with `synthesis`, an agent makes one answer of them.

@@ -9,7 +9,7 @@ from podium.core.json import JSON
 from podium.core.schema import misfit
 from podium.errors import BadInput, CallFailed
 from podium.patterns.given import How, a_text, an_agent
-from podium.patterns.handoff import Handoff, hand_over
+from podium.patterns.handoff import Handoffs, hand_over
 from podium.workflows.calls import CallResult
 from podium.workflows.run import WorkflowRun
 from podium.workflows.values import to_json
@@ -41,7 +41,7 @@ class Piped:
 
 
 async def pipeline(
-    run: WorkflowRun, stages: Sequence[Stage], task: Any, *, handoff: Handoff | None = None, **how: Unpack[How]
+    run: WorkflowRun, stages: Sequence[Stage], task: Any, *, handoff: Handoffs = None, **how: Unpack[How]
 ) -> Piped:
     """Have agents work one after the other, each on what the one before made.
 
@@ -71,7 +71,7 @@ def _input(agent: Agent, words: str, task: Any, before: CallResult | None) -> tu
 
 
 async def _fitting(
-    run: WorkflowRun, agent: Agent, given: Any, context: Any, wanted: Any, handoff: Handoff | None, how: How
+    run: WorkflowRun, agent: Agent, given: Any, context: Any, wanted: Any, handoff: Handoffs, how: How
 ) -> tuple[CallResult, int]:
     """A stage's result that the next one can take, and how often it was sent back for it."""
     owed = wanted if agent.output_schema is None else None  # then its calls see to it

@@ -14,6 +14,7 @@ from podium.core.json import JSON
 from podium.core.plan import MISSING, Plan, Step
 from podium.core.rows import ZERO
 from podium.errors import CallEnd, CallFailed, JoinFailed
+from podium.patterns.handoff import Handoffs, hand_over
 from podium.workflows.calls import NOTHING, CallResult
 from podium.workflows.run import WorkflowRun
 
@@ -24,7 +25,7 @@ class StepResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a step of a plan ended.
 
     Shape: `end` is "done"; "skipped" if a step it depends on gave nothing; else as in CallFailed. `reason` says why it
-    has no result, `partial` is what its agent had by then. `output` and `text` are as in CallResult.
+    has no result, `partial` is what its agent had by then. `output`, `text` and `corrections` are as in CallResult.
     Units: `usage` in tokens, of its thread; `cost_usd` in dollars at list price, of its thread and those below.
     """
 
@@ -37,6 +38,7 @@ class StepResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     partial: str = ""
     thread_id: str = ""
     attempts: int = 0
+    corrections: int = 0
     usage: Usage = NOTHING
     cost_usd: Decimal = ZERO
 
@@ -88,8 +90,9 @@ class _Over(Exception):
 class Walk:
     """The way through a plan that has no problems."""
 
-    def __init__(self, run: WorkflowRun, plan: Plan, agents: Mapping[str, Agent]) -> None:
+    def __init__(self, run: WorkflowRun, plan: Plan, agents: Mapping[str, Agent], handoff: Handoffs) -> None:
         self._run = run
+        self._handoff = handoff
         self._plan = plan
         self._agents = agents
         self._ended: dict[str, StepResult] = {}
@@ -122,19 +125,26 @@ class Walk:
         """One step, in a branch of its own: so its place in the log depends on the plan alone."""
         if not await self._ready[step.id]:
             return
-        call = self._run.agent(
-            self._agents[step.agent],
-            step.task,
-            context={id: self._ended[id].text for id in step.depends_on} or None,
-            expected_output=step.expected_output,
-            name=step.id,
-            retries=step.retries,
-        )
+        agent = self._agents[step.agent]
+        known = {id: self._ended[id].text for id in step.depends_on} or None
+        attempts = 0
         try:
-            got = await call
+            told = await hand_over(self._run, known, to=agent, by=self._handoff)
+            call = self._run.agent(
+                agent,
+                step.task,
+                context=told,
+                expected_output=step.expected_output,
+                name=step.id,
+                retries=step.retries,
+            )
+            try:
+                got = await call
+            finally:
+                attempts = call.attempts
         except CallFailed as error:
             self._errors.append(error)
-            self._end(_failed(step, error))
+            self._end(_failed(step, error, attempts))
             for left in self._after_all(step):
                 self._skip(left)
         else:
@@ -204,12 +214,13 @@ def done(id: str, got: CallResult) -> StepResult:
         text=got.text,
         thread_id=got.thread_id,
         attempts=got.attempts,
+        corrections=got.corrections,
         usage=got.usage,
         cost_usd=got.cost_usd,
     )
 
 
-def _failed(step: Step, error: CallFailed) -> StepResult:
+def _failed(step: Step, error: CallFailed, attempts: int) -> StepResult:
     return StepResult(
         id=step.id,
         agent=step.agent,
@@ -217,5 +228,5 @@ def _failed(step: Step, error: CallFailed) -> StepResult:
         reason=error.reason or str(error),
         partial=error.partial,
         thread_id=error.thread_id,
-        attempts=1,
+        attempts=attempts,
     )

@@ -10,6 +10,7 @@ from podium.core.definitions import Agent
 from podium.core.json import JSON
 from podium.core.plan import MOST_NAME, MOST_RETRIES, MOST_STEPS, RULES, Join, Plan, Step, check_plan, problems, told
 from podium.errors import BadInput, CallFailed
+from podium.patterns.handoff import Handoffs, hand_over
 from podium.patterns.plan_steps import PlanResult, Walk, done
 from podium.workflows.calls import CallResult
 from podium.workflows.joins import NOf
@@ -46,18 +47,20 @@ async def plan(
     join: Join | NOf = "best_effort",
     retries: int = 0,
     repairs: int = REPAIRS,
+    handoff: Handoffs = None,
 ) -> PlanResult:
     """Have the planner write a plan for the task, the team take its steps, and an agent put the results together.
 
     Shape: `synthesis` is who does that, the planner if not given. `join` and `retries` are those of the plan and of its
-    steps (see `Plan`). The result has the plan, each step's result, what is missing, and `synthesis`.
+    steps (see `Plan`). Long results go by path, as `handoff` says. The result has the plan, each step's result, what is
+    missing, and `synthesis`.
     Errors: BadInput at once; CallFailed if no plan came about; JoinFailed as in `run_plan`.
     """
     if synthesis is not None:
         told_in_words(synthesis, "put the results together")
     made = await make_plan(run, task, planner=planner, team=team, join=join, retries=retries, repairs=repairs)
-    result = await run_plan(run, made, team)
-    last = await synthesise(run, result, by=synthesis or alone(planner))
+    result = await run_plan(run, made, team, handoff=handoff)
+    last = await synthesise(run, result, by=synthesis or alone(planner), handoff=handoff)
     return msgspec.structs.replace(result, synthesis=done("synthesis", last))
 
 
@@ -71,6 +74,7 @@ async def make_plan(
     retries: int = 0,
     repairs: int = REPAIRS,
     context: Any = None,
+    handoff: Handoffs = None,
 ) -> Plan:
     """A plan for the task that this team can run.
 
@@ -92,6 +96,7 @@ async def make_plan(
     asked, schema, last = alone(planner), plan_schema(able), dict[str, str]()
     while True:
         beside = [told_agents, last] if context is None else [told_agents, context, last]
+        beside = await hand_over(run, beside, to=asked, by=handoff)
         call = run.agent(asked, _ASK.format(task=task), context=beside, output_schema=schema, name="plan")
         given = (await call).output
         steps = msgspec.convert([{**step, "retries": retries} for step in given["steps"]], tuple[Step, ...])
@@ -110,7 +115,7 @@ async def make_plan(
         last = {name: said for name, said in last.items() if said}
 
 
-async def run_plan(run: WorkflowRun, plan: Plan, team: Team) -> PlanResult:
+async def run_plan(run: WorkflowRun, plan: Plan, team: Team, *, handoff: Handoffs = None) -> PlanResult:
     """Take the plan's steps: each as soon as what it depends on is there, given exactly those results.
 
     Shape: where a step gives no result, those that depend on it are skipped, and the others go on, as long as the
@@ -123,17 +128,20 @@ async def run_plan(run: WorkflowRun, plan: Plan, team: Team) -> PlanResult:
         raise BadInput(f"run_plan takes a Plan, not {plan!r:.80}; Plan.of(value) makes one of a JSON value")
     plan = Plan.of(plan.as_json())  # whatever stands in its fields
     check_plan(plan, agents)
-    return await Walk(run, plan, agents).result()
+    return await Walk(run, plan, agents, handoff).result()
 
 
-async def synthesise(run: WorkflowRun, result: PlanResult, *, by: Agent, task: str = "") -> CallResult:
+async def synthesise(
+    run: WorkflowRun, result: PlanResult, *, by: Agent, task: str = "", handoff: Handoffs = None
+) -> CallResult:
     """The results put together by an agent, which is told what is missing.
 
     Shape: it is given the results that no other finished step was given. The task is the plan's if not given.
     Errors: CallFailed.
     """
     words = _SYNTHESISE.format(task=task or result.plan.task) + (_INCOMPLETE if result.missing else "")
-    return await run.agent(by, words.strip(), context=result, name="synthesis")
+    context = await hand_over(run, result, to=by, by=handoff)
+    return await run.agent(by, words.strip(), context=context, name="synthesis")
 
 
 def agents_of(team: Team) -> dict[str, Agent]:

@@ -7,7 +7,7 @@ from typing import Any, Unpack
 from podium.core.definitions import Agent
 from podium.core.json import JSON
 from podium.patterns.given import How, an_agent, named, told_in_words
-from podium.patterns.handoff import Handoff, hand_over
+from podium.patterns.handoff import Handoffs, hand_over
 from podium.workflows.calls import CallResult
 from podium.workflows.run import WorkflowRun
 
@@ -43,7 +43,7 @@ async def route(
     to: Mapping[str, Agent],
     by: Agent,
     context: Any = None,
-    handoff: Handoff | None = None,
+    handoff: Handoffs = None,
     **how: Unpack[How],
 ) -> Routed:
     """Have `by` choose one of the agents by its name, and that one do the task.

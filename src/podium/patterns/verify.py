@@ -7,7 +7,7 @@ from podium.core.definitions import Agent
 from podium.core.json import JSON
 from podium.errors import BadInput
 from podium.patterns.given import How, count, told_in_words
-from podium.patterns.handoff import Handoff, hand_over
+from podium.patterns.handoff import Handoffs, hand_over
 from podium.workflows.calls import CallResult
 from podium.workflows.run import WorkflowRun
 from podium.workflows.values import context_text
@@ -81,7 +81,7 @@ async def verify(
     against: Any = None,
     attempts: int = 3,
     reviser: Agent | None = None,
-    handoff: Handoff | None = None,
+    handoff: Handoffs = None,
     **how: Unpack[How],
 ) -> Verified:
     """Have `by` check a draft against its sources, and `reviser` mend it, until it is verified or out of attempts.

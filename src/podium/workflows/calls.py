@@ -74,6 +74,7 @@ class Call(Coroutine[Any, Any, T], Generic[T]):
 
     def __init__(self, key: str, name: str, place: str, loop: asyncio.AbstractEventLoop) -> None:
         self.key = self.asked = key  # asked: of its last attempt
+        self.attempts = 1
         self.name = name
         self.place = place
         self.is_awaited = False

@@ -4,6 +4,7 @@ import asyncio
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import copy_context
+from pathlib import Path
 from typing import Any
 
 from podium.core.json import JSON
@@ -23,10 +24,12 @@ class PythonProgram:
     """A workflow as a program of this process.
 
     Shape: `new_pin` gives each play what makes definitions of the agents that it calls, and keeps their tools;
-    `in_thread` runs what blocks.
+    `in_thread` runs what blocks; `workdir` gives the folder that the agents share.
     """
 
-    def __init__(self, workflow: Workflow, new_pin: Callable[[], Pin], in_thread: InThread) -> None:
+    def __init__(
+        self, workflow: Workflow, new_pin: Callable[[], Pin], in_thread: InThread, workdir: Callable[[], Path]
+    ) -> None:
         self.workflow = workflow
         self.name = workflow.name
         self.description = workflow.description
@@ -34,24 +37,30 @@ class PythonProgram:
         self.source = workflow.source
         self._new_pin = new_pin
         self._in_thread = in_thread
+        self._workdir = workdir
 
     def play(self, input: JSON) -> "PythonPlaying":
         """Begin it, from its top. Errors: BadInput for an input that does not fit."""
-        return PythonPlaying(self.workflow, self.workflow.arguments(input), self._new_pin(), self._in_thread)
+        arguments = self.workflow.arguments(input)
+        loop = ProgramLoop()  # type: ignore[abstract]  # what is left out raises NotImplementedError
+        run = WorkflowRun(loop, self._new_pin(), self._in_thread, self._workdir)
+        return PythonPlaying(self.workflow, arguments, loop, run)
 
 
 class PythonPlaying:
     """A workflow's code under way, on a loop of its own."""
 
-    def __init__(self, workflow: Workflow, arguments: Mapping[str, Any], pin: Pin, in_thread: InThread) -> None:
+    def __init__(self, workflow: Workflow, arguments: Mapping[str, Any], loop: ProgramLoop, run: WorkflowRun) -> None:
         self._workflow = workflow
         self._arguments = arguments
-        self._loop = ProgramLoop()  # type: ignore[abstract]  # what is left out raises NotImplementedError
-        self._run = WorkflowRun(self._loop, pin, in_thread)
+        self._loop = loop
+        self._run = run
         self._main: asyncio.Task[Any] | None = None
 
     async def go_on(self, told: Told | None) -> Sequence[Move]:
         """Tell it what came of a call, and run it until it waits; what it did."""
+        if told is not None:
+            await self._run.restore(told)
         outer = asyncio.get_running_loop()
         done: asyncio.Future[Sequence[Move]] = outer.create_future()
         # In a callback of its own: an event loop does not let one task run inside another.

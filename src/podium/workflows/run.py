@@ -2,34 +2,35 @@
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar, copy_context
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from podium.core.content import plain
 from podium.core.definitions import Agent, Definition, Limits
-from podium.core.facts import CallLimits
 from podium.core.json import JSON
 from podium.core.program import Ask, AskAgent, AskFunction, AskPerson, BeginPhase, Move, Told, Withdraw
-from podium.errors import BadInput
+from podium.errors import BadInput, PodiumError
 from podium.workflows.calls import Call, CallResult, Result, failure
+from podium.workflows.given import MOST_NAME, call_limits, checked_name, checked_retries, given_to, returned_by
 from podium.workflows.joins import Gathered, Join, Joining
 from podium.workflows.loop import ProgramLoop
 from podium.workflows.scope import Scope, line
-from podium.workflows.values import check_readable, checked_text, context_text, from_json, to_json, typed
+from podium.workflows.shared_files import path_of, put
+from podium.workflows.values import check_readable, checked_text, from_json, to_json, typed
 
 if TYPE_CHECKING:
     from podium.patterns.given import How
-    from podium.patterns.handoff import Handoff
+    from podium.patterns.handoff import Handoffs
     from podium.patterns.verify import Verified
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Pin = Callable[[Agent], tuple[Definition, Mapping[str, Definition]]]
 InThread = Callable[[Callable[[], Any], str], Awaitable[Any]]
-MOST_NAME = 64  # characters. Source: contract D.6
-MOST_RETRIES = 100
-
 
 _scope: ContextVar[Scope] = ContextVar("scope")
 
@@ -40,13 +41,15 @@ class WorkflowRun:
     Every method but `gather` and `verify` does its work when it is called; what it returns is awaited for the result.
     """
 
-    def __init__(self, loop: ProgramLoop, pin: Pin, in_thread: InThread) -> None:
+    def __init__(self, loop: ProgramLoop, pin: Pin, in_thread: InThread, workdir: Callable[[], Path]) -> None:
         self._loop = loop
         self._pin = pin
         self._in_thread = in_thread
+        self._workdir = workdir
         self._scope = Scope()  # of the workflow itself
         self._pinned: dict[tuple[int, int], tuple[Any, Agent, Definition, Mapping[str, Definition]]] = {}
         self._open: dict[str, tuple[Call[Any], Ask, Result, int]] = {}  # by key; with the retries that are left
+        self._files: dict[str, Callable[[], str]] = {}  # by key: what writes those that this process has not written
         self.calls: list[Call[Any]] = []  # those that nobody has awaited when last looked
         self.moves: list[Move] = []
         self.is_over = False
@@ -85,12 +88,12 @@ class WorkflowRun:
         meant, definition, team = self._pinned_of(agent, output_schema)
         ask = AskAgent(
             key=self._next(),
-            name=_name(name, where) or agent.name,
+            name=checked_name(name, where) or agent.name,
             place=_place(),
             definition=definition,
             team=team,
-            given=_given(agent, task, context, expected_output, where),
-            limits=_call_limits(limits),
+            given=given_to(agent, task, context, expected_output, where),
+            limits=call_limits(limits),
         )
 
         def result(told: Told, attempts: int) -> CallResult:
@@ -108,7 +111,7 @@ class WorkflowRun:
                 cost_usd=told.usd,
             )
 
-        return self._call(ask, result, _retries(retries, where))
+        return self._call(ask, result, checked_retries(retries, where))
 
     @overload
     def step(self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any, **how: Any) -> Call[T]: ...
@@ -133,11 +136,11 @@ class WorkflowRun:
         self._check("run.step")
         if not callable(function):
             raise BadInput(f"run.step takes a function and its arguments, not {function!r:.80}")
-        called = _name(name, "run.step") or getattr(function, "__name__", type(function).__name__)
+        called = checked_name(name, "run.step") or getattr(function, "__name__", type(function).__name__)
         where = f"run.step({called}, ...)"
         if returns is not None:
             check_readable(returns, f"what {where} returns")
-        wanted = returns if returns is not None else _returns(function)
+        wanted = returns if returns is not None else returned_by(function)
         in_thread = self._in_thread
 
         async def do() -> JSON:
@@ -161,7 +164,48 @@ class WorkflowRun:
         def result(told: Told, attempts: int) -> Any:
             return from_json(told.output, wanted, f"what {where} returns", or_plain=True)
 
-        return self._call(ask, result, _retries(retries, where))
+        return self._call(ask, result, checked_retries(retries, where))
+
+    def file(self, name: str, content: str) -> Call[str]:
+        """Put a text into a file of the workdir, for agents to read; its path from there.
+
+        Shape: the path tells the name and the content: one text of one name is one file, written once. A resume that
+        finds it gone or changed writes it anew.
+        Errors: BadInput at once; CallFailed when awaited, if it cannot be written.
+        """
+        self._check("run.file")
+        if not isinstance(name, str) or not isinstance(content, str):
+            raise BadInput(f"run.file takes a name and a text, not {name!r:.80} and {content!r:.80}")
+        data = checked_text(content, f"run.file({name!r:.80}, ...): the text").encode()
+        path, workdir, in_thread = path_of(name, data), self._workdir, self._in_thread
+        key, called = self._next(), f"file {' '.join(name.split())}"[:MOST_NAME].strip()
+
+        def write() -> str:
+            put(workdir(), path, data)
+            return path
+
+        async def do() -> JSON:
+            self._files.pop(key, None)
+            return str(await in_thread(write, "file"))
+
+        self._files[key] = write
+        ask = AskFunction(key=key, name=called, place=_place(), given={"path": path}, do=do, idempotent=True)
+        return self._call(ask, lambda told, _: told.output, 0)
+
+    @property
+    def workdir(self) -> Path:
+        """The folder that the agents share, for functions of `run.step`.
+
+        Shape: it may be another one where the run is resumed, so a workflow may not decide by it; paths in it, such as
+        a function returns, are told from there.
+        Errors: BadInput in the workflow's own code.
+        """
+        if asyncio._get_running_loop() is self._loop:
+            raise BadInput(
+                "run.workdir is for functions of run.step: where a run is resumed it may be another folder, and the "
+                "workflow must do the same there"
+            )
+        return self._workdir()
 
     def checkpoint(self, description: str, *, payload: Any = None) -> Call[None]:
         """Ask a person for a yes, and wait for it: in the terminal, by a callback, or through the API.
@@ -180,7 +224,7 @@ class WorkflowRun:
     def phase(self, name: str) -> None:
         """What follows belongs to this phase; the one before is over. It is shown, and costs are told by it."""
         self._check("run.phase")
-        if not isinstance(name, str) or not _name(name, "run.phase"):
+        if not isinstance(name, str) or not checked_name(name, "run.phase"):
             raise BadInput(f"run.phase takes a name, not {name!r:.80}")
         self.moves.append(BeginPhase(key=self._next(), name=name, place=_place()))
 
@@ -221,7 +265,7 @@ class WorkflowRun:
         against: Any = None,
         attempts: int = 3,
         reviser: Agent | None = None,
-        handoff: "Handoff | None" = None,
+        handoff: "Handoffs" = None,
         **how: Unpack["How"],
     ) -> "Verified":
         """Have `by` check a draft against its sources, and have it revised until it is verified or out of attempts.
@@ -240,6 +284,15 @@ class WorkflowRun:
         """What is called from here on belongs to the workflow itself."""
         _scope.set(self._scope)
 
+    async def restore(self, told: Told) -> None:
+        """See that the file is there which a call gave that this process has not made: it may be gone since."""
+        write = self._files.pop(told.key, None)
+        if write is not None and told.outcome == "done":
+            try:
+                await self._in_thread(write, "file")
+            except PodiumError as error:  # who needs it will find that it is not there
+                logger.warning("a file that was handed over is not as it was: %s", error)
+
     def told(self, told: Told) -> None:
         """Something came of a call."""
         found = self._open.pop(told.key, None)
@@ -257,7 +310,7 @@ class WorkflowRun:
         elif _is_tried_again(told, retries):
             attempt = ask.attempt + 1
             again = replace(ask, key=f"{call.key}~{attempt}", attempt=attempt, instead_of=told.key)
-            call.asked = again.key
+            call.asked, call.attempts = again.key, attempt
             self._open[again.key] = call, again, result, max(retries - 1, 0)
             self.moves.append(again)
         else:
@@ -276,6 +329,7 @@ class WorkflowRun:
         return call
 
     def _withdraw(self, call: Call[Any]) -> None:
+        self._files.pop(call.key, None)
         if self._open.pop(call.asked, None) is not None:
             self.moves.append(Withdraw(key=call.asked))
 
@@ -303,58 +357,11 @@ class WorkflowRun:
         return self._pinned[key][1:]
 
 
-def _given(agent: Agent, task: Any, context: Any, expected_output: str, where: str) -> dict[str, JSON]:
-    """What the agent is called with."""
-    if agent.input_schema is not None:
-        given = to_json(task, f"{where}: the task")
-        if not isinstance(given, dict):
-            raise BadInput(
-                f"{where}: the agent has an input_schema, so the task is an object that fits it, not {task!r:.80}"
-            )
-        if context is not None or expected_output:
-            raise BadInput(f"{where}: the agent has an input_schema; what it is to know stands in its input")
-        return given
-    if not isinstance(task, str) or not task.strip():
-        raise BadInput(f"{where}: the task is a text that says what to do, not {task!r:.80}")
-    parts = {"context": context_text(context), "expected_output": expected_output}
-    given = {"task": task, **{name: said for name, said in parts.items() if said}}
-    return {name: checked_text(said, f"{where}: the {name}") for name, said in given.items()}
-
-
-def _call_limits(limits: Limits | None) -> CallLimits:
-    if limits is None:
-        return CallLimits()
-    usd: Any = limits.usd  # a Decimal: Limits has made it one
-    seconds = None if limits.seconds is None else float(limits.seconds)
-    return CallLimits(turns=limits.turns, seconds=seconds, tokens=limits.tokens, usd=usd)
-
-
 def _is_tried_again(told: Told, retries: int) -> bool:
     """Whether a call that gave no result is made once more. What was decided once stands."""
     if told.is_tried_again is not None:
         return told.is_tried_again
     return retries > 0 and (told.outcome == "failed" or told.limit == "seconds")
-
-
-def _retries(retries: Any, where: str) -> int:
-    if isinstance(retries, bool) or not isinstance(retries, int) or not 0 <= retries <= MOST_RETRIES:
-        raise BadInput(f"{where}: retries is a whole number from 0 to {MOST_RETRIES}, not {retries!r:.40}")
-    return retries
-
-
-def _name(name: Any, where: str) -> str:
-    if not isinstance(name, str) or len(name) > MOST_NAME:
-        raise BadInput(f"{where}: a name is a text of at most {MOST_NAME} characters, not {name!r:.80}")
-    return checked_text(name, f"{where}: the name").strip()
-
-
-def _returns(function: Callable[..., Any]) -> Any:
-    try:
-        from typing import get_type_hints
-
-        return get_type_hints(function).get("return", Any)
-    except Exception:  # of a callable without any, or with names that cannot be looked up: it is read as JSON
-        return Any
 
 
 def _place() -> str:
