@@ -1,6 +1,7 @@
 """Patterns on real files: globs of the workdir, and long parts that go by path to agents that can read them."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,20 @@ from podium.analysis.trace import ThreadTrace, trace
 from podium.core.content import plain
 from podium.core.facts import StepAsked
 from podium.errors import BadInput
-from podium.patterns import Files, Handoff, Part, hand_over, map_over, merge, parallel, pipeline
+from podium.patterns import (
+    Files,
+    Handoff,
+    Part,
+    Plan,
+    Step,
+    hand_over,
+    map_over,
+    merge,
+    parallel,
+    pipeline,
+    run_plan,
+    synthesise,
+)
 from podium.workflows.shared_files import put
 from podium.workflows.workflow import Workflow
 
@@ -339,6 +353,37 @@ async def test_a_resume_whose_workdir_cannot_be_written_goes_on_and_the_agent_is
 
     assert "handoffs" in result.output
     assert LONG not in result.output
+
+
+@pytest.mark.parametrize("by", [None, False], ids=["the usual", "off"])
+async def test_long_results_of_a_plans_steps_go_by_path_and_to_the_synthesis_too(tmp_path: Path, by: Any) -> None:
+    steps = (
+        Step(id="facts", agent="writer", task="find facts"),
+        Step(id="views", agent="writer", task="find views"),
+        Step(id="ranking", agent="reader", task="rank", depends_on=("facts",)),
+        Step(id="advice", agent="plain", task="advise", depends_on=("facts",)),
+    )
+
+    @workflow
+    async def decides(run: WorkflowRun, topic: str) -> Any:
+        result = await run_plan(run, Plan(task=topic, steps=steps), [WRITER, READER, PLAIN], handoff=by)
+        return (await synthesise(run, result, by=replace(READER, name="lead"), handoff=by)).text
+
+    def lead(request: ModelRequest) -> Any:
+        return plain(request.messages[0].content) if request.agent == "lead" else echo(request)
+
+    result = await play(tmp_path, decides, lead)
+
+    assert result.error == ""
+    given = {thread.agent: str(thread.given.get("context")) for thread in threads(result)}
+    assert given["plain"] == f"[facts]\n{LONG}"
+    if by is None:
+        assert given["reader"].startswith("[facts]\nin the file handoffs/facts-")
+        assert "[views]\nin the file handoffs/views-" in given["lead"]
+        assert LONG not in given["lead"]
+    else:
+        assert given["reader"] == f"[facts]\n{LONG}"
+        assert LONG in given["lead"]
 
 
 async def test_too_much_for_an_agent_without_file_tools_is_refused(tmp_path: Path) -> None:
