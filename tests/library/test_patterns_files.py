@@ -369,10 +369,7 @@ async def test_long_results_of_a_plans_steps_go_by_path_and_to_the_synthesis_too
         result = await run_plan(run, Plan(task=topic, steps=steps), [WRITER, READER, PLAIN], handoff=by)
         return (await synthesise(run, result, by=replace(READER, name="lead"), handoff=by)).text
 
-    def lead(request: ModelRequest) -> Any:
-        return plain(request.messages[0].content) if request.agent == "lead" else echo(request)
-
-    result = await play(tmp_path, decides, lead)
+    result = await play(tmp_path, decides)
 
     assert result.error == ""
     given = {thread.agent: str(thread.given.get("context")) for thread in threads(result)}

@@ -11,7 +11,7 @@ from podium.patterns.given import How, a_text, count, named, told_in_words
 from podium.patterns.handoff import Handoffs, hand_over
 from podium.patterns.parallel import parallel
 from podium.workflows.calls import CallResult
-from podium.workflows.joins import Gathered, Join
+from podium.workflows.joins import Gathered, Join, told_missing
 from podium.workflows.run import WorkflowRun
 
 OPEN = "You argue this side: {side}. Make its best case."
@@ -39,7 +39,8 @@ class Debated:
         return f"{self.winner}: {self.reason}"
 
     def __podium_context__(self) -> list[tuple[str, str]]:
-        return [("winner", self.winner), ("reason", self.reason)]
+        missing = [each for one in self.rounds for each in one.missing]
+        return [("winner", self.winner), ("reason", self.reason), *told_missing(missing)]
 
 
 async def debate(

@@ -13,7 +13,7 @@ from podium.patterns.handoff import Handoffs, hand_over
 from podium.patterns.parallel import MERGE, Merged, merge
 from podium.workflows.calls import CallResult
 from podium.workflows.given import MOST_NAME
-from podium.workflows.joins import Join
+from podium.workflows.joins import Gathered, Join
 from podium.workflows.run import WorkflowRun
 from podium.workflows.shared_files import FOLDER
 from podium.workflows.values import context_text
@@ -53,9 +53,9 @@ async def map_over(
 ) -> Merged:
     """Have an agent do the same with every item, all at once or `at_once` of them; results in the items' order.
 
-    Shape: `items` may be the results of another map. An item takes the place of "{item}" in the task, or stands beside
-    it. An agent with an `input_schema` is given the item itself, and no task. `merge_by` makes one thing of the
-    results.
+    Shape: `items` may be the results of another map; what is missing of these is told on. An item takes the place of
+    "{item}" in the task, or stands beside it. An agent with an `input_schema` is given the item itself, and no task.
+    `merge_by` makes one thing of the results.
     Errors: BadInput for more items than `most`, and for none; the call "glob" fails where a glob matches none, or more
     than `most`, and looks again when the run is resumed. JoinFailed.
     """
@@ -81,7 +81,8 @@ async def map_over(
 
     branches = [_called(name, one(item, name)) for item, name in zip(things, map(_name, things), strict=True)]
     results = await run.gather(*branches, join=join)
-    return await merge(run, results, by=merge_by, task=merge_task, handoff=handoff, **how)
+    before = items.missing if isinstance(items, Gathered) else ()
+    return await merge(run, results, by=merge_by, task=merge_task, before=before, handoff=handoff, **how)
 
 
 def _given(agent: Agent, task: str, item: Any) -> tuple[Any, Any]:

@@ -1,7 +1,7 @@
 """Independent tasks at once, and what to make of all their results."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 from podium.core.definitions import Agent
@@ -9,7 +9,7 @@ from podium.errors import BadInput
 from podium.patterns.given import How, an_agent, named, told_in_words
 from podium.patterns.handoff import Handoffs, hand_over
 from podium.workflows.calls import CallResult
-from podium.workflows.joins import Gathered, Join
+from podium.workflows.joins import Gathered, Join, Missing, told_missing
 from podium.workflows.run import WorkflowRun
 from podium.workflows.values import context_text
 
@@ -18,10 +18,20 @@ MERGE = "Put these results together into one. Where something is missing, say so
 
 @dataclass(frozen=True, kw_only=True)
 class Merged:
-    """Results, and what was made of them. Shape: `results` tells what is `missing`; `merged` None if nobody merged."""
+    """Results, and what was made of them.
+
+    Shape: `results` tells what is `missing`; `merged` None if nobody merged. `before` is what was missing already of
+    the items that a map went over.
+    """
 
     results: Gathered[CallResult]
     merged: CallResult | None = None
+    before: Sequence[Missing] = ()
+
+    @property
+    def missing(self) -> list[Missing]:
+        """What gave no result, here and before."""
+        return [*self.before, *self.results.missing]
 
     @property
     def output(self) -> Any:
@@ -31,10 +41,11 @@ class Merged:
     @property
     def text(self) -> str:
         """The same as text."""
-        return context_text(self.results) if self.merged is None else self.merged.text
+        return context_text(self) if self.merged is None else self.merged.text
 
     def __podium_context__(self) -> list[tuple[str, str]]:
-        return (self.results if self.merged is None else self.merged).__podium_context__()
+        made = [self.merged] if self.merged is not None else list(self.results)
+        return [part for each in made for part in each.__podium_context__()] + told_missing(self.missing)
 
 
 async def parallel(
@@ -69,12 +80,17 @@ async def merge(
     *,
     by: Agent | None,
     task: str = MERGE,
+    before: Sequence[Missing] = (),
     handoff: Handoffs = None,
     **how: Unpack[How],
 ) -> Merged:
-    """Have an agent make one thing of several results; it is told what is missing. Without an agent: the results."""
+    """Have an agent make one thing of several results; it is told what is missing. Without an agent: the results.
+
+    Shape: `before` is what was missing already before these were made.
+    """
+    made = Merged(results=results, before=before)
     if by is None:
-        return Merged(results=results)
+        return made
     told_in_words("merge", "by", by)
-    context = await hand_over(run, results, to=by, by=handoff)
-    return Merged(results=results, merged=await run.agent(by, task, context=context, name="merge", **how))
+    context = await hand_over(run, made, to=by, by=handoff)
+    return replace(made, merged=await run.agent(by, task, context=context, name="merge", **how))

@@ -17,6 +17,7 @@ from podium.errors import CallEnd, CallFailed, JoinFailed
 from podium.patterns.handoff import Handoffs, hand_over
 from podium.workflows.calls import NOTHING, CallResult
 from podium.workflows.run import WorkflowRun
+from podium.workflows.values import context_text
 
 StepEnd = Literal["done", "skipped"] | CallEnd
 
@@ -49,7 +50,7 @@ class StepResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def __str__(self) -> str:
         said = f"{self.id}: {self.end.replace('_', ' ')}{f', {self.reason}' if self.reason else ''}"
-        return f"{said}. It had by then: {self.partial}" if self.partial else said
+        return said if self.partial in self.reason else f"{said}. It had by then: {self.partial}"
 
 
 class PlanResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -77,9 +78,15 @@ class PlanResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return self.synthesis.output
         return {id: step.output for id, step in self.results.items()}
 
+    @property
+    def text(self) -> str:
+        """The same as text; without a synthesis with what is missing."""
+        return context_text(self) if self.synthesis is None else self.synthesis.text
+
     def __podium_context__(self) -> list[tuple[str, str]]:
-        """For an agent: the results, and which steps gave none, and why."""
-        parts = [(id, step.text) for id, step in self.results.items()]
+        """For an agent: the synthesis or else the results, and which steps gave none, and why."""
+        last = {} if self.synthesis is None else {self.synthesis.id: self.synthesis}
+        parts = [(id, step.text) for id, step in (last or self.results).items()]
         return [*parts, *([(MISSING, "\n".join(map(str, self.missing)))] if self.missing else [])]
 
 

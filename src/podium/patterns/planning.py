@@ -140,7 +140,8 @@ async def synthesise(
     Errors: CallFailed.
     """
     words = _SYNTHESISE.format(task=task or result.plan.task) + (_INCOMPLETE if result.missing else "")
-    context = await hand_over(run, result, to=by, by=handoff)
+    steps = msgspec.structs.replace(result, synthesis=None)  # one that was made before is made anew
+    context = await hand_over(run, steps, to=by, by=handoff)
     return await run.agent(by, words.strip(), context=context, name="synthesis")
 
 

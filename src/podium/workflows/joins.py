@@ -43,6 +43,11 @@ class Missing:
         return f"{self.name}: {self.end.replace('_', ' ')}{f', {self.reason}' if self.reason else ''}"
 
 
+def told_missing(missing: Sequence[Missing]) -> list[tuple[str, str]]:
+    """What an agent is told of what is missing, as a part of its context; nothing, if all is there."""
+    return [("missing", "\n".join(map(str, missing)))] if missing else []
+
+
 class Gathered(Sequence[T], Generic[T]):
     """What came of a gather: the results that are there, in the order of the calls, and what is `missing`, and why.
 
@@ -83,9 +88,7 @@ class Gathered(Sequence[T], Generic[T]):
         for name, each in zip(self._names, self._came, strict=True):
             parts = getattr(each, "__podium_context__", None)
             told += parts() if parts is not None else [(name, context_text(each))]
-        if self.missing:
-            told.append(("missing", "\n".join(str(each) for each in self.missing)))
-        return told
+        return told + told_missing(self.missing)
 
 
 class Joining:
