@@ -2,48 +2,20 @@
 
 import subprocess
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from podium import ModelRequest, RunResult, resume, run
-from podium.core.facts import StepAsked
+from podium import ModelRequest, resume, run
 from podium.models.rehearsal import Rehearsal
-
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples/workflows"
+from tests.examples.programs import EXAMPLES, are_at_once, asked, imported, models
 
 
 @pytest.fixture(scope="module")
 def examples() -> dict[str, ModuleType]:
-    return {file.stem: _imported(file) for file in sorted(EXAMPLES.glob("*.py"))}
-
-
-def _imported(file: Path) -> ModuleType:
-    spec = spec_from_file_location(f"example_{file.stem}", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def asked(result: RunResult) -> list[str]:
-    """The calls in the order in which they were made."""
-    return [r.event.name for r in result.records if isinstance(r.event, StepAsked)]
-
-
-def are_at_once(result: RunResult, *names: str) -> bool:
-    """Whether all of these calls were made before any call was over since the first of them."""
-    seqs = [r.seq for r in result.records if isinstance(r.event, StepAsked) and r.event.name in names]
-    assert len(seqs) == len(names)
-    return not [r for r in result.records if r.type == "delegation.closed" and seqs[0] < r.seq < seqs[-1]]
-
-
-def models(module: ModuleType) -> dict[str, Any]:
-    return {"rehearsed": Rehearsal(module.script)}
+    return {file.stem: imported(file.stem) for file in sorted(EXAMPLES.glob("*.py"))}
 
 
 # --- the research brief ------------------------------------------------------------------------------
@@ -207,6 +179,8 @@ def _command(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]
         (["research_brief.py", "Acme", "--yes"], "verified=True"),
         (["map_files.py"], '"Live streams read the store"'),
         (["customer_support.py"], "changed: ['Say that the money is back within 14 days.']"),
+        (["refactoring.py"], "passed: True, attempts: 2"),
+        (["incident.py", "--yes"], "rolled back: version 1.41 is in place"),
     ],
     ids=lambda it: it[0] if isinstance(it, list) else "",
 )
