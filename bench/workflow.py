@@ -1,8 +1,9 @@
-"""What a call of a workflow costs: a map of one agent over many items through run.gather, rehearsed, on the durable log.
+"""What a call of a workflow costs: a map of one agent over many items, rehearsed, on the durable log.
 
-`all` has every call under way at once, `waves` at most 64. Prints milliseconds of wall time and of the processor for
-each call, with everything a call is: its thread, its task, one reply, its report, its end; and what telling the whole
-run again costs, as after a crash. Each way runs in a process of its own, so that memory is that way's.
+`all` has every call under way at once through run.gather, `waves` at most 64, and so has `map`, by the ready pattern.
+Prints milliseconds of wall time and of the processor for each call, with everything a call is: its thread, its task,
+one reply, its report, its end; and what telling the whole run again costs, as after a crash. Each way runs in a process
+of its own, so that memory is that way's.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ import time
 from pathlib import Path
 
 from podium import Agent, ModelRequest, Podium, Rehearsal, WorkflowRun, workflow
+from podium.patterns import map_over
 
 WAVE = 64
 worker = Agent("worker", model="fake", description="Works.")
@@ -46,7 +48,15 @@ async def in_waves(run: WorkflowRun, items: int) -> int:
     return len(got)
 
 
-WAYS = {"all": all_at_once, "waves": in_waves}
+@workflow
+async def mapped(run: WorkflowRun, items: int) -> int:
+    """The ready pattern, so many at once, and wait for a person."""
+    made = await map_over(run, worker, [f"item {n}" for n in range(items)], task="{item}", at_once=WAVE, most=items)
+    await run.checkpoint("was it told")
+    return len(made.results)
+
+
+WAYS = {"all": all_at_once, "waves": in_waves, "map": mapped}
 
 
 def memory_mb() -> float:

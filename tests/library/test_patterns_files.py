@@ -58,6 +58,12 @@ def echo(request: ModelRequest) -> Any:
     return told
 
 
+def handed(folder: Path) -> Path:
+    """The file that was handed over."""
+    [file] = (folder / "work" / "handoffs").glob("[!.]*")
+    return file
+
+
 async def play(folder: Path, flow: Workflow, script: Any = echo, **how: Any) -> RunResult:
     (folder / "work").mkdir(exist_ok=True)
     async with Podium(folder / "data", models={"m": Rehearsal(script)}) as podium:
@@ -187,7 +193,7 @@ async def test_a_long_part_goes_by_path_to_an_agent_that_reads_and_whole_to_one_
     read, whole = result.output
     assert LONG.splitlines()[0] in read
     assert whole == f"use it\n\nContext:\n[writer]\n{LONG}"
-    [file] = (tmp_path / "work" / "handoffs").iterdir()
+    file = handed(tmp_path)
     assert file.name.startswith("writer-")
     assert file.read_text() == LONG
     assert names(result) == ["writer", "file writer", "reader", "writer", "plain"]
@@ -239,7 +245,7 @@ async def test_more_parts_than_one_would_open_go_into_one_file(tmp_path: Path) -
 
     told = await told_of(tmp_path, {**parts, "missing": "item 7: failed"})
 
-    [file] = (tmp_path / "work" / "handoffs").iterdir()
+    file = handed(tmp_path)
     [(name, said)] = [pair for each in told for pair in each.items() if "in the file" in pair[1]]
     whole = [pair for each in told for pair in each.items() if "in the file" not in pair[1]]
     assert said.startswith(f"in the file handoffs/{file.name} (")
@@ -263,7 +269,7 @@ async def test_more_parts_than_one_would_open_go_into_one_file(tmp_path: Path) -
 async def test_a_structured_part_is_told_by_its_keys(tmp_path: Path, value: Any, about: str) -> None:
     [told] = await told_of(tmp_path, {"figures": value})
 
-    [file] = (tmp_path / "work" / "handoffs").iterdir()
+    file = handed(tmp_path)
     assert told["figures"].partition("tools; ")[2].startswith(about)
     assert file.suffix == (".txt" if isinstance(value, str) else ".json")
 
@@ -273,6 +279,26 @@ async def test_all_goes_whole_where_hand_offs_are_turned_off(tmp_path: Path) -> 
 
     assert told == {"minutes": LONG * 20}
     assert not (tmp_path / "work" / "handoffs").exists()
+
+
+def test_files_that_are_handed_over_are_no_part_of_a_repository(tmp_path: Path) -> None:
+    put(tmp_path, "handoffs/part.txt", b"new")
+
+    assert (tmp_path / "handoffs" / ".gitignore").read_text() == "*\n"
+
+
+async def test_a_workdir_that_cannot_be_written_to_is_named_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "handoffs").write_text("a file")
+
+    @workflow
+    async def hands_over(run: WorkflowRun, topic: str) -> str:
+        return (await pipeline(run, [WRITER, READER], topic)).text
+
+    result = await play(tmp_path, hands_over)
+
+    assert f"{tmp_path / 'work' / 'handoffs'} is no folder that hand-offs can go to" in result.error
+    assert "handoff=False has all go whole" in result.error
 
 
 @pytest.mark.parametrize("wrong", [True, "whole", 0, {}])
@@ -296,7 +322,7 @@ async def test_two_branches_that_hand_over_the_same_share_one_file(tmp_path: Pat
 
     [first, *others] = result.output
     assert others == [first] * 7
-    [file] = (tmp_path / "work" / "handoffs").iterdir()
+    file = handed(tmp_path)
     assert file.read_text() == LONG
 
 
@@ -312,7 +338,7 @@ async def test_a_resume_finds_what_was_handed_over_as_it_was(tmp_path: Path, har
         return echo(request)
 
     first = await play(tmp_path, hands_over, breaks)
-    [file] = (tmp_path / "work" / "handoffs").iterdir()
+    file = handed(tmp_path)
     if harm == "gone":
         file.unlink()
     if harm == "changed":

@@ -11,6 +11,7 @@ from pathlib import Path
 from podium.errors import BadInput
 
 FOLDER = "handoffs"  # in the workdir
+REMEDY = "Let this process write there; in a pattern, handoff=False has all go whole"
 MODE = 0o444  # what was handed over is not changed by accident
 
 
@@ -34,7 +35,9 @@ def put(workdir: Path, path: str, data: bytes) -> None:
     try:
         folder = _folder(root)
     except OSError as error:
-        raise BadInput(f"{workdir / FOLDER} is no folder that hand-offs can go to: {error.strerror}") from None
+        raise BadInput(
+            f"{workdir / FOLDER} is no folder that hand-offs can go to: {error.strerror}. {REMEDY}"
+        ) from None
     finally:
         os.close(root)
     try:
@@ -42,16 +45,25 @@ def put(workdir: Path, path: str, data: bytes) -> None:
         if not _holds(folder, name, data):
             _write(folder, name, data)
     except OSError as error:
-        raise BadInput(f"the hand-off {workdir / path} cannot be written: {error.strerror}") from error
+        raise BadInput(f"the hand-off {workdir / path} cannot be written: {error.strerror}. {REMEDY}") from error
     finally:
         os.close(folder)
 
 
 def _folder(root: int) -> int:
-    if FOLDER not in os.listdir(root):
+    """The folder for them, open; a new one is no part of the repository that it may stand in."""
+    is_new = FOLDER not in os.listdir(root)
+    if is_new:
         with suppress(FileExistsError):  # another call has made it meanwhile
             os.mkdir(FOLDER, dir_fd=root)
-    return os.open(FOLDER, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root)
+    folder = os.open(FOLDER, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root)
+    if is_new:
+        try:
+            _write(folder, ".gitignore", b"*\n")
+        except OSError:
+            os.close(folder)
+            raise
+    return folder
 
 
 def _holds(folder: int, name: str, data: bytes) -> bool:
