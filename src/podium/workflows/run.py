@@ -176,6 +176,7 @@ class WorkflowRun:
         self._check("run.file")
         if not isinstance(name, str) or not isinstance(content, str):
             raise BadInput(f"run.file takes a name and a text, not {name!r:.80} and {content!r:.80}")
+        checked_text(name, "run.file: the name")
         data = checked_text(content, f"run.file({name!r:.80}, ...): the text").encode()
         path, workdir, in_thread = path_of(name, data), self._workdir, self._in_thread
         key, called = self._next(), f"file {' '.join(name.split())}"[:MOST_NAME].strip()
