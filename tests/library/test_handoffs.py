@@ -253,8 +253,26 @@ async def test_too_much_for_an_agent_without_file_tools_is_refused(tmp_path: Pat
 
     result = await play(tmp_path, hands_over)
 
-    assert "agent 'plain' is to be given 15,032 characters, and at most 10,000 go whole" in result.error
+    assert "agent 'plain': it is to be given 15,032 characters, and at most 10,000 go whole" in result.error
     assert [thread.agent for thread in threads(result)] == ["writer"]
+
+
+async def test_a_step_of_a_plan_that_would_be_given_too_much_fails_alone(tmp_path: Path) -> None:
+    steps = (
+        Step(id="one", agent="writer", task="Write."),
+        Step(id="two", agent="plain", task="Judge.", depends_on=("one",)),
+        Step(id="three", agent="reader", task="Judge.", depends_on=("one",)),
+    )
+
+    @workflow
+    async def planned(run: WorkflowRun, topic: str) -> Any:
+        made = await run_plan(run, Plan(steps=steps), [WRITER, PLAIN, READER], handoff=Handoff(whole=10_000))
+        return {id: step.end for id, step in made.steps.items()} | {"why": made.steps["two"].reason}
+
+    result = await play(tmp_path, planned)
+
+    assert [result.output[id] for id in ("one", "two", "three")] == ["done", "failed", "done"]
+    assert "Give it the tool 'read'" in result.output["why"]
 
 
 def test_a_link_in_the_workdir_leads_no_handoff_out_of_it(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from podium.core.definitions import Agent
-from podium.errors import BadInput
+from podium.errors import BadInput, CallFailed
 from podium.patterns.given import count
 from podium.workflows.run import WorkflowRun
 from podium.workflows.values import context_text
@@ -65,8 +65,7 @@ async def hand_over(run: WorkflowRun, context: Any, *, to: Agent, by: Handoffs =
     """The context as this agent is to be given it.
 
     Shape: `context` as `run.agent` takes it, and `Part`s in it.
-    Errors: BadInput where an agent without file tools would get more than goes whole; CallFailed where a file cannot be
-    written.
+    Errors: CallFailed where an agent without file tools would get more than goes whole, or a file cannot be written.
     """
     rule = _rule(by)
     if rule is None or context is None:
@@ -78,10 +77,11 @@ async def hand_over(run: WorkflowRun, context: Any, *, to: Agent, by: Handoffs =
     if not any(tool in READERS for tool in to.tools if isinstance(tool, str)):
         if size <= rule.whole:
             return context
-        raise BadInput(
-            f"agent '{to.name}' is to be given {size:,} characters, and at most {rule.whole:,} go whole. Give it the "
-            "tool 'read', so that they go by path; or have them summarized first"
+        reason = (
+            f"it is to be given {size:,} characters, and at most {rule.whole:,} go whole. Give it the tool 'read', so "
+            "that they go by path; or have them summarized first"
         )
+        raise CallFailed(f"agent '{to.name}': {reason}", end="failed", name=to.name, reason=reason)
     long = _by_path(parts, rule)
     files = {}
     if len(long) > MANY:
