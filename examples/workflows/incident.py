@@ -142,6 +142,8 @@ def main(folder: Path, *, yes: bool = False, data: Path | str = ".podium") -> Ru
 
 
 if __name__ == "__main__":
+    if not ("--yes" in sys.argv or sys.stdin.isatty()):
+        sys.exit("nobody is there to be asked: say --yes")
     result = main(made_plant(), yes="--yes" in sys.argv)
     print(result.error or f"{result.output.end}: {result.output.said}")
     sys.exit(1 if result.error else 0)

@@ -88,6 +88,8 @@ def main(company: str, *, yes: bool = False, data: Path | str = ".podium") -> Ru
 
 
 if __name__ == "__main__":
+    if not ("--yes" in sys.argv or sys.stdin.isatty()):
+        sys.exit("nobody is there to be asked: say --yes")
     words = [word for word in sys.argv[1:] if word != "--yes"]
     result = main(words[0] if words else "Acme", yes="--yes" in sys.argv)
     print(result.error or result.output)
