@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from podium import Agent
 from podium.core.plan import Plan, Step, check_plan, levels, longest_chain, problems
 from podium.errors import BadInput
-from podium.patterns.planned import frozen, thawed
+from podium.patterns.frozen import frozen, thawed
 from podium.team import load_plan, plan_text
 
 AGENTS = {name: Agent(name, model="m") for name in ("alpha", "beta")}
@@ -198,5 +198,5 @@ def test_agents_with_functions_of_a_program_cannot_be_frozen() -> None:
         """Look."""
         return ""
 
-    with pytest.raises(BadInput, match="agent 'x' of a plan must be JSON"):
+    with pytest.raises(BadInput, match="agent 'x' of a frozen workflow must be JSON"):
         frozen([Agent("x", model="m", tools=[look])])

@@ -4,43 +4,27 @@ All they need is frozen in their input, the agents too: so such a session goes o
 files since.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from collections.abc import Mapping
 from typing import Any
 
-from podium.core.definitions import SELF, Agent, Limits
+from podium.core.definitions import Agent
 from podium.core.json import JSON
 from podium.core.plan import Plan, check_plan
-from podium.core.rows import WORKFLOW
 from podium.errors import UnknownName
+from podium.patterns.frozen import FrozenWorkflow, frozen, thawed
 from podium.patterns.planning import alone, checked_task, make_plan, run_plan, synthesise, told_in_words
 from podium.workflows.run import WorkflowRun
-from podium.workflows.values import to_json
 from podium.workflows.workflow import Workflow
 
 
-class PlanWorkflow(Workflow):
-    """A workflow of this file, with the agents that it is to call."""
-
-    @property
-    def need(self) -> str:
-        """What a process needs to go on with it: Podium itself."""
-        return f"{WORKFLOW}{__name__}:{self.__name__}@{self.source}"
-
-    def shown(self, input: JSON) -> str:
-        """What it is about."""
-        assert isinstance(input, dict)
-        return str(input["about"])
-
-
-@PlanWorkflow
+@FrozenWorkflow
 async def planning(run: WorkflowRun, about: str, agents: dict[str, JSON], planner: str) -> JSON:
     """Writes a plan."""
     team = thawed(agents)
     return (await make_plan(run, about, planner=team[planner], team=_takers(team, planner))).as_json()
 
 
-@PlanWorkflow
+@FrozenWorkflow
 async def planned(
     run: WorkflowRun, about: str, agents: dict[str, JSON], plan: JSON, plan_sha256: str, synthesis: str = ""
 ) -> Any:
@@ -62,7 +46,7 @@ def to_plan(task: str, planner: str, agents: Mapping[str, Agent]) -> tuple[Workf
     checked_task(task, _takers(agents, planner))
     asked = alone(agents[planner])
     input = {"about": task, "agents": frozen([asked, *_takers(agents, planner).values()]), "planner": planner}
-    return PlanWorkflow(planning.function, agents=[asked]), input
+    return FrozenWorkflow(planning.function, agents=[asked]), input
 
 
 def to_run(plan: Plan, agents: Mapping[str, Agent], synthesis: str) -> tuple[Workflow, JSON]:
@@ -84,44 +68,9 @@ def to_run(plan: Plan, agents: Mapping[str, Agent], synthesis: str) -> tuple[Wor
         "plan_sha256": plan.sha256,
         "synthesis": synthesis,
     }
-    return PlanWorkflow(planned.function, agents=tuple(called.values())), input
+    return FrozenWorkflow(planned.function, agents=tuple(called.values())), input
 
 
 def _takers(agents: Mapping[str, Agent], planner: str) -> Mapping[str, Agent]:
     """Who may be given steps: all but the planner, unless there is nobody else."""
     return {name: agent for name, agent in agents.items() if name != planner} or agents
-
-
-def frozen(agents: Iterable[Agent]) -> dict[str, JSON]:
-    """The agents and all they may call, by name, as JSON. Errors: BadInput for one with functions of a program."""
-    found: dict[str, JSON] = {}
-
-    def freeze(agent: Agent) -> None:
-        if agent.name in found:
-            return
-        given = {each.name: getattr(agent, each.name) for each in fields(agent) if each.name != "name"}
-        kept = {name: value for name, value in given.items() if value not in (None, "", (), {}, False)}
-        kept["limits"] = {name: value for name, value in vars(agent.limits).items() if value is not None}
-        callees = [callee.name if isinstance(callee, Agent) else SELF for callee in agent.callable_agents]
-        found[agent.name] = to_json({**kept, "callable_agents": callees}, f"agent '{agent.name}' of a plan")
-        for callee in agent.callable_agents:
-            if isinstance(callee, Agent):
-                freeze(callee)
-
-    for agent in agents:
-        freeze(agent)
-    return found
-
-
-def thawed(agents: Mapping[str, Any]) -> dict[str, Agent]:
-    """The agents that were frozen."""
-    made: dict[str, Agent] = {}
-
-    def thaw(name: str) -> Agent:
-        if name not in made:
-            given = dict(agents[name])
-            callees = [SELF if callee == SELF else thaw(callee) for callee in given.pop("callable_agents")]
-            made[name] = Agent(name, **{**given, "limits": Limits(**given["limits"]), "callable_agents": callees})
-        return made[name]
-
-    return {name: thaw(name) for name in agents}
