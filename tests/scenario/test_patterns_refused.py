@@ -33,6 +33,14 @@ WRONG: dict[str, tuple[Pattern, str]] = {
         lambda run: pipeline(run, [A, (TAKES_FIGURES, "count")], "go"),
         "agent 'b' has an input_schema, so its input is the output before",
     ),
+    "a context beside an input": (
+        lambda run: pipeline(run, [TAKES_FIGURES], {"sales": 1}, context="x"),
+        "agent 'b' has an input_schema, so it takes no context beside it",
+    ),
+    "a context beside an item": (
+        lambda run: map_over(run, TAKES_FIGURES, [{"sales": 1}], context="x"),
+        "agent 'b' has an input_schema: its input is the item, and there is no context",
+    ),
     "an empty task of a stage": (lambda run: pipeline(run, [(A, " ")], "go"), "its task is a text that is not empty"),
     "an empty task": (lambda run: pipeline(run, [A], ""), "the task is a text that says what to do"),
     "nothing to do at once": (lambda run: parallel(run, {}), "calls is a mapping of at least 1 names, not 0"),

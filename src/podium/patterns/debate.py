@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Unpack
+from typing import Any, Unpack
 
 from podium.core.definitions import Agent
 from podium.core.json import JSON
@@ -51,13 +51,14 @@ async def debate(
     judge: Agent,
     rounds: int = 2,
     join: Join = "all",
+    context: Any = None,
     handoff: Handoffs = None,
     **how: Unpack[How],
 ) -> Debated:
     """Have sides argue a question: all at once in each round, each told what was said before; then `judge` decides.
 
     Shape: `sides` are agents by the side they take, two at least. With another `join` than "all" a round goes on
-    without those that failed, and everybody is told who is missing.
+    without those that failed, and everybody is told who is missing. `context` is told to all, the judge too.
     Errors: BadInput for less than two sides, no rounds, or a side called "none"; JoinFailed, CallFailed.
     """
     where = "debate"
@@ -72,17 +73,18 @@ async def debate(
     while len(said) < rounds:
         what = ANSWER if said else OPEN
         calls = {side: (agent, f"{task}\n\n{what.replace('{side}', side)}") for side, agent in sides.items()}
-        said.append(await parallel(run, calls, join=join, context=_protocol(said), handoff=handoff, **how))
-    told = await hand_over(run, _protocol(said), to=judge, by=handoff)
+        said.append(await parallel(run, calls, join=join, context=_protocol(said, context), handoff=handoff, **how))
+    told = await hand_over(run, _protocol(said, context), to=judge, by=handoff)
     decided = await run.agent(
         judge, f"{task}\n\n{DECIDE}", context=told, output_schema=_decision(tuple(sides)), name="decision", **how
     )
     return Debated(winner=decided.output["winner"], reason=decided.output["reason"], rounds=tuple(said))
 
 
-def _protocol(said: list[Gathered[CallResult]]) -> list[dict[str, str]] | None:
-    """What was said so far, and by whom."""
-    told = [
+def _protocol(said: list[Gathered[CallResult]], context: Any) -> list[Any] | None:
+    """The context, what was said so far, and by whom."""
+    told = [] if context is None else [context]
+    told += [
         {f"{name}, round {number}": words}
         for number, each in enumerate(said, 1)
         for name, words in each.__podium_context__()

@@ -48,14 +48,15 @@ async def map_over(
     join: Join = "all",
     merge_by: Agent | None = None,
     merge_task: str = MERGE,
+    context: Any = None,
     handoff: Handoffs = None,
     **how: Unpack[How],
 ) -> Merged:
     """Have an agent do the same with every item, all at once or `at_once` of them; results in the items' order.
 
     Shape: `items` may be the results of another map; what is missing of these is told on. An item takes the place of
-    "{item}" in the task, or stands beside it. An agent with an `input_schema` is given the item itself, and no task.
-    `merge_by` makes one thing of the results.
+    "{item}" in the task, or stands beside it. An agent with an `input_schema` is given the item itself, and neither
+    task nor context. `context` is told to each. `merge_by` makes one thing of the results.
     Errors: BadInput for more items than `most`, and for none; the call "glob" fails where a glob matches none, or more
     than `most`, and looks again when the run is resumed. JoinFailed.
     """
@@ -64,9 +65,10 @@ async def map_over(
     limit = count(where, "at_once", at_once if at_once is not None else most, most=100_000)
     if an_agent(where, "agent", agent).input_schema is None:
         a_text(where, "task", task)
-    elif task:
+    elif task or context is not None:
         raise BadInput(
-            f"{where}: agent '{agent.name}' has an input_schema: its input is the item, and there is no task"
+            f"{where}: agent '{agent.name}' has an input_schema: its input is the item, and there is no "
+            f"{'task' if task else 'context'}"
         )
     if merge_by is not None:
         told_in_words(where, "merge_by", merge_by)
@@ -74,9 +76,9 @@ async def map_over(
     free = asyncio.Semaphore(limit)
 
     async def one(item: Any, name: str) -> CallResult:
-        given, context = _given(agent, task, item)
+        given, beside = _given(agent, task, item)
         async with free:
-            told = await hand_over(run, context, to=agent, by=handoff)
+            told = await hand_over(run, [beside, context] if context is not None else beside, to=agent, by=handoff)
             return await run.agent(agent, given, context=told, name=name, **how)
 
     branches = [_called(name, one(item, name)) for item, name in zip(things, map(_name, things), strict=True)]

@@ -41,21 +41,31 @@ class Piped:
 
 
 async def pipeline(
-    run: WorkflowRun, stages: Sequence[Stage], task: Any, *, handoff: Handoffs = None, **how: Unpack[How]
+    run: WorkflowRun,
+    stages: Sequence[Stage],
+    task: Any,
+    *,
+    context: Any = None,
+    handoff: Handoffs = None,
+    **how: Unpack[How],
 ) -> Piped:
     """Have agents work one after the other, each on what the one before made.
 
     Shape: a stage is an agent, or an agent and what it is to do; without that it is told the `task`. A stage whose
-    successor has an `input_schema` owes its output in that form, and is told why if it does not fit.
+    successor has an `input_schema` owes its output in that form, and is told why if it does not fit. `context` is told
+    to the first stage.
     Errors: BadInput for no stages, or such as do not go together; CallFailed of a stage.
     """
     steps = [_checked(stage, index) for index, stage in enumerate(_listed(stages))]
+    if context is not None and steps[0][0].input_schema is not None:
+        raise BadInput(f"pipeline: agent '{steps[0][0].name}' has an input_schema, so it takes no context beside it")
     owed = [agent.input_schema for agent, _ in steps[1:]] + [None]
     made: list[CallResult] = []
     sent_back = 0
     for (agent, words), wanted in zip(steps, owed, strict=True):
-        given, context = _input(agent, words, task, made[-1] if made else None)
-        result, times = await _fitting(run, agent, given, context, wanted, handoff, how)
+        given, beside = _input(agent, words, task, made[-1] if made else None)
+        told = beside if made or context is None else [beside, context]
+        result, times = await _fitting(run, agent, given, told, wanted, handoff, how)
         made.append(result)
         sent_back += times
     return Piped(stages=tuple(made), sent_back=sent_back)

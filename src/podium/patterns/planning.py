@@ -47,18 +47,20 @@ async def plan(
     join: Join | NOf = "best_effort",
     retries: int = 0,
     repairs: int = REPAIRS,
+    context: Any = None,
     handoff: Handoffs = None,
 ) -> PlanResult:
     """Have the planner write a plan for the task, the team take its steps, and an agent put the results together.
 
     Shape: `synthesis` is who does that, the planner if not given. `join` and `retries` are those of the plan and of its
-    steps (see `Plan`). Long results go by path, as `handoff` says. The result has the plan, each step's result, what is
-    missing, and `synthesis`.
+    steps (see `Plan`). `context` is told to the planner. What is long goes by path, as `handoff` says. The result has
+    the plan, each step's result, what is missing, and `synthesis`.
     Errors: BadInput at once; CallFailed if no plan came about; JoinFailed as in `run_plan`.
     """
     if synthesis is not None:
         told_in_words(synthesis, "put the results together")
-    made = await make_plan(run, task, planner=planner, team=team, join=join, retries=retries, repairs=repairs)
+    rules: dict[str, Any] = {"join": join, "retries": retries, "repairs": repairs}
+    made = await make_plan(run, task, planner=planner, team=team, context=context, handoff=handoff, **rules)
     result = await run_plan(run, made, team, handoff=handoff)
     last = await synthesise(run, result, by=synthesis or alone(planner), handoff=handoff)
     return msgspec.structs.replace(result, synthesis=done("synthesis", last))
