@@ -248,8 +248,10 @@ def _entry_in(annotation: Any) -> tuple[type[BaseModel] | None, bool, bool]:
     is_by_name, is_list = get_origin(annotation) is dict, get_origin(annotation) is list
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         return annotation, False, False
-    found = [it for part in get_args(annotation) if (it := _entry_in(part)[0]) is not None]
-    return (found[0] if found else None), is_by_name, is_list
+    found = [it for part in get_args(annotation) if (it := _entry_in(part))[0] is not None]
+    if found and get_origin(annotation) in (Union, UnionType):
+        return found[0]
+    return (found[0][0] if found else None), is_by_name, is_list
 
 
 def _left_out(field: FieldInfo) -> str:

@@ -333,6 +333,7 @@ class Podium:
                 return ended
             workflow = kept or workflow_for(row, workflow, imports=imports)
         state = left.state if left is not None else (await read_state(parts, session))[0]
+        workflow = workflow and workflow.as_started(state.input)
         given = {**self._models, **check_models(models or {})}
         pins = None if workflow is None else Pins(workflow, state.settings.depth, tools)
         binder = Binder(

@@ -35,7 +35,7 @@ def primary_of(workflow: Workflow) -> Definition:
 
 def checked_input(workflow: Workflow, value: Any) -> JSON:
     """What the workflow is called with, as JSON. Errors: BadInput if it does not fit."""
-    given = to_json(value, f"the input of workflow '{workflow.name}'")
+    given = workflow.whole_input(to_json(value, f"the input of workflow '{workflow.name}'"))
     workflow.arguments(given)
     return given
 

@@ -15,6 +15,8 @@ from podium.errors import NeedsUnmet
 from podium.flows import workflow_for
 from podium.patterns import Plan, Step
 from podium.patterns.planned import to_run
+from podium.patterns.staged import of_stages
+from podium.workflows.workflow import Workflow
 from tests.api.calls import Calls, allowed, kinds, of, ok, only, told
 from tests.api.server import Serve
 
@@ -143,11 +145,26 @@ async def reply(request):
 """
 
 
-async def test_a_plan_that_its_process_left_is_driven_on_by_the_server(served: Serve, tmp_path: Path) -> None:
+TEAM = {"writer": writer, "sender": sender}
+STEPS = (Step(id="draft", agent="writer", task="Write."), Step(id="last", agent="sender", task="Send."))
+STAGES = [
+    {"name": "draft", "agent": "writer", "context": []},
+    {"name": "last", "agent": "sender", "context": ["draft"]},
+]
+
+
+@pytest.mark.parametrize(
+    ("workflow", "input"),
+    [
+        to_run(Plan(task="Write\nand send", steps=STEPS), TEAM, ""),
+        (of_stages("letters", TEAM, STAGES), "Write\nand send"),
+    ],
+    ids=["plan", "stages"],
+)
+async def test_what_is_frozen_and_its_process_left_is_driven_on_by_the_server(
+    served: Serve, tmp_path: Path, workflow: Workflow, input: Any
+) -> None:
     (tmp_path / "script.py").write_text(SCRIPT)
-    steps = (Step(id="draft", agent="writer", task="Write."), Step(id="last", agent="sender", task="Send."))
-    plan = Plan(task="Write\nand send", steps=steps)
-    workflow, input = to_run(plan, {"writer": writer, "sender": sender}, "")
     async with Podium(tmp_path / "data") as podium:
         run = await podium.start(workflow, input, rehearsal="script.py:reply", rehearsal_folder=tmp_path)
     (tmp_path / "go").touch()

@@ -264,3 +264,72 @@ def test_rehearsed_team_needs_no_price(linted: Linted) -> None:
 
 def test_every_rule_has_its_section_and_every_section_its_rule() -> None:
     assert re.findall(r"^## (.+)$", DOCUMENT.read_text(), re.M) == list(RULES)
+
+
+# --- workflows ---------------------------------------------------------------------------------------
+
+SORT = "a: {model: cheap, system: Sort the letters by who wrote them.}"
+SUM = "b: {model: cheap, system: Add up all of the bills.}"
+
+
+@pytest.fixture
+def staged(tmp_path: Path) -> Linted:
+    """The findings in a team with these agents and stages."""
+
+    def lint_team(*agents: str, stages: str, more: str = LIMITS) -> list[Finding]:
+        lines = "".join(f"  {agent}\n" for agent in agents)
+        file = tmp_path / "team.yaml"
+        file.write_text(f"agents:\n{lines}workflow:\n{stages}\n{more}")
+        return lint(load_team(file), facts_of)
+
+    return lint_team
+
+
+def test_agents_of_stages_need_no_description_as_nobody_chooses_among_them(staged: Linted) -> None:
+    many = [f"a{letter}: {{model: cheap, system: {letter * 9}}}" for letter in "abcdefghi"]
+
+    assert staged(*many, stages=f"- parallel: {{{', '.join(f'{it[:2]}: {it[:2]}' for it in many)}}}") == []
+
+
+@pytest.mark.parametrize("stage", ["- route: {to: [a], by: b}", "- plan: {planner: b, agents: [a]}"])
+def test_those_whom_an_agent_is_to_choose_from_need_one(staged: Linted, stage: str) -> None:
+    found = staged(SORT, SUM, stages=stage)
+
+    assert rules(found) == ["description-goal", "description-return"]
+    assert all("'a'" in each.text for each in found)
+
+
+def test_an_agent_that_nothing_stops_in_any_of_its_stages_is_told(staged: Linted) -> None:
+    stages = "- {agent: a, limits: {turns: 3}}\n- {agent: b, limits: {turns: 3}}\n- agent: b"
+
+    [found] = staged(SORT, SUM, stages=stages, more="")
+
+    assert (found.rule, found.text.partition(":")[0]) == ("no-limits", "nothing stops 'b'")
+
+
+def test_limits_of_a_stage_that_others_meet_before_are_told(staged: Linted) -> None:
+    limited = "c: {model: cheap, limits: {tokens: 5}}"
+    stages = "- {agent: a, limits: {turns: 10}}\n- {agent: c, limits: {tokens: 6, turns: 9}}"
+
+    first, second = staged(SORT, limited, stages=stages)
+
+    assert first.text == (
+        "limits.turns of stage 'a', 10, is more than the whole team's, 9, which is met before. Lower it, or raise the "
+        "other"
+    )
+    assert second.text.startswith("limits.tokens of stage 'c', 6, is more than that of 'c', 5, which is met before")
+
+
+def test_agents_of_stages_that_are_nearly_equal_are_told(staged: Linted) -> None:
+    same = SORT.replace("a:", "c:")
+
+    assert rules(staged(SORT, same, stages="- agent: a\n- agent: c")) == ["near-equal-agents"]
+
+
+def test_an_agent_that_no_stage_leads_to_is_told(staged: Linted) -> None:
+    [found] = staged(SORT, SUM, stages="- agent: a")
+
+    assert found.text == (
+        "'b' is never called: no stage names it, and nobody that one names can reach it. Name it in a stage, or remove "
+        "it"
+    )

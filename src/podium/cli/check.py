@@ -18,6 +18,7 @@ from podium.errors import BadInput
 
 if TYPE_CHECKING:
     from podium.config import Config
+    from podium.patterns.stages import Stage
     from podium.team import Finding, Team
 
 
@@ -29,8 +30,8 @@ def check(
 ) -> None:
     """Check a team file, an agent's or a workflow's, and all it names.
 
-    Agents, tools, schemas, circles, depth, folders, prices, and the rehearsal, which is loaded for it; note what of
-    agent files is otherwise here; and warn of what is likely to go wrong, or to cost more than it is worth.
+    Agents, stages, tools, schemas, circles, depth, folders, prices, and the rehearsal, which is loaded for it; note
+    what of agent files is otherwise here; and warn of what is likely to go wrong, or to cost more than it is worth.
     A workflow's file is run, as Python runs a program; the workflow is not.
     """
     from podium.config import load_config
@@ -87,9 +88,12 @@ def _told(finding: "Finding") -> str:
 
 
 def _summary(team: "Team", config: "Config", warnings: "Sequence[Finding]") -> Iterator[str]:
-    lead = one_line(team.coordinator.name)
     found = count(len(warnings), "warning") if warnings else "all is well"
-    yield f"{one_line(team.name)}: {count(len(team.agents), 'agent')}, '{lead}' gets the task; {found}"
+    stages = () if team.workflow is None else team.workflow.stages
+    takes = f"'{one_line(team.lead.name)}' gets the task" if team.lead is not None else count(len(stages), "stage")
+    yield f"{one_line(team.name)}: {count(len(team.agents), 'agent')}, {takes}; {found}"
+    for number, stage in enumerate(stages, 1):
+        yield f"  {number}  {one_line(_told_stage(stage))}"
     for name, agent in team.agents.items():
         parts = agent_parts(agent)
         parts += ["not used"] if name in team.unused else []
@@ -107,3 +111,19 @@ def _summary(team: "Team", config: "Config", warnings: "Sequence[Finding]") -> I
         yield printable(f"note: {note}", keep="")
     for warning in warnings:
         yield printable(f"warning: {_told(warning)}", keep="")
+
+
+def _told_stage(stage: "Stage") -> str:
+    """A stage: what it is called, its pattern, who works, and on what."""
+    from podium.patterns.stages import called, pattern_of
+
+    pattern = pattern_of(stage)
+    who = ", ".join(dict.fromkeys(name for _, name in called(stage)))
+    parts = [f"{pattern} of {who}" if who else f"checkpoint '{stage['checkpoint']}'"]
+    on = [stage["verify"]["draft"], *stage["verify"].get("against", [])] if pattern == "verify" else stage["context"]
+    parts += [f"on {', '.join(on)}"] if on else []
+    parts += [f"join {stage['join']}"] if "join" in stage else []
+    parts += [f"retries {stage['retries']}"] if "retries" in stage else []
+    limits = [f"{name} {value}" for name, value in stage.get("limits", {}).items()]
+    parts += [f"limits {', '.join(limits)}"] if limits else []
+    return f"{stage['name']}: {'; '.join(parts)}"

@@ -18,7 +18,7 @@ from podium.cli.signals import on_signals
 from podium.cli.teams import loaded_team, whole_task, with_mounts
 from podium.cli.text import DATA, command, tell
 from podium.core.definitions import Agent, Limits
-from podium.errors import UnknownName
+from podium.errors import BadInput, UnknownName
 from podium.running import Run
 
 if TYPE_CHECKING:
@@ -97,6 +97,11 @@ async def _compare(
     from podium.comparison import Comparing
 
     team = loaded_team(file, model)
+    if team.lead is None:
+        raise BadInput(
+            f"team '{team.name}' has a workflow, and no coordinator, whose model the one agent would have. Compare a "
+            "team that has one"
+        )
     rehearsal = GENERATED if rehearse else team.rehearsal
 
     def began(what: str, run: Run) -> None:
@@ -105,7 +110,7 @@ async def _compare(
     async with Podium(data) as podium:
         comparing = Comparing(
             podium,
-            team.coordinator,
+            team.lead,
             whole_task(team, task),
             runs=runs,
             judge=None if judge is None else _judge(judge, team, podium),
@@ -131,7 +136,7 @@ async def _compare(
     if json:
         _print_json({**said(made), "exit_code": int(code)})
         return code
-    for line in table(made, team.coordinator.name):
+    for line in table(made, team.lead.name):
         print(line)
     if waiting := next((run for run in made.measured if run.stop_reason == "requires_action"), None):
         tell(

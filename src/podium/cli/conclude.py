@@ -1,6 +1,7 @@
 """What is told of a session when a run of it is over: the result on stdout, how it came about on stderr."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -8,7 +9,7 @@ import msgspec
 from podium.analysis.spending import told_cost
 from podium.analysis.trace import Trace
 from podium.cli.exit_codes import ExitCode, of_session
-from podium.cli.text import Place, command, count, printable, seconds, tell, unbroken
+from podium.cli.text import Place, command, count, one_line, printable, seconds, tell, unbroken
 from podium.core.events import Usage
 
 
@@ -38,6 +39,8 @@ def conclude(result: Ended, trace: Trace, place: Place, *, json: bool, is_rehear
     """Print the result and how it came about; the exit code."""
     code = of_session(result.stop_reason, interrupted=trace.is_interrupted)
     is_for_client = not trace.asking and bool(trace.clients.waiting)
+    for said in _left_open(result):
+        tell(unbroken(f"open: {one_line(said)}"))
     if not json and code in (ExitCode.SUCCESS, ExitCode.LIMIT_REACHED):
         margin = "\n" if sys.stderr.isatty() and sys.stdout.isatty() else ""
         if told := _told_result(result):
@@ -68,11 +71,21 @@ def conclude(result: Ended, trace: Trace, place: Place, *, json: bool, is_rehear
     return code
 
 
+def _left_open(result: Ended) -> Sequence[str]:
+    """What the stages of a team's workflow left open."""
+    from podium.patterns.made import Made
+
+    return result.output.open if isinstance(result.output, Made) else ()
+
+
 def _told_result(result: Ended) -> str:
-    if isinstance(result.output, str):
-        said = printable(result.output.rstrip("\n"))
+    from podium.patterns.made import Made
+
+    output = result.output.output if isinstance(result.output, Made) else result.output
+    if isinstance(output, str):
+        said = printable(output.rstrip("\n"))
         return f"{said}\n" if said else ""
-    return msgspec.json.format(msgspec.json.encode(_plain(result.output)), indent=2).decode() + "\n"
+    return msgspec.json.format(msgspec.json.encode(_plain(output)), indent=2).decode() + "\n"
 
 
 def _plain(output: Any) -> Any:

@@ -79,7 +79,7 @@ def make(
         raise BadInput(f"{output} exists already, and is not written over; name another file, or remove it")
     if output is not None and not output.absolute().parent.is_dir():
         raise BadInput(f"there is no folder {output.parent} to write the plan into; make it first")
-    workflow, input = to_plan(whole_task(loaded, task), planner or loaded.coordinator.name, loaded.agents)
+    workflow, input = to_plan(whole_task(loaded, task), planner or _usual(loaded, "--planner AGENT"), loaded.agents)
     ending = Written(output)
     how = _how(
         loaded,
@@ -154,7 +154,9 @@ def run(
         raise BadInput("--synthesis names who puts the results together, and --no-synthesis says nobody; give one")
     loaded = loaded_team(team, model)
     made = load_plan(plan, loaded.agents)
-    workflow, input = to_run(made, loaded.agents, "" if no_synthesis else synthesis or loaded.coordinator.name)
+    if not no_synthesis:
+        synthesis = synthesis or _usual(loaded, "--synthesis AGENT, or --no-synthesis")
+    workflow, input = to_run(made, loaded.agents, synthesis)
     tell(f"{plan}: {_told(made)}")
     how = _how(
         loaded,
@@ -164,6 +166,13 @@ def run(
         {"turns": turns, "seconds": seconds, "tokens": tokens, "usd": usd},
     )
     raise typer.Exit(asyncio.run(_run(workflow, input, how, Taken(made), json=json, data=data)))
+
+
+def _usual(team: "Team", otherwise: str) -> str:
+    """The name of the team's coordinator. Errors: BadInput for a team that has a workflow instead."""
+    if team.lead is None:
+        raise BadInput(f"team '{team.name}' has a workflow, and nobody coordinates it; say {otherwise}")
+    return team.lead.name
 
 
 # --- what comes of a session ---------------------------------------------------------------------------------------

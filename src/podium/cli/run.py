@@ -53,7 +53,8 @@ def run(
 ) -> None:
     """Give a team a task, or a workflow its input, and watch it work.
 
-    A workflow's input is a text, or JSON where it takes something else.
+    A team file that has a workflow takes the task through its stages. A workflow of a Python file takes a text, or JSON
+    where its input is something else.
     The result is printed on stdout, everything else on stderr. Ctrl-C pauses the session; again, it quits at once.
     With --server the team runs there: Ctrl-C interrupts the session, and it can be told to go on.
     """
@@ -151,10 +152,10 @@ def _team_given(
 ) -> dict[str, Any]:
     """What a session of the team is started with."""
     more = with_mounts(team, mounts)
-    if team.coordinator.name in team.origins and not (workdir or team.workdir or more):
+    if team.lead is not None and team.lead.name in team.origins and not (workdir or team.workdir or more):
         tell("note: it works in a fresh folder. `--mount .:/source` shows it this one, `--workdir .` gives it this one")
     return {
-        "agent": team.coordinator,
+        "agent": team.workflow or team.coordinator,
         "task": whole_task(team, task),
         "workdir": workdir or team.workdir,
         "mounts": more,

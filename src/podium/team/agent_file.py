@@ -17,7 +17,8 @@ from podium.core.definitions import INHERIT, MAX_NAME, MAX_SYSTEM, Agent, Effort
 from podium.entry import Count, Entry, Problem, Text, named, problem, wrong
 from podium.errors import BadInput
 from podium.team.grants import Grant, Note, PermissionMode, apart, grant
-from podium.team.shape import AgentEntry, LimitsEntry
+from podium.team.limits import LimitsEntry
+from podium.team.shape import AgentEntry
 from podium.team.source import Source, read
 
 SUFFIX = ".md"

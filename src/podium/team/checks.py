@@ -46,7 +46,10 @@ def agent_problems(name: str, agent: AgentEntry) -> Iterator[Problem]:
 
 def coordinator_problems(entry: TeamFile, coordinator: str | None) -> Iterator[Problem]:
     """What is wrong with who gets the task."""
-    if coordinator is None:
+    if entry.workflow is not None:
+        if entry.coordinator is not None:
+            yield ("coordinator",), "a workflow says who does what, and nobody coordinates it; leave one of the two out"
+    elif coordinator is None:
         yield (), f"'coordinator' is missing: name the agent that gets the task (one of {', '.join(entry.agents)})"
     elif coordinator not in entry.agents:
         yield ("coordinator",), str(UnknownName("agent", coordinator, entry.agents))

@@ -76,7 +76,8 @@ class Gathering:
             self._call(coordinator, [*self.agents[coordinator].callable_agents, *callees])
         waiting = list(self.agents)
         for name in waiting:
-            callees = [self._called(name, index, callee) for index, callee in enumerate(self._callees(name))]
+            place: Where = ("agents", name, "callable_agents")
+            callees = [self._called((*place, index), callee) for index, callee in enumerate(self._callees(name))]
             waiting += [each for each in dict.fromkeys(callees) if each in self.agents and each not in waiting]
             if callees != self._callees(name):
                 self._call(name, callees)
@@ -103,11 +104,15 @@ class Gathering:
             raise unknown_agent(use, (), self.places)
         return found
 
-    def _called(self, name: str, index: int, callee: str) -> str:
+    def need(self, place: Where, name: str) -> None:
+        """Take the agent that stands at this place, if it is not here yet."""
+        if name == SELF or self._called(place, name) != name:  # which a ready-made one is in other letters
+            self.problems.append((place, str(unknown_agent(name, self.agents, self.places))))
+
+    def _called(self, place: Where, callee: str) -> str:
         """The name that the callee has here; taken if need be, and left as it is if nobody knows it."""
         if callee == SELF or callee in self.agents:
             return callee
-        place: Where = ("agents", name, "callable_agents", index)
         try:
             found = self.places.find(callee)
             if found is None:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import SequenceMatcher
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from podium.core.definitions import SELF, Agent, Limits, with_all_below
 from podium.core.money import ModelFacts
+from podium.patterns.stages import Stage, called
 from podium.team.load import Team
 
 Rule = Literal[
@@ -56,14 +57,15 @@ class Finding:
 def lint(team: Team, facts_of: FactsOf) -> list[Finding]:
     """What is found, in the order of `RULES`. `facts_of` tells what is known of a model by its name."""
     used = [agent for agent in team.agents.values() if agent.name not in team.unused]
-    called = [agent for agent in used if any(_calls(caller, agent) for caller in used)]
+    chosen = [agent for agent in used if any(_calls(caller, agent) for caller in used) or agent in _chosen(team)]
+    working = [agent for agent in used if agent in chosen or agent in _staged(team)]
     return [
-        *_undescribed(called),
-        *_unlimited(team, used, called),
+        *_undescribed(chosen),
+        *_unlimited(team, used, working),
         *_never_met(team, used),
         *_many(team),
         *_weak(used, facts_of),
-        *_near_equal(called),
+        *_near_equal(working),
         *_unused(team),
         *_unpriced(team, used, facts_of),
     ]
@@ -71,6 +73,22 @@ def lint(team: Team, facts_of: FactsOf) -> list[Finding]:
 
 def _calls(caller: Agent, agent: Agent) -> bool:
     return any(callee is agent or (callee == SELF and caller is agent) for callee in caller.callable_agents)
+
+
+def _staged(team: Team) -> Sequence[Agent]:
+    """The agents that stages of a workflow call."""
+    return () if team.workflow is None else team.workflow.agents
+
+
+def _stages(team: Team) -> Sequence[Stage]:
+    return () if team.workflow is None else team.workflow.stages
+
+
+def _chosen(team: Team) -> list[Agent]:
+    """The agents that others are to choose from in a stage, by their descriptions."""
+    names = [name for stage in _stages(team) for name in stage.get("route", {}).get("to", {}).values()]
+    names += [name for stage in _stages(team) for name in stage.get("plan", {}).get("agents", ())]
+    return [team.agents[name] for name in names]
 
 
 # --- what a delegation must say ----------------------------------------------------------------------
@@ -106,7 +124,8 @@ def _says_what_it_returns(agent: Agent) -> bool:
 def _unlimited(team: Team, used: Sequence[Agent], called: Sequence[Agent]) -> Iterator[Finding]:
     if _stops(team.limits):
         return
-    unlimited = [f"'{agent.name}'" for agent in called if not _stops(agent.limits)]
+    limited = _limited_by_stages(team)
+    unlimited = [f"'{agent.name}'" for agent in called if not _stops(agent.limits) and agent.name not in limited]
     # What an agent defines has its limits, and it may define as many as it likes.
     unlimited += [f"what '{agent.name}' defines" for agent in used if agent.inline_agents and not _stops(agent.limits)]
     if unlimited:
@@ -115,6 +134,17 @@ def _unlimited(team: Team, used: Sequence[Agent], called: Sequence[Agent]) -> It
             text=f"nothing stops {_joined(unlimited)}: neither own limits nor the team's. "
             "Set turns, seconds, tokens or usd in 'limits'",
         )
+
+
+def _limited_by_stages(team: Team) -> set[str]:
+    """The names of agents that only stages call, with limits each time."""
+    calls = [(name, _stops(_limits(stage))) for stage in _stages(team) for _, name in called(stage)]
+    below = {each.name for agent in team.agents.values() for each in agent.callable_agents if isinstance(each, Agent)}
+    return {name for name, _ in calls} - {name for name, is_limited in calls if not is_limited} - below
+
+
+def _limits(stage: Stage) -> Limits:
+    return Limits(**stage.get("limits", {}))
 
 
 def _stops(limits: Limits) -> bool:
@@ -131,13 +161,29 @@ def _never_met(team: Team, used: Sequence[Agent]) -> Iterator[Finding]:
                     text=f"limits.{kind} of '{agent.name}', {own:,}, is more than the whole team's, {whole:,}, which "
                     "is met before. Lower it, or raise the team's",
                 )
+    for stage in _stages(team):
+        for kind, own in vars(_limits(stage)).items():
+            least = [(whose, most) for whose, most in _around(team, stage, kind) if own is not None and most < own]
+            for whose, most in least[:1]:
+                yield Finding(
+                    rule="limits-never-met",
+                    text=f"limits.{kind} of stage '{stage['name']}', {own:,}, is more than {whose}, {most:,}, which "
+                    "is met before. Lower it, or raise the other",
+                )
+
+
+def _around(team: Team, stage: Stage, kind: str) -> Iterator[tuple[str, Any]]:
+    """The limits of this kind that hold in the stage besides its own."""
+    limits: list[tuple[str, Limits]] = [("the whole team's", team.limits)]
+    limits += [(f"that of '{name}'", team.agents[name].limits) for _, name in called(stage)]
+    yield from ((whose, most) for whose, each in limits if (most := getattr(each, kind)) is not None)
 
 
 # --- who is needed -----------------------------------------------------------------------------------
 
 
 def _many(team: Team) -> Iterator[Finding]:
-    if len(team.agents) > MOST_AGENTS:
+    if team.workflow is None and len(team.agents) > MOST_AGENTS:
         yield Finding(
             rule="many-agents",
             text=f"{len(team.agents)} agents are more than {MOST_AGENTS}: a coordinator chooses worse among "
@@ -194,12 +240,11 @@ def _are_near_equal(one: Agent, other: Agent) -> bool:
 
 
 def _unused(team: Team) -> Iterator[Finding]:
+    why = "no stage names it, and nobody that one names can reach it. Name it in a stage"
+    if team.lead is not None:
+        why = f"'{team.lead.name}' cannot reach it. List it in somebody's callable_agents"
     for name in team.unused:
-        yield Finding(
-            rule="unused-agent",
-            text=f"'{name}' is never called: '{team.coordinator.name}' cannot reach it. List it in somebody's "
-            "callable_agents, or remove it",
-        )
+        yield Finding(rule="unused-agent", text=f"'{name}' is never called: {why}, or remove it")
 
 
 # --- money -------------------------------------------------------------------------------------------

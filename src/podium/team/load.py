@@ -16,6 +16,7 @@ from podium.core.definitions import INHERIT, SELF, Agent, Concurrency, Limits, S
 from podium.core.ports import Mount
 from podium.entry import Problem, named
 from podium.errors import BadInput, CyclicRoster
+from podium.patterns.staged import StagedWorkflow, of_stages
 from podium.team.agent_file import SUFFIX, Found, load_file
 from podium.team.checks import agent_problems, concurrency_problems, coordinator_problems, only_coordinator
 from podium.team.gathering import Gathering, unknown_agent
@@ -23,9 +24,11 @@ from podium.team.mounts import mount_of, mount_problems
 from podium.team.places import AGENTS, Places, places_around, places_from
 from podium.team.shape import AgentEntry, TeamFile, team_problem
 from podium.team.source import Source, read
+from podium.team.stage_checks import named_agents, stage_problems, stages_of
 
 logger = logging.getLogger(__name__)
 _MAIN = "main"
+_HEIR = "agent '{}' inherits its model, and a workflow has no coordinator who has one: say 'model', or use --model"
 _Refuse = Callable[[Iterable[Problem]], NoReturn]
 
 
@@ -33,15 +36,16 @@ _Refuse = Callable[[Iterable[Problem]], NoReturn]
 class Team:
     """What a team file says, ready to be started.
 
-    Shape: `coordinator` leads to the agents it calls; `unused` are the names of those it cannot reach. `folder` is the
-    file's own, which `rehearsal` is relative to. `origins` say of agents that the file does not define where they are
-    from; `notes`, what of their files is otherwise here. `initial_prompt` comes before the task.
+    Shape: `coordinator` leads to the agents it calls; there is none beside a `workflow`, whose stages do so, and whose
+    input is the task. `unused` are the names of those that cannot be reached. `folder` is the file's own, which
+    `rehearsal` is relative to. `origins` say of agents that the file does not define where they are from; `notes`, what
+    of their files is otherwise here. `initial_prompt` comes before the task.
     """
 
     name: str
     folder: Path
     agents: Mapping[str, Agent]
-    coordinator: Agent
+    lead: Agent | None
     unused: tuple[str, ...]
     workdir: Path | None
     mounts: tuple[Mount, ...]
@@ -51,10 +55,18 @@ class Team:
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     initial_prompt: str = ""
+    workflow: StagedWorkflow | None = None
+
+    @property
+    def coordinator(self) -> Agent:
+        """Who gets the task. Errors: BadInput where a workflow does."""
+        if self.lead is None:
+            raise BadInput(f"team '{self.name}' has a workflow, whose stages say who does what, and no coordinator")
+        return self.lead
 
 
 def load_team(file: Path, *, model: str | None = None) -> Team:
-    """The team of this file, with the coordinator on this model if one is said.
+    """The team of this file; `model` is that of the coordinator, or in a workflow of those who inherit theirs.
 
     Shape: also of an agent file (NAME.md), with those that it calls; of a folder of agent files, led by an agent "main"
     that may call each of them; or of an agent's name, which is looked for from the current folder on.
@@ -144,7 +156,10 @@ def _team_of_folder(folder: Path, model: str | None) -> Team:
 
 
 def _team(gathering: Gathering, entry: TeamFile, folder: Path, name: str, model: str | None, refuse: _Refuse) -> Team:
-    coordinator = entry.coordinator or only_coordinator(gathering.agents)
+    stages = stages_of(entry.workflow or ())
+    for place, called in named_agents(stages):
+        gathering.need(place, called)
+    coordinator = None if stages else entry.coordinator or only_coordinator(gathering.agents)
     lead = gathering.agents.get(coordinator or "")
     if coordinator is not None and lead is not None and model is not None:
         gathering.agents[coordinator] = lead.model_copy(update={"model": model})
@@ -153,20 +168,24 @@ def _team(gathering: Gathering, entry: TeamFile, folder: Path, name: str, model:
         gathering,
         [
             *coordinator_problems(entry, coordinator),
+            *stage_problems(entry.workflow or (), stages, gathering.agents),
             *mount_problems(entry.mounts),
             *concurrency_problems(entry, gathering.agents),
         ],
         refuse,
     )
-    assert coordinator is not None  # that would have been a problem
-    top = gathering.agents[coordinator].model or INHERIT
-    found = gathering.found.get(coordinator)
-    agents, reached = _built(gathering.agents, top), _reached(gathering.agents, coordinator)
+    top = (model if coordinator is None else gathering.agents[coordinator].model) or INHERIT
+    found = gathering.found.get(coordinator or "")
+    agents = _built(gathering.agents, top)
+    first = {called: place for place, called in named_agents(stages)} if stages else {coordinator or "": ()}
+    reached = _reached(gathering.agents, first)
+    if heirs := [each for each in reached if stages and agents[each].model == INHERIT]:
+        refuse([(first.get(each, ("agents",)), _HEIR.format(each)) for each in heirs])
     return Team(
         name=name,
         folder=folder,
         agents=agents,
-        coordinator=agents[coordinator],
+        lead=None if coordinator is None else agents[coordinator],
         unused=tuple(each for each in agents if each not in reached),
         workdir=None if entry.workdir is None else folder / Path(entry.workdir).expanduser(),
         mounts=tuple(mount_of(mount, folder) for mount in entry.mounts),
@@ -176,6 +195,7 @@ def _team(gathering: Gathering, entry: TeamFile, folder: Path, name: str, model:
         origins={each: made.origin for each, made in gathering.found.items()},
         notes=tuple(gathering.notes(coordinator)),
         initial_prompt="" if found is None else found.initial_prompt,
+        workflow=of_stages(name, agents, stages) if stages else None,
     )
 
 
@@ -219,15 +239,15 @@ def _built(entries: Mapping[str, AgentEntry], top: str) -> dict[str, Agent]:
     return {name: agent(name) for name in entries}
 
 
-def _reached(entries: Mapping[str, AgentEntry], coordinator: str) -> set[str]:
-    """The names of those that the coordinator can reach, its own too."""
-    reached = {coordinator: None}
-    waiting = [coordinator]
+def _reached(entries: Mapping[str, AgentEntry], first: Iterable[str]) -> list[str]:
+    """The names of those that the first ones can reach, their own too."""
+    reached = dict.fromkeys(first)
+    waiting = list(reached)
     for name in waiting:
         below = [callee for callee in entries[name].callable_agents if callee != SELF and callee not in reached]
         reached |= dict.fromkeys(below)
         waiting += below
-    return set(reached)
+    return list(reached)
 
 
 def _loaded(gathering: Gathering, file: Path | str, first: str | None) -> dict[str, Agent]:

@@ -10,16 +10,11 @@ import yaml
 from pydantic import BeforeValidator, Field, ValidationError
 
 from podium.core.definitions import Agent
-from podium.core.plan import RULES, Plan, problems
-from podium.entry import Entry, Text, named, problem, wrong
+from podium.core.plan import Plan, problems
+from podium.entry import Entry, Text, named, problem
 from podium.errors import BadInput
 from podium.team.source import Source, read
-
-
-def _join(value: Any) -> Any:
-    if value in RULES or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
-    raise wrong(f"must be {', '.join(RULES)} or a number of final steps, not {named(value)}")
+from podium.team.stage import rule_of
 
 
 class StepEntry(Entry):
@@ -44,7 +39,7 @@ class PlanFile(Entry):
 
     task: str = ""
     """What the plan is for; the synthesis is told it."""
-    join: Annotated[Any, BeforeValidator(_join)] = "best_effort"
+    join: Annotated[Any, BeforeValidator(rule_of("final steps"))] = "best_effort"
     """When it is done: best_effort, all, any, or how many of its final steps."""
     steps: list[StepEntry]
     """Its steps, in any order."""

@@ -1,61 +1,16 @@
 """The shape of a team file, and what does not fit it in words for the one who wrote it."""
 
-from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationInfo,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from podium.core.definitions import Effort, Permission, dollars
+from podium.core.definitions import Effort, Permission
 from podium.core.json import JSON
-from podium.entry import Count, Entry, Problem, Seconds, Text, named, problem, wrong
-from podium.errors import BadInput
+from podium.entry import Count, Entry, Problem, Text, named, problem
+from podium.team.limits import LimitsEntry, SessionLimitsEntry
+from podium.team.stage import STAGE_KEYS, StageEntry
 from podium.tools import BUILT_IN
-
-
-def _dollars(value: Any) -> Decimal:
-    try:
-        return dollars("", value)
-    except BadInput as error:
-        raise wrong(str(error).strip()) from None
-
-
-Dollars = Annotated[
-    Decimal,
-    BeforeValidator(_dollars),
-    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}]}),
-]
-
-
-class LimitsEntry(Entry):
-    """Where an agent's thread is stopped; what is left out has no limit."""
-
-    turns: Count | None = None
-    """Model replies."""
-    seconds: Seconds | None = None
-    """Seconds of working time."""
-    tokens: Count | None = None
-    """Tokens read and written by its model calls."""
-    usd: Dollars | None = None
-    """US dollars at list price, with those it calls; a number, or a text."""
-
-
-class SessionLimitsEntry(LimitsEntry):
-    """Where the whole session is stopped; turns, tokens and dollars are sums over all its threads."""
-
-    depth: Count = 2
-    """Levels of delegation below the coordinator."""
-    live_threads: Count | None = None
-    """Child threads that have not ended, at one time."""
 
 
 class ConcurrencyEntry(Entry):
@@ -130,9 +85,11 @@ class TeamFile(Entry):
     name: str = ""
     """What the team is called."""
     coordinator: Text | None = None
-    """The agent that gets the task; may be left out if only one agent calls others."""
+    """The agent that gets the task; may be left out if only one agent calls others. There is none beside a workflow."""
     agents: dict[str, AgentEntry] = Field(min_length=1)
     """The agents, by name."""
+    workflow: list[StageEntry] | None = Field(default=None, min_length=1)
+    """Stages, one after another, in place of a coordinator; each has one pattern."""
     workdir: Text | None = None
     """A folder that all threads share, relative to this file; a fresh one if left out."""
     mounts: list[AnyMount] = Field(default_factory=list)
@@ -168,12 +125,29 @@ _MEANT = {
     "max_turns": "limits",
     "timeout": "limits",
     "volumes": "mounts",
+    "stages": "workflow",
+}
+_MEANT_IN_STAGES = {
+    "id": "name",
+    "prompt": "task",
+    "instructions": "task",
+    "depends_on": "context",
+    "needs": "context",
+    "inputs": "context",
+    "sources": "against",
+    "checker": "by",
+    "router": "by",
+    "timeout": "limits",
 }
 
 
 def team_problem(details: Any) -> Problem:
     """An error of Pydantic's, as a place in the team file and our words."""
-    place, said = problem(details, TeamFile, _MEANT)
+    place, said = problem(details, TeamFile, _MEANT_IN_STAGES if details["loc"][:1] == ("workflow",) else _MEANT)
     if details["type"] == "string_pattern_mismatch":
         said = f"must be an absolute path inside, such as /source, not {named(details['input'])}"
+    if details["type"] == "too_short" and (least := details["ctx"]["min_length"]) > 1:
+        said = f"must have {least} at least, not {details['ctx']['actual_length']}"
+    if details["type"] == "extra_forbidden" and place[0] == "workflow" and len(place) > 3 and place[-1] in STAGE_KEYS:
+        said = f"'{place[-1]}' stands beside '{place[2]}', not in it"
     return place, said

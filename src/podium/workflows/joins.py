@@ -51,15 +51,15 @@ def told_missing(missing: Sequence[Missing]) -> list[tuple[str, str]]:
 class Gathered(Sequence[T], Generic[T]):
     """What came of a gather: the results that are there, in the order of the calls, and what is `missing`, and why.
 
-    Shape: as a sequence it holds the results that came. `slots` has a place for each call, None where nothing came.
-    As context of an agent it tells what is missing too.
+    Shape: as a sequence it holds the results that came. `slots` has a place for each call, None where nothing came;
+    `names` are those of the results that came. As context of an agent it tells what is missing too.
     """
 
     def __init__(self, slots: Sequence[T | None], names: Sequence[str], missing: Sequence[Missing]) -> None:
         self.slots = tuple(slots)
         self.missing = tuple(missing)
         gone = {each.index for each in missing}
-        self._names = [name for index, name in enumerate(names) if index not in gone]
+        self.names = [name for index, name in enumerate(names) if index not in gone]
         self._came: list[Any] = [slot for index, slot in enumerate(slots) if index not in gone]
 
     @overload
@@ -85,7 +85,7 @@ class Gathered(Sequence[T], Generic[T]):
         from podium.workflows.values import context_text
 
         told: list[tuple[str, str]] = []
-        for name, each in zip(self._names, self._came, strict=True):
+        for name, each in zip(self.names, self._came, strict=True):
             parts = getattr(each, "__podium_context__", None)
             told += parts() if parts is not None else [(name, context_text(each))]
         return told + told_missing(self.missing)

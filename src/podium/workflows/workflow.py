@@ -85,6 +85,14 @@ class Workflow:
         place = str(Path(str(file)).resolve()) if is_there else self.function.__module__
         return f"{WORKFLOW}{place}:{self.__name__}@{self.source}"
 
+    def whole_input(self, given: JSON) -> JSON:
+        """The input that the log keeps for what is given: here that itself. Errors: BadInput."""
+        return given
+
+    def as_started(self, input: JSON) -> "Workflow":
+        """The workflow as a run with this input was started with it: here itself."""
+        return self
+
     def arguments(self, input: JSON) -> Mapping[str, Any]:
         """What the function is called with. Errors: BadInput for an input that does not fit."""
         what = f"the input of workflow '{self.name}'"

@@ -21,7 +21,7 @@ from podium.api.shapes.tools import Tools
 from podium.core.definitions import MAX_SYSTEM
 from podium.core.definitions import Effort as Level
 from podium.entry import Count, Seconds
-from podium.team.shape import Dollars
+from podium.team.limits import Dollars
 
 _LATER = frozenset(["mcp_servers", "skills"])
 System = Annotated[str, StringConstraints(max_length=MAX_SYSTEM)]

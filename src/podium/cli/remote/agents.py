@@ -66,6 +66,8 @@ def check(team: Team, limits: SessionLimits, given: Mapping[str, bool]) -> None:
 
     Errors: BadInput that names all of it.
     """
+    if team.workflow is not None:
+        raise BadInput(f"team '{team.name}' has a workflow, and a server takes none; run it here, without --server")
     if team.coordinator.model == INHERIT:
         raise BadInput(f"agent '{team.coordinator.name}' inherits its model, and nobody above it has one: use --model")
     found = [f"{option} ({_WHY[option]})" for option, is_given in given.items() if is_given]
