@@ -37,6 +37,8 @@ async def reply(request):
     with (HERE / "asked").open("a") as asked:
         print(said.split()[0], file=asked)
     if said.startswith("Plan "):
+        while (HERE / "planning").exists():
+            await asyncio.sleep(0.01)
         return call("submit_result", steps=[{**step, "agent": os.environ.get("WHO", step["agent"])} for step in STEPS])
     if said.startswith("Compare"):
         while not (HERE / "go").exists():
@@ -107,6 +109,24 @@ def test_a_planner_is_named_and_must_be_there(team: Folder) -> None:
         team.run("plan", "make", "team.yaml", "Count", "--planner", "bta"), "unknown agent 'bta', did you mean 'beta'?"
     )
     refused(team.run("plan", "make", "team.yaml", " "), "a plan is made for a task, a text that says what")
+
+
+def test_a_plan_that_was_interrupted_is_printed_when_its_session_is_resumed(team: Folder) -> None:
+    (team.path / "planning").touch()
+    started = team.start("plan", "make", "team.yaml", "Count and measure", "-o", "made.yaml")
+    started.until(lambda said: "plan: starts" in said)
+
+    started.signal(signal.SIGINT)
+    interrupted = started.end()
+    (team.path / "planning").unlink()
+    resumed = team.run("resume", "last")
+
+    assert (interrupted.code, interrupted.out) == (130, "")
+    assert "interrupted and paused" in interrupted.err
+    assert "podium resume sesn_" in interrupted.err
+    assert not (team.path / "made.yaml").exists()
+    assert resumed.code == 0
+    assert load_plan(team.write("printed.json", resumed.out)).task == "Count and measure"
 
 
 # --- show ------------------------------------------------------------------------------------------------------------

@@ -240,7 +240,7 @@ async def _run(
     async with Podium(data) as podium:
         under_way = await podium.start(workflow, input, **how)
         result, _ = await follow(under_way, trace, data, json=json, is_rehearsed=is_rehearsed, podium=podium)
-    if result.stop_reason == "end_turn" and not result.error:
+    if result.stop_reason == "end_turn" and not result.error and not trace.is_interrupted:
         ending.take(result)
     return conclude(result, trace, data, json=json, is_rehearsed=is_rehearsed)
 
