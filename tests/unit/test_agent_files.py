@@ -67,6 +67,8 @@ def test_file_with_a_name_and_a_description_is_an_agent_with_all_tools(tmp_path:
         ("tools: []\n", {"tools": ()}),
         ("tools: '*'\n", {"tools": ALL}),
         ("tools: Bash(*)\n", {"tools": ("bash",)}),
+        ("tools: Bash()\n", {"tools": ("bash",)}),
+        ("disallowedTools: Bash(*), Edit()\n", {"tools": ("read", "write", "glob", "grep")}),
         ("disallowedTools: Write, Edit\n", {"tools": ("bash", "read", "glob", "grep")}),
         ("disallowedTools: NotebookEdit, mcp__github\n", {"tools": ALL}),
         ("disallowedTools: '*'\n", {"tools": ()}),
@@ -145,7 +147,7 @@ def test_tools_that_are_not_here_are_noted_and_the_others_are_given(tmp_path: Pa
     ]
 
 
-@pytest.mark.parametrize("entry", ["Bash(git:*)", "Bash(git add *)", "Read(./src/**)"])
+@pytest.mark.parametrize("entry", ["Bash(git:*)", "Bash(git add *)", "Read(./src/**)", "Bash(echo (a, b))"])
 def test_part_of_a_tool_is_the_tool_with_a_person_asked(tmp_path: Path, entry: str) -> None:
     made = team(tmp_path, f"tools: Grep, {entry}\n")
 
@@ -194,8 +196,19 @@ def test_hook_that_checks_what_the_agent_has_not_asks_nobody(tmp_path: Path) -> 
     assert made.coordinator.permissions == {}
 
 
-def test_tool_that_is_listed_whole_too_asks_nobody(tmp_path: Path) -> None:
-    assert team(tmp_path, "tools: Bash, Bash(git:*)\n").coordinator.permissions == {}
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "tools: Bash, Bash(git:*)\n",
+        "tools: Read, Write(docs/**)\npermissionMode: plan\n",
+        "tools: Read, Write(docs/**)\ndisallowedTools: Write\n",
+        "disallowedTools: [Bash(rm:*), Bash]\n",
+    ],
+)
+def test_tool_that_is_there_whole_or_not_at_all_asks_nobody_and_is_not_noted(tmp_path: Path, keys: str) -> None:
+    made = team(tmp_path, keys)
+
+    assert (made.coordinator.permissions, made.notes) == ({}, ())
 
 
 def test_mode_that_denies_what_would_ask_takes_away_what_writes(tmp_path: Path) -> None:
@@ -237,11 +250,18 @@ def test_values_that_yaml_would_not_take_are_taken_as_claude_code_does(tmp_path:
     )
 
 
+@pytest.mark.parametrize(
+    "said", ["[internal] Counts: a, b", '"Counts" words: all of them', "{x} is replaced", "- counts", "one\ttwo"]
+)
+def test_text_that_yaml_would_take_for_something_else_and_cannot_is_the_text(tmp_path: Path, said: str) -> None:
+    assert load_team(file(tmp_path, f"name: solo\ndescription: {said}\n")).coordinator.description == said
+
+
 def test_file_may_have_windows_line_ends_and_a_mark_at_its_beginning(tmp_path: Path) -> None:
     made = tmp_path / "solo.md"
     made.write_bytes(b"\xef\xbb\xbf---\r\nname: solo\r\ndescription: It counts.\r\n---\r\nCount.\r\n---\r\nTwice.\r\n")
 
-    assert load_team(made).coordinator.system == "Count.\r\n---\r\nTwice."
+    assert load_team(made).coordinator.system == "Count.\n---\nTwice."
 
 
 # --- what is refused ---------------------------------------------------------------------------------
@@ -293,6 +313,19 @@ WRONG = {
     "no tool that is here": (
         KEYS + "tools: WebFetch, WebSearch\n",
         "FILE lists tools, and none of them is here: it could do nothing. Give it others, or leave it out",
+    ),
+    "event of a hook": (
+        KEYS + "hooks: {preToolUse: []}\n",
+        "FILE line 4, hooks.preToolUse: unknown event 'preToolUse', did you mean 'PreToolUse'?",
+    ),
+    "servers that are a text": (
+        KEYS + "mcpServers: github\n",
+        "FILE line 4, mcpServers: must be a list of servers, or a mapping of their names to them, not 'github'",
+    ),
+    "quote without its end": (
+        "name: solo\ndescription: 'it's x'\n",
+        "FILE line 3, column 18: this is not YAML: while parsing a block mapping, expected <block end>, but found "
+        "'<scalar>'",
     ),
     "mode": (
         KEYS + "permissionMode: yolo\n",

@@ -160,6 +160,27 @@ def test_files_without_a_name_are_for_people(project: Path) -> None:
     assert list(load_agents()) == ["a"]
 
 
+def test_linked_folders_are_looked_into_and_each_file_is_one(project: Path, tmp_path: Path) -> None:
+    agent(tmp_path / "shared", "linked")
+    (project / OURS).mkdir(parents=True)
+    (project / OURS / "shared").symlink_to(tmp_path / "shared")
+    (project / OURS / "again").symlink_to(tmp_path / "shared")
+    (tmp_path / "shared/circle").symlink_to(tmp_path / "shared")
+
+    assert found(project, "linked").endswith("/linked.md")
+
+
+def test_beside_a_file_that_lies_in_no_folder_of_agents_only_its_own_folder_is_looked_at(project: Path) -> None:
+    lead = agent(project, "lead", "tools: Agent(near, explore)\n")
+    agent(project, "near")
+    agent(project / "node_modules", "explore")
+
+    made = load_team(lead)
+
+    assert callees(made.coordinator) == ["near", "explore"]
+    assert made.origins["explore"] == "the ready-made agents"
+
+
 def test_two_files_of_one_folder_may_not_define_one_agent(project: Path) -> None:
     agent(project / OURS, "a")
     agent(project / OURS, "a", file="b.md")

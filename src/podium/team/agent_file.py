@@ -25,7 +25,8 @@ SUFFIX = ".md"
 
 _FENCED = re.compile(r"---[ \t]*\r?\n(?P<keys>.*?)^---[ \t]*(?:\r?\n|\Z)(?P<body>.*)", re.DOTALL | re.MULTILINE)
 # A value that YAML takes for something else than the text that it is meant to be; Claude Code takes it for the text.
-_BARE = re.compile(r"^(?P<key>[A-Za-z]+):[ \t]+(?P<value>[^\s'\"\[{|>].*?)[ \t]*\r?$", re.MULTILINE)
+_BARE = re.compile(r"^(?P<key>[A-Za-z]+):[ \t]+(?P<value>[^\s|>].*?)[ \t]*\r?$", re.MULTILINE)
+_AND_MORE = re.compile(r"""("[^"]*"|'[^']*'|\[[^]]*\]|\{[^}]*\})\s*[^\s#,].*""")  # [a list] or "a quote", and more
 
 
 def _name(name: str) -> str:
@@ -39,6 +40,12 @@ def _names(value: object) -> list[str]:
     if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
         raise wrong(f"must be a list of names, or a text such as 'Read, Grep', not {named(value)}; [] is none")
     return listed
+
+
+def _servers(value: object) -> object:
+    if value is not None and not isinstance(value, list | dict):
+        raise wrong(f"must be a list of servers, or a mapping of their names to them, not {named(value)}")
+    return value
 
 
 Names = Annotated[list[str], BeforeValidator(_names)]
@@ -56,7 +63,7 @@ class FileKeys(Entry):
     permissionMode: PermissionMode | None = None
     maxTurns: Count | None = None
     skills: MaybeNames = None
-    mcpServers: list[Any] | dict[str, Any] | None = None
+    mcpServers: Annotated[list[Any] | dict[str, Any] | None, BeforeValidator(_servers)] = None
     hooks: dict[str, Any] | None = None
     memory: Literal["user", "project", "local"] | None = None
     background: bool = False
@@ -161,7 +168,7 @@ def load_file(file: Path) -> Found:
             model=model,
             effort=keys.effort,
             description=keys.description,
-            system=body.strip(),
+            system=body.replace("\r\n", "\n").strip(),
             tools=granted.tools,
             permissions=dict.fromkeys(granted.asks, "always_ask"),
             callable_agents=granted.callees,
@@ -196,7 +203,11 @@ def _parts(file: Path) -> tuple[Source, str] | None:
 
 def _quoted(line: re.Match[str]) -> str:
     value = line["value"]
-    if ": " not in value and not value.endswith(":") and value[0] not in "*&!%@`":
+    if value[0] in "'\"[{":
+        is_meant = _AND_MORE.fullmatch(value) is None or (value[0] in "'\"" and value[-1] == value[0])
+    else:
+        is_meant = not re.search(r": |:$|\t|^[*&!%@`]|^- ", value)
+    if is_meant:  # as YAML takes it
         return line[0]
     return f"{line['key']}: '{value.replace(chr(39), 2 * chr(39))}'"
 

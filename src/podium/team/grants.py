@@ -32,9 +32,10 @@ _ABSENT = frozenset([
 _KNOWN = (*TOOLS, *_AGENT, *_ABSENT)
 _MCP = "mcp__"
 _ANY = "*"
+_GUARD = "PreToolUse"  # the event of hooks that look at what is about to be done
 _WRITES = ("bash", "write", "edit")  # what Claude Code asks a person about in its manual mode
 _ENTRY = re.compile(r"(?P<tool>[^()]+)(\((?P<scope>.*)\))?", re.DOTALL)
-_APART = re.compile(r"[^\s,()]+(?:\([^()]*\)?)?|[()]")
+_APART = re.compile(r"[^\s,()]+(?:\((?:[^()]|\([^()]*\))*\)?)?|[()]")
 
 
 @dataclass(kw_only=True)
@@ -69,19 +70,21 @@ def grant(
     Shape: without `tools`, it has every built-in one. Problems are told with their place in the file.
     """
     made = Grant()
+    unread: dict[Note, str] = {}  # notes that a part of a tool is not looked into, and the tool
     if tools is None or list(tools) == [_ANY]:
         made.tools = list(BUILT_IN)
     else:
-        _allow(made, tools)
-    _deny(made, denied)
+        _allow(made, tools, unread)
+    _deny(made, denied, unread)
     _apply(made, mode)
     _check(made, hooks)
     made.tools = [name for name in BUILT_IN if name in made.tools]
     made.asks = [name for name in made.tools if name in made.asks]
+    made.notes = [note for note in made.notes if note not in unread or unread[note] in made.asks]
     return made
 
 
-def _allow(made: Grant, tools: Sequence[str]) -> None:
+def _allow(made: Grant, tools: Sequence[str], unread: dict[Note, str]) -> None:
     absent, whole = [], set()
     for place, entry, tool, scope in _parsed("tools", tools, made):
         if tool in TOOLS:
@@ -90,7 +93,9 @@ def _allow(made: Grant, tools: Sequence[str]) -> None:
                 whole.add(TOOLS[tool])
             else:
                 made.asks.append(TOOLS[tool])
-                made.notes.append(("tools", f"{_unread(entry, tool)}; write {tool} alone to have nobody asked"))
+                note = ("tools", f"{_unread(entry, tool)}; write {tool} alone to have nobody asked")
+                made.notes.append(note)
+                unread[note] = TOOLS[tool]
         elif tool in _AGENT:
             made.calls_any |= scope is None
             made.callees += [] if scope is None else [name.strip() for name in scope.split(",") if name.strip()]
@@ -99,12 +104,13 @@ def _allow(made: Grant, tools: Sequence[str]) -> None:
         else:
             absent.append(entry)
     made.asks = [name for name in made.asks if name not in whole]
+    made.notes = [note for note in made.notes if unread.get(note) not in whole]
     made.is_void = bool(absent) and not (made.tools or made.callees or made.calls_any or made.problems)
     if absent:
         made.notes.append(("tools", f"{', '.join(absent)}: not here, it does without"))
 
 
-def _deny(made: Grant, denied: Sequence[str]) -> None:
+def _deny(made: Grant, denied: Sequence[str], unread: dict[Note, str]) -> None:
     for place, entry, tool, scope in _parsed("disallowedTools", denied, made):
         if tool == _ANY:
             made.tools, made.callees, made.calls_any = [], [], False
@@ -112,7 +118,9 @@ def _deny(made: Grant, denied: Sequence[str]) -> None:
             made.tools = [name for name in made.tools if name != TOOLS[tool]]
         elif tool in TOOLS and TOOLS[tool] in made.tools:
             made.asks.append(TOOLS[tool])
-            made.notes.append(("disallowedTools", f"{_unread(entry, tool)}; write {tool} alone to take it away"))
+            note = ("disallowedTools", f"{_unread(entry, tool)}; write {tool} alone to take it away")
+            made.notes.append(note)
+            unread[note] = TOOLS[tool]
         elif tool in _AGENT and scope is None:
             made.callees, made.calls_any = [], False
         elif tool in _AGENT:
@@ -152,7 +160,10 @@ def _check(made: Grant, hooks: Mapping[str, object]) -> None:
     """Have a person asked where a hook would have looked at what is about to be done."""
     if not hooks:
         return
-    groups = hooks.get("PreToolUse")
+    for event in hooks:
+        if event != _GUARD and get_close_matches(re.sub("[-_]", "", event).lower(), [_GUARD.lower()], cutoff=0.85):
+            made.problems.append((("hooks", event), f"unknown event '{event}', did you mean '{_GUARD}'?"))
+    groups = hooks.get(_GUARD)
     listed = groups if isinstance(groups, list) else []
     matchers = [str(each.get("matcher", "")) if isinstance(each, dict) else "" for each in listed]
     checked = [name for tool, name in TOOLS.items() if name in _WRITES and _is_matched(tool, matchers)]
@@ -172,14 +183,14 @@ def _is_matched(tool: str, matchers: Iterable[str]) -> bool:
 
 
 def _parsed(key: str, entries: Sequence[str], made: Grant) -> Iterator[tuple[Where, str, str, str | None]]:
-    """Place, text, tool and scope of each entry; "Bash(*)" is "Bash"."""
+    """Place, text, tool and scope of each entry; "Bash(*)" and "Bash()" are "Bash"."""
     for index, entry in enumerate(entries):
         parts = _ENTRY.fullmatch(entry.strip())
         if parts is None:
             made.problems.append(((key, index), f"'{entry}' names no tool: write Tool, or Tool(what of it)"))
             continue
         scope = parts["scope"]
-        yield (key, index), entry, parts["tool"].strip(), None if scope in (None, _ANY) else scope
+        yield (key, index), entry, parts["tool"].strip(), None if scope in (None, "", _ANY) else scope
 
 
 def _unread(entry: str, tool: str) -> str:

@@ -13,17 +13,21 @@ AGENTS = Path(".claude", "agents")
 
 
 class Folder:
-    """A folder of agent files, those in folders below it too. Files without a name are there to be read by people."""
+    """A folder of agent files, if it is deep those in folders below it too, linked ones as well.
 
-    def __init__(self, path: Path) -> None:
+    Files without a name are there to be read by people.
+    """
+
+    def __init__(self, path: Path, *, is_deep: bool = True) -> None:
         self.path = path
+        self._is_deep = is_deep
 
     @cached_property
     def _files(self) -> tuple[dict[str, list[Path]], list[BadInput]]:
         """The files by the names of their agents, and what is wrong with those whose names cannot be read."""
         named: dict[str, list[Path]] = {}
         broken: list[BadInput] = []
-        for file in sorted(self.path.rglob(f"*{SUFFIX}")):
+        for file in sorted(_below(self.path) if self._is_deep else self.path.glob(f"*{SUFFIX}")):
             try:
                 name = name_in(file) if file.is_file() else None
             except BadInput as error:
@@ -68,10 +72,14 @@ class Folder:
 
 
 class Places:
-    """Folders in which agents are looked for, the nearest first, and the ready-made agents behind them."""
+    """Folders in which agents are looked for, the nearest first, and the ready-made agents behind them.
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        self.folders = [Folder(_short(folder)) for folder in dict.fromkeys(folders)]
+    Shape: before all others comes the folder `beside` a file, without those below it: it may be somebody's home.
+    """
+
+    def __init__(self, folders: Sequence[Path], *, beside: Path | None = None) -> None:
+        own = [] if beside is None else [Folder(_short(beside), is_deep=False)]
+        self.folders = [*own, *(Folder(_short(folder)) for folder in dict.fromkeys(folders))]
 
     @property
     def names(self) -> list[str]:
@@ -120,8 +128,9 @@ def places_from(start: Path) -> Places:
 
 def places_around(file: Path) -> Places:
     """Where agents are looked for that an agent file names: beside it, in its project, and the user's."""
-    beside = next((above for above in file.resolve().parents if above.parts[-2:] == AGENTS.parts), None)
-    return Places([beside or file.resolve().parent, *_projects(file.parent), *_users()])
+    ours = next((above for above in file.resolve().parents if above.parts[-2:] == AGENTS.parts), None)
+    others = [*_projects(file.parent), *_users()]
+    return Places(others, beside=file.resolve().parent) if ours is None else Places([ours, *others])
 
 
 def _projects(start: Path) -> Iterator[Path]:
@@ -139,6 +148,21 @@ def _users() -> Iterator[Path]:
     folder = Path(os.path.expanduser(os.environ.get("CLAUDE_CONFIG_DIR") or "~/.claude"), "agents")
     if folder.is_dir():
         yield folder.resolve()
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """The files that may be agents', each once, however often it is linked."""
+    seen: set[Path] = set()
+    for at, folders, files in os.walk(folder, followlinks=True):
+        if (real := Path(at).resolve()) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        for file in (Path(at, name) for name in sorted(files) if name.endswith(SUFFIX)):
+            if (real := file.resolve()) not in seen:
+                seen.add(real)
+                yield file
 
 
 def _short(folder: Path) -> Path:
