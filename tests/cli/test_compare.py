@@ -116,6 +116,17 @@ def test_limit_over_everything_is_exit_code_4(scripted: Folder) -> None:
     assert row(done.out, "finished") == ["finished", "1 of 1", "1 of 2"]
 
 
+def test_side_whose_own_limits_stop_each_of_its_runs_is_exit_code_4_and_says_which(scripted: Folder) -> None:
+    scripted.go()
+    scripted.write("team.yaml", f"{TEAM}rehearsal: reply.py:reply\nlimits: {{turns: 1}}\n")
+
+    done = scripted.run("compare", "team.yaml", "count it", "--runs", "1")
+
+    assert done.code == 4, done.err
+    assert row(done.out, "finished") == ["finished", "1 of 1", "0 of 1"]
+    assert "budget_reached: session limit reached: " in done.err
+
+
 def test_side_that_never_finishes_is_exit_code_1(folder: Folder) -> None:
     folder.write("team.yaml", f"{TEAM}rehearsal: reply.py:reply\n")
     folder.write("reply.py", "def reply(request):\n    return {'lead': 'done'}[request.agent]\n")

@@ -1,5 +1,8 @@
 """A comparison on a real data folder: which sessions it makes, what its judge is asked, where it ends."""
 
+import asyncio
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import aclosing
 from decimal import Decimal
@@ -174,10 +177,11 @@ async def test_limit_over_all_sessions_is_kept_and_nothing_more_is_begun(tmp_pat
     made = await compare(solo, "go", data=tmp_path, models={"m": Priced(priced(700))}, total=Limits(usd=5000), runs=9)
 
     assert made.stopped == "limit_reached"
-    assert "usd 5000, of all sessions together, is used up" in made.why
+    assert made.why == "usd 5000, of all sessions together, leaves too little for the next call"
     assert Decimal(2000) < made.spent.cost.usd <= 5000
     assert len(made.measured) < 18
     assert made.measured[-1].stop_reason == "budget_reached"
+    assert made.measured[-1].error.startswith("session limit reached: $")
 
 
 async def test_judge_counts_towards_the_limit_over_all_sessions(tmp_path: Path) -> None:
@@ -210,6 +214,32 @@ async def test_judge_without_a_price_under_a_limit_in_dollars_is_refused_before_
         )
 
     assert await agents(tmp_path) == []
+
+
+async def test_what_a_process_does_once_is_no_part_of_the_first_run(tmp_path: Path) -> None:
+    (tmp_path / "podium.toml").write_text(
+        'default_provider = "here"\nproviders.here = {base_url = "http://127.0.0.1:9"}\n'
+    )
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import asyncio, os, sys\n"
+        "from podium import Agent, Podium\n"
+        "from podium.comparison import Comparing\n"
+        "def began(what, run):\n"
+        "    print(what, 'anthropic' in sys.modules, flush=True)\n"
+        "    os._exit(0)\n"
+        "async def main():\n"
+        "    async with Podium('data') as podium:\n"
+        "        lead = Agent('lead', model='m', callable_agents=['self'])\n"
+        "        async for _ in Comparing(podium, lead, 'go', began=began).steps(): pass\n"
+        "print('anthropic' in sys.modules)\n"
+        "asyncio.run(main())\n"
+    )
+
+    run = [sys.executable, str(program)]
+    done = await asyncio.to_thread(subprocess.run, run, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+    assert done.stdout.splitlines() == ["False", "run 1 of 3, one agent True"], done.stderr
 
 
 # --- folders -----------------------------------------------------------------------------------------

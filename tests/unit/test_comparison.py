@@ -317,4 +317,6 @@ def test_session_that_stopped_short_of_the_rest_uses_the_allowance_up(of: Any, o
 
     allowance.take(log.trace, given, log.records)
 
-    assert bool(allowance.met) is is_met
+    assert allowance.met == (
+        "usd 1.00, of all sessions together, leaves too little for the next call" if is_met else ""
+    )

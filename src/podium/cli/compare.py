@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from podium.app import Podium
-from podium.cli.exit_codes import ExitCode
+from podium.cli.exit_codes import ExitCode, of_session
 from podium.cli.options import Data as DataOption
 from podium.cli.options import Json, ModelOption, TeamArgument
 from podium.cli.run import GENERATED
@@ -175,7 +175,11 @@ def _exit_code(made: "Comparison") -> ExitCode:
         return ExitCode.LIMIT_REACHED
     if any(run.stop_reason == "requires_action" for run in made.measured):
         return ExitCode.WAITS_FOR_PERSON
-    return ExitCode.SUCCESS if made.single.finished and made.team.finished and not made.stopped else ExitCode.FAILED
+    if made.stopped:
+        return ExitCode.FAILED
+    reasons = [reason for side in (made.single, made.team) if not side.finished for reason in side.stop_reasons]
+    codes = {of_session(reason, interrupted=False) for reason in reasons} or {ExitCode.SUCCESS}
+    return codes.pop() if len(codes) == 1 else ExitCode.FAILED
 
 
 class _Stop:

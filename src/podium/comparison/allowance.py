@@ -53,8 +53,13 @@ class Allowance:
             self._used[kind] += used[kind]
             left = self._left(kind)
             # A session may stop short of what was left, since its next call would not have fitted.
-            if left is not None and (left <= 0 or (kind in met and getattr(given, kind) == before)):
-                self.met = self.met or f"{kind} {getattr(self._limits, kind)}, of all sessions together, is used up"
+            if self.met or left is None:
+                continue
+            of_all = f"{kind} {getattr(self._limits, kind)}, of all sessions together,"
+            if left <= 0:
+                self.met = f"{of_all} is used up"
+            elif kind in met and getattr(given, kind) == before:
+                self.met = f"{of_all} leaves too little for the next call"
 
     def _left(self, kind: Kind) -> Any:
         most = getattr(self._limits, kind)

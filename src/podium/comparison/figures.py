@@ -14,6 +14,7 @@ Side = Literal["single", "team"]
 Outcome = Literal["single", "team", "tie", "position_bias", "not_judged"]
 Stopped = Literal["", "interrupted", "limit_reached", "failed"]
 SIDES: tuple[Side, Side] = ("single", "team")
+LIMITED = "budget_reached"  # the stop reason of a run that met a limit, its own or that of all
 N = TypeVar("N", float, Decimal)
 
 
@@ -37,7 +38,7 @@ class Measured:
     """A session of the comparison that ran the task, as its log tells it.
 
     Shape: `number` counts the runs of its side from 1. `stop_reason` as in `RunResult`, or "interrupted"; `error` says
-    why it failed. `spent` is of all its threads and attempts.
+    why it failed, or which limit it met. `spent` is of all its threads and attempts.
     Units: `wall_s` seconds from the session's first record to its last.
     """
 

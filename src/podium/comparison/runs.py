@@ -15,15 +15,16 @@ from podium.analysis.trace import Trace, trace
 from podium.app import DATA, Podium
 from podium.approvals import Approve
 from podium.comparison.allowance import Allowance
-from podium.comparison.figures import SIDES, Comparison, Judgement, Measured, Side, Stopped
+from podium.comparison.figures import LIMITED, SIDES, Comparison, Judgement, Measured, Side, Stopped
 from podium.comparison.judging import judge_of, named, question, verdict
 from podium.comparison.single import single_of
 from podium.core.content import Content, plain
-from podium.core.definitions import Agent, Concurrency, Limits, SessionLimits
+from podium.core.definitions import Agent, Concurrency, Limits, SessionLimits, with_all_below
 from podium.core.ports import Model, Mount
 from podium.core.records import Record
 from podium.errors import BadInput, PodiumError, Refused
 from podium.given import checked_content, existing_folder
+from podium.models.connection import import_client
 from podium.running import Run, RunResult
 
 RUNS = 3
@@ -119,9 +120,13 @@ class Comparing:
 
         Errors: as `Podium.start`, before anything is run; later ones end it, and are told as `stopped`.
         """
-        for agent in (*self._agents.values(), *([self._judge] if self._judge is not None else [])):
+        judges = () if self._judge is None else (self._judge,)
+        for agent in (*self._agents.values(), *judges):
             limits = self._allowance.within(SessionLimits() if agent is self._judge else self._limits)
             await self._podium.check(agent, self._task, workdir=self._workdir, limits=limits, **self._how)
+        called = {agent.model for agent in (*with_all_below(self._agents["team"]), *judges)}
+        if self._how["rehearsal"] is None and not called <= set(self._how["models"] or ()):
+            await asyncio.to_thread(import_client)  # which would be a second or two of the first run, one agent's
         folder = self._podium.folder / "comparisons" / self._podium.parts.new_id("cmpr")
         try:
             for number in range(1, self._runs + 1):
@@ -134,7 +139,7 @@ class Comparing:
                 async with aclosing(self._judged(number)) as judgements:
                     async for judgement in judgements:
                         yield judgement
-            if self._measured[-1].stop_reason == "budget_reached":
+            if self._measured[-1].stop_reason == LIMITED:
                 self._is_over()
         except PodiumError as error:
             self._end("failed", str(error))
@@ -159,13 +164,13 @@ class Comparing:
             workdir=workdir,
             approve=self._approve,
         )
-        start = made.started_at or made.last_at
+        start, main = made.started_at or made.last_at, made.threads[made.primary]
         return Measured(
             side=side,
             number=number,
             session=result.session_id,
             stop_reason="interrupted" if made.is_interrupted else result.stop_reason,
-            error=result.error,
+            error=result.error or (main.reason if result.stop_reason == LIMITED else ""),
             output=result.output,
             wall_s=(made.last_at - start).total_seconds() if made.last_at and start else 0.0,
             spent=spending(made, {}).total,
