@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import re
 import time
 import uuid
 from datetime import UTC
@@ -17,6 +18,12 @@ from podium.workflows.lint import lint
 from podium.workflows.workflow import Workflow
 
 DICE = random.Random(7)
+NOTES = Path("notes")
+
+
+class Watch:
+    def shown(self) -> str:
+        return time.strftime("%H:%M")
 
 
 def now() -> float:
@@ -52,6 +59,25 @@ async def outside(run: Any, x: str) -> Any:
 
 
 @workflow
+async def of_now(run: Any, x: str) -> Any:
+    told = await run.step(now), time.strftime("%H", time.gmtime(0)), time.localtime(1.0)
+    return told, time.strftime("%H"), time.ctime(), time.process_time(), Watch().shown()
+
+
+@workflow
+async def seeds(run: Any, x: str) -> Any:
+    told = await run.step(now), uuid.UUID(x), uuid.uuid5(uuid.NAMESPACE_DNS, x), random.Random(x)
+    return told, random.Random(), random.SystemRandom()
+
+
+@workflow
+async def disk(run: Any, x: str) -> Any:
+    told = NOTES.with_suffix(".md"), NOTES / x, Path(x).name, Path(x).joinpath("a"), os.path.join("a", "b")
+    await asyncio.to_thread(folders)
+    return told, NOTES.read_text(), Path(x).exists(), Path.cwd(), os.path.exists(x), os.environ["HOME"]  # noqa: ASYNC240
+
+
+@workflow
 async def below(run: Any, x: str) -> Any:
     await nap(run)
     return folders()
@@ -79,6 +105,27 @@ FOUND = {
     "a clock": (clock, ["moment.now() reads a clock"]),
     "what is another each time": (dice, ["DICE.random(...) is", "random.choice(...) is", "uuid.uuid4(...) is"]),
     "what is outside": (outside, ["open(...) reads", "file.write_text(...) reads", "os.environ.get(...) reads"]),
+    "now, where no time is given": (
+        of_now,
+        [
+            "time.strftime() reads a clock: write `await run.step(time.strftime, ...)`",
+            "time.ctime() reads a clock",
+            "time.process_time() reads a clock",
+            "time.strftime() reads a clock",
+        ],
+    ),
+    "what has no seed": (seeds, ["random.Random(...) is another", "random.SystemRandom(...) is another"]),
+    "files, the environment and threads": (
+        disk,
+        [
+            "asyncio.to_thread(...) reads",
+            "NOTES.read_text(...) reads",
+            "Path(x).exists(...) reads",
+            "Path.cwd(...) reads",
+            "os.environ[...] reads",
+            "os.path.exists(...) reads",
+        ],
+    ),
     "functions of the same module": (below, ["os.listdir(...) reads", "asyncio.sleep(...) waits"]),
     "another workflow": (outer, ["moment.now() reads a clock"]),
     "what only a step runs": (right, []),
@@ -93,7 +140,7 @@ def test_it_is_told_with_its_line_and_the_remedy(case: str) -> None:
 
     assert [each.said[: len(said)] for each, said in zip(found, expected, strict=True)] == expected
     lines = Path(__file__).read_text().splitlines()
-    assert all(each.said.partition("(")[0] + "(" in lines[each.line - 1] for each in found)
+    assert all(re.split(r"\(\.\.\.\)|\[|\(\)", each.said)[0] in lines[each.line - 1] for each in found)
     assert all("run.step" in each.said or "limits=" in each.said for each in found)
 
 

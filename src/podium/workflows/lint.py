@@ -12,24 +12,51 @@ import os
 import random
 import textwrap
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path, PurePath
 from types import FunctionType
 from typing import Any
 
 from podium.workflows.workflow import Workflow
 
 _CLOCKS: tuple[Any, ...] = (
-    *(getattr(time, name) for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "localtime")),
+    *(getattr(time, f"{name}{unit}") for name in ("time", "monotonic", "perf_counter") for unit in ("", "_ns")),
+    *(getattr(time, f"{name}{unit}") for name in ("process_time", "thread_time") for unit in ("", "_ns")),
     *(getattr(datetime.datetime, name) for name in ("now", "utcnow", "today")),
     datetime.date.today,
 )
+# What these make of the time that they are given, and with no more arguments than so many, of now.
+_OF_NOW: tuple[tuple[Any, int], ...] = (
+    *((getattr(time, name), 0) for name in ("gmtime", "localtime", "ctime", "asctime")),
+    (time.strftime, 1),
+)
 _TIMERS: tuple[Any, ...] = (asyncio.sleep, asyncio.wait_for, asyncio.timeout, asyncio.timeout_at, time.sleep)
-_FILES = ("read_text", "read_bytes", "write_text", "write_bytes")  # of a path, whatever it is called
-_LOCAL = frozenset(["nt", "os", "posix", "shutil", "sqlite3", "subprocess", "tempfile"])
+_ASIDE: tuple[Any, ...] = (
+    asyncio.to_thread,
+    asyncio.create_subprocess_exec,
+    asyncio.create_subprocess_shell,
+    asyncio.open_connection,
+)
+_FILES = frozenset(  # of a path, whatever it is called
+    [
+        "exists",
+        "is_dir",
+        "is_file",
+        "iterdir",
+        "mkdir",
+        "read_bytes",
+        "read_text",
+        "unlink",
+        "write_bytes",
+        "write_text",
+    ]
+)
+_LOCAL = frozenset(["genericpath", "nt", "os", "posix", "shutil", "sqlite3", "subprocess", "tempfile"])
 _NETWORK = frozenset(["aiohttp", "boto3", "httpx", "psycopg", "requests", "socket", "urllib", "urllib3"])
-_RANDOM = frozenset(["secrets", "uuid"])
+_RANDOM: tuple[Any, ...] = (uuid.uuid1, uuid.uuid4, random.SystemRandom)
 
 
 @dataclass(frozen=True)
@@ -49,8 +76,8 @@ def lint(workflow: Workflow) -> list[Slip]:
         if function in seen or not isinstance(function, FunctionType):
             continue
         seen.add(function)
-        for line, name, called in _calls(function):
-            if (said := _judged(name, called)) is not None:
+        for line, name, called, arguments in _calls(function):
+            if (said := _judged(name, called, arguments)) is not None:
                 found[line, name] = Slip(line, said)
             below = called.function if isinstance(called, Workflow) else called
             if isinstance(below, FunctionType) and below.__module__ == function.__module__:
@@ -58,36 +85,46 @@ def lint(workflow: Workflow) -> list[Slip]:
     return [found[key] for key in sorted(found)]
 
 
-def _judged(name: str, called: Any) -> str | None:
+def _judged(name: str, called: Any, arguments: int) -> str | None:
     """What is wrong with the code itself calling this."""
     if _is_one(called, _TIMERS):
         return f"{name}(...) waits by the clock, which a workflow cannot: give the call limits=Limits(seconds=...)"
-    if _is_one(called, _CLOCKS):
-        return f"{name}() reads a clock: write `await run.step({name})`"
+    if _is_one(called, _CLOCKS) or any(called == each and arguments <= most for each, most in _OF_NOW):
+        more = ", ..." if arguments else ""
+        return f"{name}() reads a clock: write `await run.step({name}{more})`"
     root = (getattr(called, "__module__", None) or "").partition(".")[0]
-    if isinstance(getattr(called, "__self__", None), random.Random) or root in _RANDOM:
+    of = getattr(called, "__self__", None)
+    is_unseeded = called is random.Random and not arguments
+    if isinstance(of, random.Random) or is_unseeded or root == "secrets" or _is_one(called, _RANDOM):
         return f"{name}(...) is another each time: write `await run.step({name}, ...)`"
-    is_file = called is None and name.rpartition(".")[2] in _FILES
-    if (
-        is_file
-        or called in (open, input)
-        or (callable(called) and root in _LOCAL | _NETWORK)
-        or _is_environment(called)
-    ):
-        return f"{name}(...) reads or changes what is outside: put it in a function, and `await run.step(function)`"
-    return None
+    is_local = callable(called) and root in _LOCAL | _NETWORK
+    if is_local or of is os.environ or called is os.environ or _is_one(called, (open, input, *_ASIDE)):
+        return _outside(name)
+    return _outside(name) if _is_file(name.rpartition(".")[2], called, of) else None
+
+
+def _is_file(name: str, called: Any, of: Any) -> bool:
+    """Whether this is a method of a path that looks at the disk: one that mere names of files have not."""
+    is_of_path = isinstance(of, Path) or (isinstance(of, type) and issubclass(of, Path))
+    if is_of_path or str(getattr(called, "__module__", None)).startswith("pathlib"):
+        return not (isinstance(called, type) or hasattr(PurePath, name))
+    return called is None and name in _FILES
+
+
+def _outside(name: str) -> str:
+    brackets = "" if name.endswith("]") else "(...)"
+    return f"{name}{brackets} reads or changes what is outside: put it in a function, and `await run.step(function)`"
 
 
 def _is_one(called: Any, known: tuple[Any, ...]) -> bool:
     return called is not None and any(called == each for each in known)
 
 
-def _is_environment(called: Any) -> bool:
-    return getattr(called, "__self__", None) is os.environ
+def _calls(function: FunctionType) -> Iterator[tuple[int, str, Any, int]]:
+    """Line, words, what is called where it is known, and number of arguments, of each call of the code itself.
 
-
-def _calls(function: FunctionType) -> Iterator[tuple[int, str, Any]]:
-    """Line, words and, where it is known, what is called, of each call of the code itself."""
+    Shape: a look into the environment, as in os.environ["HOME"], is a call of it.
+    """
     try:
         lines, first = inspect.getsourcelines(function)
         tree = ast.parse(textwrap.dedent("".join(lines)))
@@ -96,7 +133,10 @@ def _calls(function: FunctionType) -> Iterator[tuple[int, str, Any]]:
     look = _names(function)
     for node in _own(tree.body[0]):
         if isinstance(node, ast.Call):
-            yield first + node.lineno - 1, ast.unparse(node.func), look(node.func)
+            arguments = len(node.args) + len(node.keywords)
+            yield first + node.lineno - 1, ast.unparse(node.func), look(node.func), arguments
+        elif isinstance(node, ast.Subscript) and look(node.value) is os.environ:
+            yield first + node.lineno - 1, f"{ast.unparse(node.value)}[...]", os.environ, 1
 
 
 def _own(function: ast.AST) -> Iterator[ast.AST]:
@@ -120,6 +160,9 @@ def _names(function: FunctionType) -> Callable[[ast.expr], Any]:
     def look(node: ast.expr) -> Any:
         if isinstance(node, ast.Attribute):
             return getattr(look(node.value), node.attr, None)
+        if isinstance(node, ast.Call):  # what a class makes has its methods
+            made = look(node.func)
+            return made if isinstance(made, type) else None
         if not isinstance(node, ast.Name) or node.id in local:
             return None
         return held.get(node.id, function.__globals__.get(node.id, getattr(builtins, node.id, None)))
