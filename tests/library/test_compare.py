@@ -1,6 +1,7 @@
 """A comparison on a real data folder: which sessions it makes, what its judge is asked, where it ends."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -269,6 +270,36 @@ async def test_each_run_works_on_a_copy_of_the_workdir(tmp_path: Path) -> None:
         *((f"team-{number}", "lead") for number in (1, 2, 3)),
     ]
     assert all(run.output.startswith("created ") for run in made.measured)
+
+
+async def test_the_data_folder_in_the_workdir_and_what_is_no_file_are_left_out_of_its_copies(tmp_path: Path) -> None:
+    data = tmp_path / ".podium"
+    (tmp_path / "deep/.podium").mkdir(parents=True)
+    (tmp_path / "deep/.podium/kept.txt").write_text("another's")
+    (tmp_path / "deep/gone").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe")
+
+    made = await compared(data, runs=1, workdir=tmp_path)
+
+    assert (made.stopped, [run.is_finished for run in made.measured]) == ("", [True, True])
+    with pytest.raises(BadInput, match="is where each run's copy of it would lie"):
+        await compared(data, workdir=data)
+    for copy in _copies(data):
+        assert sorted(str(path.relative_to(copy)) for path in copy.rglob("*")) == [
+            "deep", "deep/.podium", "deep/.podium/kept.txt", "deep/gone"
+        ]  # fmt: skip
+
+
+async def test_workdir_that_cannot_be_copied_ends_the_comparison_with_the_reason(tmp_path: Path) -> None:
+    workdir = tmp_path / "work"
+    workdir.mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/comparisons").write_text("a file stands here")
+
+    made = await compared(tmp_path / "data", runs=1, workdir=workdir)
+
+    assert (made.stopped, made.measured) == ("failed", ())
+    assert made.why.startswith(f"the workdir {workdir} cannot be copied for a run: ")
 
 
 # --- wrong input -------------------------------------------------------------------------------------

@@ -79,6 +79,9 @@ class Comparing:
         self._agents: dict[Side, Agent] = {"single": single_of(team), "team": team}
         self._judge = None if judge is None else judge_of(judge)
         self._workdir = None if workdir is None else existing_folder(Path(workdir), "workdir")
+        self._copies = podium.folder.resolve() / "comparisons"
+        if self._workdir is not None and self._workdir.resolve() in (self._copies, self._copies.parent):
+            raise BadInput(f"the workdir {workdir} is where each run's copy of it would lie; name another")
         self._limits = limits or SessionLimits()
         self._allowance = Allowance(total or Limits())
         self._how: dict[str, Any] = {
@@ -127,7 +130,7 @@ class Comparing:
         called = {agent.model for agent in (*with_all_below(self._agents["team"]), *judges)}
         if self._how["rehearsal"] is None and not called <= set(self._how["models"] or ()):
             await asyncio.to_thread(import_client)  # which would be a second or two of the first run, one agent's
-        folder = self._podium.folder / "comparisons" / self._podium.parts.new_id("cmpr")
+        folder = self._copies / self._podium.parts.new_id("cmpr")
         try:
             for number in range(1, self._runs + 1):
                 for side in SIDES if number % 2 else reversed(SIDES):
@@ -154,7 +157,9 @@ class Comparing:
         return bool(self._stopped)
 
     async def _measure(self, side: Side, number: int, folder: Path) -> Measured:
-        workdir = None if self._workdir is None else await asyncio.to_thread(_copied, self._workdir, folder)
+        workdir = None
+        if self._workdir is not None:
+            workdir = await asyncio.to_thread(_copied, self._workdir, folder, self._copies.parent)
         who = "one agent" if side == "single" else "the team"
         result, made = await self._play(
             self._agents[side],
@@ -229,12 +234,32 @@ async def _interrupt(run: Run) -> None:
         await run.interrupt(pause=True)
 
 
-def _copied(workdir: Path, folder: Path) -> Path:
-    """A copy of the workdir, so that no run finds what another one wrote."""
+def _copied(workdir: Path, folder: Path, data: Path) -> Path:
+    """A copy of the workdir, so that no run finds what another one wrote.
+
+    Shape: the data folder is left out if it lies in it, as no agent sees it either; so are sockets, pipes and devices.
+    """
+
+    def left_out(at: str, names: list[str]) -> list[str]:
+        here = Path(at)
+        return [name for name in names if is_own(here / name) or is_special(here / name)]
+
+    def is_own(path: Path) -> bool:
+        return path.name == data.name and path.resolve() == data
+
+    def is_special(path: Path) -> bool:
+        return not (path.is_symlink() or path.is_file() or path.is_dir())
+
     try:
-        return Path(shutil.copytree(workdir, folder, symlinks=True))
-    except (OSError, shutil.Error) as error:
-        raise BadInput(f"the workdir {workdir} cannot be copied for a run: {error}") from None
+        return Path(shutil.copytree(workdir, folder, symlinks=True, ignore=left_out))
+    except shutil.Error as error:
+        first, *others = error.args[0]
+        more = f", and {len(others)} more" if others else ""
+        said = f"{first[0]}: {first[-1]}{more}"
+    except OSError as error:
+        said = str(error)
+    shutil.rmtree(folder, ignore_errors=True)
+    raise BadInput(f"the workdir {workdir} cannot be copied for a run: {said:.500}")
 
 
 async def compare(
