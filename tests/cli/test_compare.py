@@ -164,6 +164,16 @@ def test_team_of_one_agent_has_nothing_to_be_compared_with(folder: Folder) -> No
     assert "agent 'solo' calls nobody: it is one agent already, and there is no team to compare it with" in done.err
 
 
+def test_workflow_is_no_team(folder: Folder) -> None:
+    folder.write("flow.py", "")
+
+    for command in (["compare", "flow.py:brief", "count it"], ["plan", "make", "flow.py", "count it"]):
+        done = folder.run(*command)
+
+        assert (done.code, done.out) == (2, "")
+        assert "is a workflow's file, and this takes a team" in done.err
+
+
 def test_model_of_the_coordinator_is_named_on_the_command_line(scripted: Folder) -> None:
     scripted.write(
         "podium.toml", '[providers.here]\nbase_url = "http://127.0.0.1:9"\n[models.any]\nprovider = "here"\n'

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from podium.cli.text import tell
+from podium.cli.workflows import is_workflow
 from podium.core.ports import Mount
+from podium.errors import BadInput
 
 if TYPE_CHECKING:
     from podium.team import Team
@@ -15,6 +17,8 @@ def loaded_team(file: Path, model: str | None) -> "Team":
     """The team; what of its agents' files is otherwise here is told. Errors: BadInput."""
     from podium.team import load_team
 
+    if is_workflow(file):
+        raise BadInput(f"{file} is a workflow's file, and this takes a team; `podium run` and `podium check` take both")
     team = load_team(file, model=model)
     for note in team.notes:
         tell(f"note: {note}")
