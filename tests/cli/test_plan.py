@@ -206,6 +206,7 @@ def test_an_editor_that_changes_nothing_or_fails_leaves_nothing_behind(team: Fol
     assert (done.code, done.err) == (0, "nothing was changed\n")
     refused(team.run("plan", "edit", "plan.yaml", env=editor(team, code=3)), "ended with code 3; nothing was changed")
     refused(team.run("plan", "edit", "plan.yaml", env={"VISUAL": "no-such-editor"}), "cannot be started")
+    refused(team.run("plan", "edit", "plan.yaml", env={"VISUAL": "rm"}), "has taken plan.edited.yaml away; nothing was")
     refused(
         team.run("plan", "edit", "no.yaml", env=editor(team)), "there is no file no.yaml; `podium plan make -o no.yaml`"
     )

@@ -314,6 +314,7 @@ async def test_workdir_that_cannot_be_copied_ends_the_comparison_with_the_reason
         ({"judge": 5}, "the judge is the name of a model, or an Agent, not 5"),
         ({"judge": ""}, "the judge is the name of a model"),
         ({"judge": "nobody"}, "model 'nobody' needs provider"),
+        ({"team": Agent("lead", model="inherit", callable_agents=[WORKER])}, "agent 'lead' inherits its model"),
         ({"team": WORKER}, "agent 'worker' calls nobody: it is one agent already"),
         ({"team": "team.yaml"}, "the team is its coordinator, an Agent"),
         ({"total": 5}, "total is Limits"),

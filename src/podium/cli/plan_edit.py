@@ -53,6 +53,8 @@ def _edit(file: Path, *, keeps: bool) -> None:
         code, said = 1, f"the editor '{editor}' cannot be started: {error}. Set EDITOR to one that is there"
     else:
         said = f"the editor '{editor}' ended with code {code}"
+    if not code and not file.is_file():
+        code, said = 1, f"the editor '{editor}' has taken {file} away"
     if code:
         if not keeps:
             file.unlink(missing_ok=True)

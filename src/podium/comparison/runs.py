@@ -124,7 +124,7 @@ class Comparing:
         Errors: as `Podium.start`, before anything is run; later ones end it, and are told as `stopped`.
         """
         judges = () if self._judge is None else (self._judge,)
-        for agent in (*self._agents.values(), *judges):
+        for agent in (self._agents["team"], self._agents["single"], *judges):  # whose agents the user knows comes first
             limits = self._allowance.within(SessionLimits() if agent is self._judge else self._limits)
             await self._podium.check(agent, self._task, workdir=self._workdir, limits=limits, **self._how)
         called = {agent.model for agent in (*with_all_below(self._agents["team"]), *judges)}
