@@ -170,6 +170,15 @@ def test_linked_folders_are_looked_into_and_each_file_is_one(project: Path, tmp_
     assert found(project, "linked").endswith("/linked.md")
 
 
+def test_folder_of_agents_may_itself_be_linked(project: Path, tmp_path: Path) -> None:
+    agent(tmp_path / "shared", "lead", "tools: Agent(deep)\n")
+    agent(tmp_path / "shared/deep", "deep")
+    (project / ".claude").mkdir()
+    (project / OURS).symlink_to(tmp_path / "shared")
+
+    assert callees(load_team(project / OURS / "lead.md").coordinator) == ["deep"]
+
+
 def test_beside_a_file_that_lies_in_no_folder_of_agents_only_its_own_folder_is_looked_at(project: Path) -> None:
     lead = agent(project, "lead", "tools: Agent(near, explore)\n")
     agent(project, "near")

@@ -128,7 +128,8 @@ def places_from(start: Path) -> Places:
 
 def places_around(file: Path) -> Places:
     """Where agents are looked for that an agent file names: beside it, in its project, and the user's."""
-    ours = next((above for above in file.resolve().parents if above.parts[-2:] == AGENTS.parts), None)
+    above = [*file.absolute().parents, *file.resolve().parents]  # the folder of agents itself may be linked
+    ours = next((folder for folder in above if folder.parts[-2:] == AGENTS.parts), None)
     others = [*_projects(file.parent), *_users()]
     return Places(others, beside=file.resolve().parent) if ours is None else Places([ours, *others])
 
