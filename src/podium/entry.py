@@ -47,7 +47,8 @@ def problem(details: Any, root: type[Entry], meant: Mapping[str, str]) -> Proble
         case "missing":
             return place[:-1], f"'{place[-1]}' is missing"
         case "string_type":
-            return place, f"must be a text, not {given}" + ("" if given == "empty" else "; put it in quotes")
+            is_plain = not isinstance(details["input"], dict | list | type(None))
+            return place, f"must be a text, not {given}" + ("; put it in quotes" if is_plain else "")
         case "model_type" | "dict_type":
             return place, f"must be a mapping, not {given}"
         case "list_type":

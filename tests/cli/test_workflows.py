@@ -147,3 +147,13 @@ def test_check_refuses_what_could_not_be_run(folder: Folder) -> None:
         assert (refused.code, refused.out) == (2, "")
         assert said in refused.err
         assert "Traceback" not in refused.err
+
+
+def test_an_input_that_does_not_fit_is_told_in_one_line(folder: Folder) -> None:
+    with_flow(folder)
+
+    done = folder.run("run", "flow.py:both", '"many"')
+
+    assert (done.code, done.out) == (2, "")
+    assert "the input of workflow 'both' does not fit int: Input should be a valid integer" in done.err
+    assert "http" not in done.err

@@ -81,6 +81,14 @@ def test_who_never_finishes_is_behind_whatever_the_other_cost() -> None:
     assert "one agent finished 0 of 3 runs, the team 3 of 3" in found.text
 
 
+def test_what_nobody_judged_is_enough_if_the_answers_are_as_good() -> None:
+    cheaper = replace(ALIKE, usd=(LESS, MORE), preferred=(0, 0), ties=0)
+    dearer = replace(cheaper, usd=(MORE, LESS))
+
+    assert conclude(cheaper).text.startswith("One agent is enough, if its answers are as good: ")
+    assert conclude(dearer).text.startswith("The team is worth it, if its answers are as good: ")
+
+
 def test_costs_that_are_the_same_in_every_run_are_even() -> None:
     assert conclude(replace(ALIKE, usd=((0.0, 0.0), (0.0, 0.0)))).money == "even"
 

@@ -200,3 +200,20 @@ def test_agents_with_functions_of_a_program_cannot_be_frozen() -> None:
 
     with pytest.raises(BadInput, match="agent 'x' of a frozen workflow must be JSON"):
         frozen([Agent("x", model="m", tools=[look])])
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("{id: a, agent: one, task: [do, it]}", "must be a text, not a list\n"),
+        ("{id: a, agent: one, task: 3}", "must be a text, not 3; put it in quotes"),
+        ("{id: a, agent: one, task: do it, retries: two}", "a whole number from 0 to 100, not 'two'"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_told_with_what_it_must_be(tmp_path: Path, step: str, said: str) -> None:
+    (tmp_path / "plan.yaml").write_text(f"steps:\n- {step}\n")
+
+    with pytest.raises(BadInput) as refused:
+        load_plan(tmp_path / "plan.yaml")
+
+    assert said in f"{refused.value}\n"

@@ -82,6 +82,8 @@ def _told_result(result: Ended) -> str:
     from podium.patterns.made import Made
 
     output = result.output.output if isinstance(result.output, Made) else result.output
+    if output is None and result.stop_reason != "end_turn":  # a workflow that did not come to its end
+        return ""
     if isinstance(output, str):
         said = printable(output.rstrip("\n"))
         return f"{said}\n" if said else ""

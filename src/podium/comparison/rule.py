@@ -14,7 +14,8 @@ With fewer than three runs of a side (finished ones for time and money, judged p
 1. Rehearsed runs decide nothing.
 2. Where each of the two is ahead in something, it is a trade, and what each gives is told.
 3. Where finishing or quality is open, or nobody is ahead, or time is all that is known, the figures do not tell.
-4. Else who is ahead in something is worth it: the team, or one agent is enough.
+4. Else who is ahead in something is worth it: the team, or one agent is enough. Where quality is not known, that holds
+   if its answers are as good, and is told so.
 """
 
 from collections.abc import Iterator
@@ -76,9 +77,10 @@ def conclude(counts: Counts) -> Conclusion:
     elif "team" in leads:
         says = "team_is_worth_it"
     parts = "; ".join(_parts(counts, finishing, time, money, quality))
-    return Conclusion(
-        says=says, finishing=finishing, time=time, money=money, quality=quality, text=f"{_HEADS[says]}: {parts}."
-    )
+    head = _HEADS[says]
+    if quality == "unknown" and says in ("one_agent_is_enough", "team_is_worth_it"):
+        head += ", if its answers are as good"
+    return Conclusion(says=says, finishing=finishing, time=time, money=money, quality=quality, text=f"{head}: {parts}.")
 
 
 def _finishing(counts: Counts) -> Lead:

@@ -14,7 +14,7 @@ from podium.core.plan import Plan, problems
 from podium.entry import Entry, Text, named, problem
 from podium.errors import BadInput
 from podium.team.source import Source, read
-from podium.team.stage import rule_of
+from podium.team.stage import Retries, rule_of
 
 
 class StepEntry(Entry):
@@ -30,7 +30,7 @@ class StepEntry(Entry):
     """Ids of the steps whose results it is given; it starts when they are there."""
     expected_output: str = ""
     """What to return, and in which form."""
-    retries: int = 0
+    retries: Retries = 0
     """How often it is taken again if it fails or runs out of time."""
 
 

@@ -67,8 +67,16 @@ def from_json(value: JSON, type_: Any, what: str, *, or_plain: bool = False) -> 
     try:
         return read(value)
     except (ValueError, TypeError, msgspec.MsgspecError) as error:
-        said = "; ".join(str(error).splitlines()[:4])
-        raise BadInput(f"{what} does not fit {_type_name(type_)}: {said}") from None
+        raise BadInput(f"{what} does not fit {_type_name(type_)}: {_in_short(error)}") from None
+
+
+def _in_short(error: Exception) -> str:
+    """What is wrong with a value, and where, on one line."""
+    found = getattr(error, "errors", None)  # Pydantic's
+    if found is None:
+        return str(error)
+    said = [(".".join(map(str, each["loc"])), each["msg"]) for each in found(include_url=False)[:4]]
+    return "; ".join(f"{where}: {what}" if where else what for where, what in said)
 
 
 def check_readable(type_: Any, what: str) -> None:
