@@ -69,28 +69,70 @@ class CallResult:
 class Call(Coroutine[Any, Any, T], Generic[T]):
     """A call that was made. Await it once or more, give it to `run.gather`, `asyncio.gather` or `asyncio.create_task`.
 
-    One that nobody awaits is an error when the workflow returns: its failure would go unnoticed.
+    One that nobody awaits is an error when the workflow returns: its failure would go unnoticed. One whose waiters are
+    all stopped is stopped with them, and so is one that nobody awaited yet when the task that made it is stopped or
+    fails.
     """
 
-    def __init__(self, key: str, name: str, place: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, key: str, name: str, place: str, loop: asyncio.AbstractEventLoop, withdraw: "Callable[[Call[T]], None]"
+    ) -> None:
         self.key = self.asked = key  # asked: of its last attempt
         self.attempts = 1
         self.name = name
         self.place = place
         self.is_awaited = False
-        self.future: asyncio.Future[T] = loop.create_future()
+        self.is_over = False
+        self._loop = loop
+        self._withdraw = withdraw
+        self._give: Callable[[asyncio.Future[T]], object]
+        self._waiters: list[asyncio.Future[T]] = []
         self._steps: Generator[Any, Any, T] | None = None
+
+    def waiting(self) -> "asyncio.Future[T]":
+        """A future of its result, for one who waits for it. The call is stopped when it is the last to be cancelled."""
+        self.is_awaited = True
+        waiter: asyncio.Future[T] = self._loop.create_future()
+        if self.is_over:
+            self._give(waiter)
+        else:
+            self._waiters.append(waiter)
+            waiter.add_done_callback(self._left)
+        return waiter
 
     def __await__(self) -> Generator[Any, Any, T]:
         self.is_awaited = True
-        if self.future.done():  # who awaits it again and again in a loop lets others run
+        if self.is_over:  # who awaits it again and again in a loop lets others run
             yield
-        return (yield from self.future.__await__())
+        return (yield from self.waiting().__await__())
 
     def cancel(self) -> None:
         """Its result is not needed: what is under way of it is stopped."""
         self.is_awaited = True
-        self.future.cancel()
+        if not self.is_over:
+            self._end(lambda waiter: waiter.cancel())
+            self._withdraw(self)
+
+    def gave(self, result: T) -> None:
+        """It is over, with this result."""
+        self._end(lambda waiter: waiter.set_result(result))
+
+    def failed(self, error: CallFailed) -> None:
+        """It is over, without one."""
+        self._end(lambda waiter: waiter.set_exception(error))
+
+    def _end(self, give: "Callable[[asyncio.Future[T]], object]") -> None:
+        self.is_over, self._give = True, give
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                give(waiter)
+
+    def _left(self, waiter: "asyncio.Future[T]") -> None:
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+            if not self._waiters:
+                self.cancel()
 
     # A coroutine, so that asyncio.create_task takes it.
 
@@ -111,6 +153,36 @@ class Call(Coroutine[Any, Any, T], Generic[T]):
 
     def __repr__(self) -> str:
         return f"<Call {self.key} '{self.name}'>"
+
+
+class Unawaited:
+    """The calls that nobody has awaited, by the task that made them."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._under_way: dict[asyncio.Task[Any] | None, list[Call[Any]]] = {}
+        self._left: list[Call[Any]] = []  # by tasks that have ended well
+
+    def add(self, call: Call[Any]) -> None:
+        """A call was made, by the task that runs now."""
+        maker = asyncio.current_task(self._loop)
+        if maker not in self._under_way:
+            self._under_way[maker] = []
+            if maker is not None:
+                maker.add_done_callback(self._ended)
+        self._under_way[maker].append(call)
+
+    def left(self) -> list[Call[Any]]:
+        """Those of tasks that have ended well. What is still under way may yet await its own."""
+        return [call for call in (*self._left, *self._under_way.get(None, ())) if not call.is_awaited]
+
+    def _ended(self, maker: asyncio.Task[Any]) -> None:
+        calls = [call for call in self._under_way.pop(maker) if not call.is_awaited]
+        if maker.cancelled() or maker._exception is not None:  # by its method it would count as looked at
+            for call in calls:
+                call.cancel()
+        else:
+            self._left += calls
 
 
 Result = Callable[[Told, int], Any]  # what came of the call, and its attempts, as the code sees it

@@ -109,11 +109,12 @@ class PythonPlaying:
             return Raised(error=CANCELLED)
         if (error := main.exception()) is not None:
             return Raised(error=_said(error), because=frozenset(_because(error, set())))
-        if unawaited := self._run.unawaited():
+        if unawaited := self._run.unawaited.left():
             named = ", ".join(f"'{call.name}' ({call.place})" for call in unawaited[:5])
             more = f" and {len(unawaited) - 5} more" if len(unawaited) > 5 else ""
             return Raised(
-                error=f"the workflow returned and never awaited {named}{more}: await it, or give it to run.gather"
+                error=f"the workflow returned and never awaited {named}{more}: await it, give it to run.gather, or "
+                "cancel() it if its result is not needed"
             )
         try:
             return Returned(output=to_json(main.result(), f"what workflow '{self._workflow.name}' returns"))

@@ -14,7 +14,7 @@ from podium.core.definitions import Agent, Definition, Limits
 from podium.core.json import JSON
 from podium.core.program import Ask, AskAgent, AskFunction, AskPerson, BeginPhase, Move, Told, Withdraw
 from podium.errors import BadInput, PodiumError
-from podium.workflows.calls import Call, CallResult, Result, failure
+from podium.workflows.calls import Call, CallResult, Result, Unawaited, failure
 from podium.workflows.given import MOST_NAME, call_limits, checked_name, checked_retries, given_to, returned_by
 from podium.workflows.joins import Gathered, Join, Joining
 from podium.workflows.loop import ProgramLoop
@@ -50,7 +50,7 @@ class WorkflowRun:
         self._pinned: dict[tuple[int, int], tuple[Any, Agent, Definition, Mapping[str, Definition]]] = {}
         self._open: dict[str, tuple[Call[Any], Ask, Result, int]] = {}  # by key; with the retries that are left
         self._files: dict[str, Callable[[], str]] = {}  # by key: what writes those that this process has not written
-        self.calls: list[Call[Any]] = []  # those that nobody has awaited when last looked
+        self.unawaited = Unawaited(loop)
         self.moves: list[Move] = []
         self.is_over = False
         self.is_dropped = False  # then what it asks for comes to nothing
@@ -243,8 +243,7 @@ class WorkflowRun:
         names: list[str] = []
         for index, each in enumerate(calls):
             if isinstance(each, Call):
-                each.is_awaited = True
-                futures.append(each.future)
+                futures.append(each.waiting())
                 names.append(each.name)
             elif asyncio.isfuture(each):
                 futures.append(each)
@@ -297,17 +296,17 @@ class WorkflowRun:
     def told(self, told: Told) -> None:
         """Something came of a call."""
         found = self._open.pop(told.key, None)
-        if found is None or found[0].future.done():
+        if found is None or found[0].is_over:
             return
         call, ask, result, retries = found
         if told.outcome == "done":
             try:
-                call.future.set_result(result(told, ask.attempt))
+                call.gave(result(told, ask.attempt))
             except (BadInput, ValueError) as error:  # a validator of its own, which the schema does not say
                 said = replace(
                     told, outcome="failed", reason=f"its output fits the schema, but cannot be used: {error}"
                 )
-                call.future.set_exception(failure(said, ask.name, ask.place))
+                call.failed(failure(said, ask.name, ask.place))
         elif _is_tried_again(told, retries):
             attempt = ask.attempt + 1
             again = replace(ask, key=f"{call.key}~{attempt}", attempt=attempt, instead_of=told.key)
@@ -315,17 +314,12 @@ class WorkflowRun:
             self._open[again.key] = call, again, result, max(retries - 1, 0)
             self.moves.append(again)
         else:
-            call.future.set_exception(failure(told, ask.name, ask.place))
-
-    def unawaited(self) -> list[Call[Any]]:
-        """The calls that nobody has awaited."""
-        return [call for call in self.calls if not call.is_awaited]
+            call.failed(failure(told, ask.name, ask.place))
 
     def _call(self, ask: Ask, result: Result, retries: int) -> Call[Any]:
-        call: Call[Any] = Call(ask.key, ask.name, ask.place, self._loop)
+        call: Call[Any] = Call(ask.key, ask.name, ask.place, self._loop, self._withdraw)
         self._open[ask.key] = call, ask, result, retries
-        call.future.add_done_callback(lambda future: self._withdraw(call) if future.cancelled() else None)
-        self.calls.append(call)
+        self.unawaited.add(call)
         self.moves.append(ask)
         return call
 
