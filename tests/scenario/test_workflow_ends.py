@@ -652,3 +652,23 @@ def test_phases_behind_the_last_call_of_a_run_that_failed_may_be_changed() -> No
     lab.resume()
 
     assert output(lab) == "writing"
+
+
+def test_what_failed_beside_the_failure_that_ended_the_run_is_made_anew_with_it_and_what_succeeded_is_not() -> None:
+    import asyncio
+
+    @workflow
+    async def plainly(run: WorkflowRun, topic: str) -> list[str]:
+        return [each.text for each in await asyncio.gather(*(run.agent(who, topic) for who in (A, B, C)))]
+
+    lab = Lab(a=raises(RuntimeError("broken"), after_s=1), b=raises(RuntimeError("broken"), after_s=1), c=after(1, "C"))
+    log = lab.run(plainly)
+    assert log.closings() == [("a", "failed"), ("b", "failed"), ("c", "reported")]
+
+    lab.resumes_failed = True
+    lab.script.says("a", "A")
+    lab.script.says("b", "B")
+    log = lab.resume()
+
+    assert output(lab) == ["A", "B", "C"]
+    assert len(log.requests("c")) == 1

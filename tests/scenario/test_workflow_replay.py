@@ -449,3 +449,25 @@ def test_an_agent_that_was_mended_may_be_called_anew_where_it_had_failed() -> No
     lab.resume()
 
     assert output(lab) == "B"
+
+
+def test_results_that_nobody_was_told_of_are_not_told_to_a_run_that_has_ended() -> None:
+    @workflow
+    async def either(run: WorkflowRun, topic: str) -> list[str]:
+        got = await run.gather(run.agent(A, topic), run.agent(B, topic), join="any")
+        return [each.text for each in got]
+
+    written = 0
+    while True:  # killed at each boundary: also where both results stand in the log, and nobody was told
+        written += 1
+        lab = Lab(a=after(1, "A"), b=after(1, "B"))
+        try:
+            lab.run(either, fuse=Fuse(written))
+            break
+        except Killed:
+            pass
+        if lab.world.log.sessions:
+            run = lab.resume().state.run
+            assert run is not None
+            assert run.output in (["A"], ["B"])
+    assert written > 20

@@ -148,8 +148,8 @@ class RunState:
             self.phases.pop(key, None)
             if (step := self.steps.get(key)) is not None:
                 step.state, step.is_withdrawn = "again", False
+        self.told -= sum(key in self.again for key in self.order[: self.told])
         self.order = [key for key in self.order if key not in self.again]
-        self.told = len(self.order)
         self.error, self.again, self.is_failed = "", (), False
         self.status, self.is_reopened = "idle", True
 

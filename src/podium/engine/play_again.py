@@ -44,4 +44,4 @@ async def check_resumable(program: Program, state: SessionState, now: datetime) 
     """
     state.apply(state.primary, now, SessionResumed())
     if state.run is not None and not state.run.is_over:
-        await play_again(program, state, len(state.run.order), set())
+        await play_again(program, state, state.run.told, set())

@@ -140,10 +140,10 @@ class ProgramTask:
         return await self._do(moves, driver.moment())
 
     async def _replay(self, program: Program, replay: Replay) -> list[Move]:
-        """Tell the program what is recorded; what it did beyond that. Errors: WorkflowChanged."""
+        """Tell the program what it was told before; what it did beyond that. Errors: WorkflowChanged."""
         self._playing = playing = program.play(self._run.input)
         moves = replay.take(await playing.go_on(None))
-        for key in list(self._run.order):
+        for key in self._run.order[: self._run.told]:
             replay.check_told(key)
             self._told += 1
             done = told_of(self._driver.state, self._run.steps[key])
@@ -233,8 +233,9 @@ class ProgramTask:
         for move in moves:
             match move:
                 case Withdraw():
-                    if move.key in self._run.steps:
-                        record_withdrawn(state, self._run.steps[move.key], at)
+                    step = self._run.steps.get(move.key)
+                    if step is not None and step.state != "over":
+                        record_withdrawn(state, step, at)
                 case BeginPhase():
                     begin_phase(state, move, at)
                 case Returned() | Raised():
@@ -349,6 +350,9 @@ class ProgramTask:
         if isinstance(end, Returned):
             record_returned(state, end.output, at)
         else:
+            again |= {
+                key for key in run.order[self._told :] if run.steps[key].outcome != "done"
+            }  # it knows nothing of them
             keys = [key for key in (*run.steps, *run.phases) if key in again or key in left]
             record_failed(state, mended(end.error), keys, at)
         return at
@@ -364,7 +368,8 @@ class ProgramTask:
         if not failed:
             return set()
         since = min(run.order.index(key) for key in failed)
-        failed |= {key for key, told in self._withdrawn.items() if told > since and key in run.steps}
+        cut = {key for key, told in self._withdrawn.items() if told > since and key in run.steps}
+        failed |= {key for key in cut if run.steps[key].outcome != "done"}
         later = {key for key, told in self._made.items() if told > since}
         return failed if await self._differs(failed, may_lack=later) is None else set()
 
