@@ -672,3 +672,33 @@ def test_what_failed_beside_the_failure_that_ended_the_run_is_made_anew_with_it_
 
     assert output(lab) == ["A", "B", "C"]
     assert len(log.requests("c")) == 1
+
+
+def test_a_run_that_waits_for_a_person_rests_when_it_is_taken_up_at_its_budget() -> None:
+    import asyncio
+
+    async def looks() -> str:
+        await asyncio.sleep(9)
+        return "looked"
+
+    def asks(b: Agent) -> Any:
+        @workflow
+        async def asks(run: WorkflowRun, topic: str) -> list[Any]:
+            calls = run.agent(b, topic), run.step(looks, idempotent=True), run.checkpoint("go on?")
+            return list(await run.gather(*calls))[1:]
+
+        return asks
+
+    async def let_go(live: Any) -> None:
+        await live.let_go()
+
+    lab, flow = at_its_budget(asks)
+    lab.run(flow, limits=BUDGET, acts=[(5, let_go)])
+
+    log = lab.resume()
+
+    assert (log.stop_reason, run_kinds(log)) == ("requires_action", ["created", "status_running", "status_idle"])
+    lab.answer("checkpoint", allow=True)
+    lab.tell(Update(budget=Decimal(5)))
+    lab.resume()
+    assert output(lab) == ["looked", None]

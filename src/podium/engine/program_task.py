@@ -130,7 +130,7 @@ class ProgramTask:
             open_run(state, program, at)
             for key, name in list(self._run.phases.items())[-1:]:  # the one that it was in
                 begin_phase(state, BeginPhase(key=key, name=name), at)
-        else:
+        elif self._thread.status != "idle":  # it may wait for a person alone, as before
             run_works(state, at)
             driver.fold(at)
         driver.release(*(step.thread for step in self._run.steps.values() if step.thread and step.state == "open"))
