@@ -23,6 +23,7 @@ from podium.core.facts import (
     CheckpointAnswered,
     ContextSummarized,
     DelegationClosed,
+    LimitReached,
     ModelReplied,
     StepAsked,
     StepEnded,
@@ -112,6 +113,7 @@ def workflow_violations(records: Sequence[Record]) -> list[str]:
     wrong = []
     key_of: dict[str, str] = {}
     standing: dict[str, str] = {}
+    limited: set[str] = set()  # threads that met the session's limit: their calls are made anew once it is another
     cut: set[str] = set()  # withdrawn: what follows is told to nobody
     for record in records:
         event = record.event
@@ -121,6 +123,8 @@ def workflow_violations(records: Sequence[Record]) -> list[str]:
             key_of[event.call], standing[event.key] = event.key, "open"
         elif isinstance(event, StepWithdrawn):
             cut.add(event.key)
+        elif isinstance(event, LimitReached):
+            limited |= {record.thread} if event.met.of == "session" else set()
         elif isinstance(event, WorkflowFailed):
             standing |= dict.fromkeys(event.again, "again")
         elif isinstance(event, CheckpointAnswered):
@@ -128,6 +132,7 @@ def workflow_violations(records: Sequence[Record]) -> list[str]:
         elif (call := answers(event)) in key_of:
             key = key_of[call]
             is_cut = isinstance(event, StepEnded | DelegationClosed) and event.outcome in ("interrupted", "stopped")
+            is_cut |= isinstance(event, DelegationClosed) and event.outcome == "limit" and event.thread in limited
             is_closed = isinstance(event, AgentToolResult) and standing[key] != "over"
             standing[key] = "again" if (is_cut or is_closed) and key not in cut else "over"
     return wrong

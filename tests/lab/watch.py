@@ -18,7 +18,7 @@ class Watch:
 
     def look(self, session: str) -> None:
         """An append of this session was committed."""
-        state = self._fold(session)
+        state = self.state(session)
         kept = self._log.sessions[session]
         stored = Kept(
             row=kept.row,
@@ -35,13 +35,14 @@ class Watch:
         """This driver's state is the fold of the log, unless others have written after its last record."""
         if head != self._log.sessions[session].row.head:
             return
-        mine, logged = snapshot(memory), snapshot(self._fold(session))
+        mine, logged = snapshot(memory), snapshot(self.state(session))
         waiting = logged.pop("queue")  # the driver may fold what others have queued later
         assert mine.pop("queue").items() <= waiting.items()
         different = {key: (mine[key], logged[key]) for key in mine if mine[key] != logged[key]}
         assert not different, f"the state in memory is not the fold of the log: {different}"
 
-    def _fold(self, session: str) -> SessionState:
+    def state(self, session: str) -> SessionState:
+        """The fold of this session's log as it stands."""
         if session not in self._states:
             bodies = self._log.definitions.items()
             definitions = {version: msgspec.json.decode(body, type=Definition) for version, body in bodies}
