@@ -1,13 +1,15 @@
 """Who waits for a call of a workflow: one, several, nobody; and what becomes of it when they are stopped or fail."""
 
 import asyncio
+import gc
 
 import pytest
 
-from podium import WorkflowRun, workflow
+from podium import Workflow, WorkflowRun, workflow
 from podium.errors import CallFailed
 from tests.lab.cast import after, hangs, raises
 from tests.lab.lab import Lab
+from tests.scenario.test_workflow_ends import error
 from tests.scenario.test_workflow_replay import cut
 from tests.scenario.test_workflow_rules import failing
 from tests.scenario.test_workflows import A, B, C, output
@@ -208,3 +210,59 @@ def test_a_failure_is_raised_wherever_it_is_awaited() -> None:
     lab.run(shared)
 
     assert output(lab) == ["failed", "failed", "failed"]
+
+
+# --- tasks that nobody awaits --------------------------------------------------------------------------
+
+
+def with_a_task(*, fails_by: str) -> Workflow:
+    @workflow
+    async def with_a_task(run: WorkflowRun, topic: str) -> str:
+        async def aside() -> None:
+            await run.agent(A, topic)
+            if fails_by:
+                raise ValueError(fails_by)
+
+        tasks = [asyncio.create_task(aside())]
+        said = (await run.agent(B, topic)).text
+        return said if tasks else ""
+
+    return with_a_task
+
+
+def test_a_task_that_fails_and_that_nobody_awaits_fails_the_run(caplog: pytest.LogCaptureFixture) -> None:
+    lab = Lab(a=BROKEN, b=after(3, "B"))
+
+    log = lab.run(with_a_task(fails_by=""))
+
+    assert (log.stop_reason, log.seconds) == ("retries_exhausted", 3)
+    told = "the workflow returned, and nobody has awaited a task of it that failed: call 'a' (aside, test_workflow_"
+    assert error(lab).startswith(told)
+    assert "RuntimeError: broken" in error(lab)
+    gc.collect()
+    assert [record for record in caplog.records if record.name.startswith("podium")] == []
+
+
+def test_a_mistake_in_a_task_that_nobody_awaits_can_be_mended() -> None:
+    lab = Lab(a="A", b=after(3, "B"))
+    lab.run(with_a_task(fails_by="a mistake"))
+    assert "a task of it that failed: ValueError: a mistake (test_workflow_waiting.py:" in error(lab)
+
+    lab.resumes_failed, lab.workflow = True, with_a_task(fails_by="")
+    log = lab.resume()
+
+    assert (output(lab), len(log.requests("a")), len(log.requests("b"))) == ("B", 1, 1)
+
+
+def test_a_failure_that_was_looked_at_is_no_error() -> None:
+    @workflow
+    async def looks(run: WorkflowRun, topic: str) -> list[str]:
+        tasks = [asyncio.ensure_future(run.agent(who, topic)) for who in (A, B)]
+        done, _ = await asyncio.wait(tasks)
+        return sorted(str(each.exception() or each.result())[:10] for each in done)
+
+    lab = Lab(a=BROKEN, b=after(3, "B"))
+
+    lab.run(looks)
+
+    assert output(lab) == ["B", "call 'a' ("]

@@ -59,6 +59,7 @@ class ProgramLoop(asyncio.AbstractEventLoop):
         self._is_dropped = False
         self._made = 0  # tasks and futures
         self._tasks: dict[int, _Task] = {}  # those that have not ended
+        self._failed: list[_Task] = []
 
     def run_until_quiet(self) -> None:
         """Run what is ready, and what that makes ready, until nothing is. Errors: Spinning."""
@@ -96,8 +97,19 @@ class ProgramLoop(asyncio.AbstractEventLoop):
         self._made += 1
         number = self._made
         task = self._tasks[number] = _Task(number, coro, loop=self, name=name, context=context)
-        task.add_done_callback(lambda _: self._tasks.pop(number, None), context=context)
+        task.add_done_callback(self._ended, context=context)
         return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        assert isinstance(task, _Task)
+        self._tasks.pop(task.number, None)
+        if not task.cancelled() and task._exception is not None:  # by its method it would count as looked at
+            self._failed.append(task)
+
+    def unnoticed(self) -> list[BaseException]:
+        """The errors of tasks that have failed, which nobody has looked at."""
+        failed = [task for task in self._failed if task._log_traceback]
+        return [error for task in failed if (error := task.exception()) is not None]
 
     def drop(self) -> bool:
         """End the code where it stands, and never run it again; whether it let itself be ended."""
@@ -123,7 +135,7 @@ class ProgramLoop(asyncio.AbstractEventLoop):
         return False
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """A task that failed and that nobody waited for. Nobody is told of one that was dropped."""
+        """An error that nobody waits for. Nobody is told of one in code that was dropped."""
         if context.get("exception") is not None and not self._is_dropped:
             logger.warning("in a workflow: %s", context.get("message"), exc_info=context["exception"])
 

@@ -17,6 +17,7 @@ from podium.workflows.values import to_json
 from podium.workflows.workflow import Workflow
 
 CANCELLED = "the workflow's own code cancelled what it was waiting for, and did not catch that"
+UNNOTICED = "the workflow returned, and nobody has awaited a task of it that failed"
 SPINNING = "the workflow's code goes in circles without ever waiting for a call"
 
 
@@ -109,6 +110,10 @@ class PythonPlaying:
             return Raised(error=CANCELLED)
         if (error := main.exception()) is not None:
             return Raised(error=_said(error), because=frozenset(_because(error, set())))
+        if failed := self._loop.unnoticed():
+            more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+            keys = frozenset(key for each in failed for key in _because(each, set()))
+            return Raised(error=f"{UNNOTICED}{more}: {_said(failed[0])}", because=keys)
         if unawaited := self._run.unawaited.left():
             named = ", ".join(f"'{call.name}' ({call.place})" for call in unawaited[:5])
             more = f" and {len(unawaited) - 5} more" if len(unawaited) > 5 else ""
