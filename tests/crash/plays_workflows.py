@@ -1,35 +1,51 @@
 """Plays of workflows: gathers, functions, checkpoints and branches that fail; what they return is the same always."""
 
 import asyncio
+from typing import Any
 
-from podium import Agent, Denied, JoinFailed, WorkflowRun, call, say, workflow
+from podium import Agent, Denied, JoinFailed, ModelRequest, WorkflowRun, call, say, workflow
+from podium.core.content import TextBlock
 from tests.crash.play import Play
 from tests.crash.stage import Stage
 from tests.lab.cast import after, raises
 from tests.lab.lab import interrupted
 
 
+def task(request: ModelRequest) -> str:
+    """What the thread was asked for, with its context."""
+    [said, *_] = request.messages[0].content
+    return said.text if isinstance(said, TextBlock) else ""
+
+
+def writes(request: ModelRequest) -> str:
+    """The second draft is better than the first one."""
+    return "a good draft" if "[issues]" in task(request) else "a draft"
+
+
+def checks(request: ModelRequest) -> object:
+    """Forgets first what it owes, and then has something against all but good drafts."""
+    if len(request.messages) == 1:
+        return call("submit_result", verified=False)
+    is_good = "a good draft" in task(request)
+    return call("submit_result", verified=is_good, issues=[] if is_good else ["not good"], confidence=1)
+
+
 def brief() -> Play:
-    """Two branches at once of which one fails, a function that may run again, a checkpoint, and what follows on it."""
+    """Two branches at once of which one fails, a function that may run again, a draft that is verified and revised,
+    checkpoints, and what follows on them."""
     lab = Stage(
         market=[[say("I look"), call("note", key="market")], after(2, "the market")],
         finance=raises(RuntimeError("broken"), after_s=1),
-        writer=after(1, "a draft"),
-        checker=[[call("submit_result", ok=False)], after(1, [call("submit_result", ok=True)])],
+        writer=after(1, writes),
+        checker=after(1, checks),
         sender="sent",
     )
     note = lab.tool("note", idempotent=True, seconds=1)
-    schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
-    market, finance, writer, checker, sender = (
-        Agent("market", model="m", tools=[note]),
-        Agent("finance", model="m"),
-        Agent("writer", model="m"),
-        Agent("checker", model="m", output_schema=schema),
-        Agent("sender", model="m"),
-    )
+    market = Agent("market", model="m", tools=[note])
+    finance, writer, checker, sender = (Agent(name, model="m") for name in ("finance", "writer", "checker", "sender"))
 
     @workflow
-    async def brief(run: WorkflowRun, topic: str) -> list[str]:
+    async def brief(run: WorkflowRun, topic: str) -> list[Any]:
         async def number() -> int:
             await asyncio.sleep(1)
             return 7
@@ -42,16 +58,16 @@ def brief() -> Play:
         got = await run.gather(look(), run.agent(finance, topic, retries=1), join="best_effort")
         run.phase("writing")
         draft = await run.agent(writer, "write", context=got)
-        checked = await run.agent(checker, "check", context=draft)
-        await run.checkpoint("yes", payload={"body": draft.output})
+        checked = await run.verify(draft, by=checker, against=got)
+        await run.checkpoint("yes", payload={"body": checked.output})
         try:
             await run.checkpoint("no")
         except Denied as no:
             sent = await run.agent(sender, "send")
-            return [*got, str(checked.output["ok"]), no.name, sent.text]
+            return [*got, checked.output, checked.attempts, no.name, sent.text]
         return []
 
-    return Play(lab=lab, lead=brief, returns=["the market 7", "False", "no", "sent"])
+    return Play(lab=lab, lead=brief, returns=["the market 7", "a good draft", 2, "no", "sent"])
 
 
 def races() -> Play:

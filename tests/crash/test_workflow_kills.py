@@ -1,4 +1,6 @@
-"""kill -9 of a real process that runs workflows: a gather with a branch that fails, functions, a checkpoint."""
+"""kill -9 of a real process that runs workflows: a gather with a branch that fails, a draft that is checked and
+revised, functions, a checkpoint.
+"""
 
 import asyncio
 import os
@@ -61,6 +63,7 @@ def test_workflows_that_are_killed_come_to_the_same_end_and_repeat_nothing_that_
     journal = Counter((tmp_path / "journal").read_text().splitlines())
     print(f"\n{killed} kills, {len(sessions)} sessions, seed {seed}")
     assert killed >= KILLS * 0.9
+    assert sessions
     for each in sessions:
         records, name = list(each.records), name_of(list(each.records))
         assert violations(each) == [], seed
@@ -71,6 +74,8 @@ def test_workflows_that_are_killed_come_to_the_same_end_and_repeat_nothing_that_
             f"careful did {name}.1 again {name}.f1",
             f"careful did {name}.2 again {name}.f2",
             f"quick did {name}.q",
+            "a good draft",
+            2,
             f"once {name}.o",
             "failed",
         ], seed

@@ -52,15 +52,20 @@ async def script(request: Any) -> Any:
         raise RuntimeError("broken")
     if request.agent == "careful" and turn == 1:
         return call("again", key=task)
+    if request.agent == "checker":
+        is_good = "a good draft" in task
+        return call("submit_result", verified=is_good, issues=[] if is_good else ["not good"], confidence=1)
+    if request.agent == "writer":
+        return "a good draft" if "[issues]" in task else "a draft"
     return f"{request.agent} did {task}"
 
 
 careful = Agent("careful", model="m", tools=[again])
-quick, broken = Agent("quick", model="m"), Agent("broken", model="m")
+quick, broken, writer, checker = (Agent(name, model="m") for name in ("quick", "broken", "writer", "checker"))
 
 
 @workflow
-async def victim(run: WorkflowRun, name: str) -> list[str]:
+async def victim(run: WorkflowRun, name: str) -> list[Any]:
     async def branch(n: int) -> str:
         got = await run.agent(careful, f"{name}.{n}")
         return f"{got} {await run.step(act, 'again', f'{name}.f{n}', idempotent=True)}"
@@ -69,12 +74,14 @@ async def victim(run: WorkflowRun, name: str) -> list[str]:
     got = await run.gather(branch(1), branch(2), run.agent(broken, f"{name}.b", retries=1), join="best_effort")
     first = await run.gather(run.agent(quick, f"{name}.q"), run.agent(broken, f"{name}.c"), join="any")
     run.phase("one by one")
+    draft = await run.agent(writer, name)
+    checked = await run.verify(draft, by=checker, against=got)
     await run.checkpoint("go on", payload={"name": name})
     done = await run.step(once, f"{name}.o")
     try:
         await run.agent(broken, f"{name}.d")
     except CallFailed as error:
-        return [*got, *(str(each) for each in first), done, error.end]
+        return [*got, *(str(each) for each in first), checked.output, checked.attempts, done, error.end]
     return []
 
 
