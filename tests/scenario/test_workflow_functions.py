@@ -10,7 +10,7 @@ from tests.lab.cast import after
 from tests.lab.lab import Lab, interrupted
 from tests.scenario.test_workflows import A, B, output
 
-GRACE = 5  # seconds that what is cancelled has to end
+GRACE = 4  # seconds that a function that is cancelled has to end
 
 
 def stubborn(more_s: float, *, raises: bool = False):  # type: ignore[no-untyped-def]

@@ -20,13 +20,16 @@ class Replay:
     """Compares what a program does with what was recorded of it.
 
     Shape: `asked` are its calls by key, recorded or new. `without` are recorded calls and phases that count as never
-    made; more may be added to it.
+    made; those that it `may_lack` are added to it where the program does something else in their place.
     """
 
-    def __init__(self, session: SessionState, run: RunState, without: Collection[str] = ()) -> None:
+    def __init__(
+        self, session: SessionState, run: RunState, without: set[str] | None = None, may_lack: Collection[str] = ()
+    ) -> None:
         self._session = session
         self._run = run
-        self._without = without
+        self._without = without if without is not None else set()
+        self._may_lack = may_lack
         self._withdrawn: set[str] = set()
         self._phases: set[str] = set()
         self.asked: dict[str, Ask] = {}
@@ -68,7 +71,10 @@ class Replay:
                 self._phases.add(move.key)
                 name = self._run.phases.get(move.key)
                 step = self._run.steps.get(move.key)
-                if step is not None and step.state != "again" and step.key not in self._without:
+                is_made = step is not None and step.state != "again"
+                if self._is_left_out(move.key, differs=is_made or name != move.name):
+                    return False
+                if step is not None and is_made:
                     raise self._differs(step, f"phase '{move.name}'", move.place)
                 if name is not None and name != move.name:
                     raise self._changed_at(move.key, f"phase '{name}' when it was recorded; now phase '{move.name}'")
@@ -81,15 +87,23 @@ class Replay:
 
     def _is_recorded_ask(self, ask: Ask) -> bool:
         self.asked[ask.key] = ask
-        if ask.key in self._run.phases:
+        step, was_phase = self._run.steps.get(ask.key), ask.key in self._run.phases
+        if self._is_left_out(ask.key, differs=was_phase or step is None or step.hash != ask.hash):
+            return False
+        if was_phase:
             was = f"phase '{self._run.phases[ask.key]}'"
             raise self._changed_at(ask.key, f"{was} when it was recorded; now it is {self._told(ask)}")
-        step = self._run.steps.get(ask.key)
-        if step is None or step.state == "again" or step.key in self._without:
+        if step is None or step.state == "again":
             return False
         if step.hash != ask.hash:
             raise self._differs(step, self._told(ask), ask.place)
         return True
+
+    def _is_left_out(self, key: str, *, differs: bool) -> bool:
+        """Whether what is recorded in this place counts as never made."""
+        if differs and key in self._may_lack:
+            self._without.add(key)
+        return key in self._without
 
     # --- in words ------------------------------------------------------------------------------------
 

@@ -15,17 +15,18 @@ async def play_again(
 ) -> list[Move]:
     """Tell the program so many of the results that it was told, without these; what it did beyond what is recorded.
 
-    Shape: what it may lack and does not do is no difference, and is added to `without`.
+    Shape: what it may lack and does not do, or does otherwise, is no difference, and is added to `without`.
     Errors: WorkflowChanged; BadInput if the input does not fit it.
     """
     run = state.run
     assert run is not None
-    replay, playing = Replay(state, run, without), program.play(run.input)
+    replay, playing = Replay(state, run, without, may_lack), program.play(run.input)
     try:
         new = replay.take(await playing.go_on(None))
-        for key in [key for key in run.order[:results] if key not in without]:
+        for key in run.order[:results]:
             if key in may_lack and not replay.has(key):
                 without.add(key)
+            if key in without:
                 continue
             replay.check_told(key)
             new += replay.take(await playing.go_on(told_of(state, run.steps[key])))

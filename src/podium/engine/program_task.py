@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from podium.engine.driver import Driver
 
 logger = logging.getLogger(__name__)
+GRACE_S = 4.0  # how long a function that is cancelled may take: less than the thread that waits for it
 STUCK = (
     "the workflow waits for something that never comes: none of its calls is open. It may only wait for run.agent, "
     "run.step, run.checkpoint, and for tasks of its own that wait for these"
@@ -102,7 +103,7 @@ class ProgramTask:
         """Drop the program, and stop its functions. It is told nothing, as at a crash."""
         if self._playing is not None:
             self._playing.close()
-        await stop(self._functions.values(), self._driver.state.id)
+        await stop(self._functions.values(), self._driver.state.id, grace_s=GRACE_S)
 
     # --- beginning -----------------------------------------------------------------------------------
 
@@ -273,7 +274,7 @@ class ProgramTask:
             await self._driver.commit(at)
         steps = [self._run.steps[key] for key in keys if key in self._run.steps]
         tasks = {step.key: self._functions[step.key] for step in steps if step.key in self._functions}
-        await stop(tasks.values(), self._driver.state.id)
+        await stop(tasks.values(), self._driver.state.id, grace_s=GRACE_S)
         for key, task in tasks.items():
             self._forget(key, task)
         await self._halt(step.thread for step in steps)
@@ -353,7 +354,7 @@ class ProgramTask:
             again |= {
                 key for key in run.order[self._told :] if run.steps[key].outcome != "done"
             }  # it knows nothing of them
-            keys = [key for key in (*run.steps, *run.phases) if key in again or key in left]
+            keys = [key for key in {**run.steps, **run.phases} if key in again or key in left]
             record_failed(state, mended(end.error), keys, at)
         return at
 

@@ -8,16 +8,19 @@ logger = logging.getLogger(__name__)
 GRACE_S = 5.0  # how long what is cancelled may take to clean up
 
 
-async def stop(tasks: Iterable["asyncio.Task[None]"], session: str) -> None:
+async def stop(tasks: Iterable["asyncio.Task[None]"], session: str, *, grace_s: float = GRACE_S) -> None:
     """Cancel these tasks of the session, and wait until they have ended, or have had their time for it.
 
-    Shape: a task that swallows cancellation goes on alone. What it still returns is to be dropped: see `is_cancelled`.
+    Shape: a task that swallows cancellation goes on alone, and the end of its event loop does not wait for it. What it
+    still returns is to be dropped: see `is_cancelled`.
     """
     tasks = list(tasks)
     if not tasks:
         return
     for task in tasks:
         task.cancel()
-    _, stubborn = await asyncio.wait(tasks, timeout=GRACE_S)
+    _, stubborn = await asyncio.wait(tasks, timeout=grace_s)
     for task in stubborn:
         logger.warning("%s of session %s does not let itself be stopped", task.get_name(), session)
+        asyncio.tasks._unregister_task(task)  # asyncio.run waits without end for those that it knows
+        task._log_destroy_pending = False

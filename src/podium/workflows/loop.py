@@ -12,6 +12,8 @@ from contextvars import Context
 from typing import Any, NoReturn
 
 from podium.errors import BadInput
+from podium.workflows.calls import Call
+from podium.workflows.scope import task_context
 
 logger = logging.getLogger(__name__)
 MOST_TURNS = 1_000_000  # of the loop without the code waiting for anything: it goes in circles
@@ -94,6 +96,8 @@ class ProgramLoop(asyncio.AbstractEventLoop):
     def create_task(  # type: ignore[override]
         self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, context: Context | None = None, **more: Any
     ) -> asyncio.Task[Any]:
+        if context is None and not isinstance(coro, Call):
+            context = task_context()
         self._made += 1
         number = self._made
         task = self._tasks[number] = _Task(number, coro, loop=self, name=name, context=context)

@@ -4,7 +4,6 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextvars import ContextVar, copy_context
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
@@ -18,7 +17,7 @@ from podium.workflows.calls import Call, CallResult, Result, Unawaited, failure
 from podium.workflows.given import MOST_NAME, call_limits, checked_name, checked_retries, given_to, returned_by
 from podium.workflows.joins import Gathered, Join, Joining
 from podium.workflows.loop import ProgramLoop
-from podium.workflows.scope import Scope, line
+from podium.workflows.scope import SCOPE, Scope, branch, line
 from podium.workflows.shared_files import path_of, put
 from podium.workflows.values import check_readable, checked_text, from_json, to_json, typed
 
@@ -31,8 +30,6 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Pin = Callable[[Agent], tuple[Definition, Mapping[str, Definition]]]
 InThread = Callable[[Callable[[], Any], str], Awaitable[Any]]
-
-_scope: ContextVar[Scope] = ContextVar("scope")
 
 
 class WorkflowRun:
@@ -249,9 +246,7 @@ class WorkflowRun:
                 futures.append(each)
                 names.append(f"branch {index}")
             elif inspect.iscoroutine(each):
-                context = copy_context()
-                context.run(_scope.set, Scope(f"{key}.{index}/", place))
-                futures.append(self._loop.create_task(each, context=context))
+                futures.append(self._loop.create_task(each, context=branch(f"{key}.{index}", place)))
                 names.append(getattr(each, "__name__", f"branch {index}"))
             else:
                 raise BadInput(f"run.gather takes calls and coroutines, not {each!r:.80}")
@@ -282,7 +277,7 @@ class WorkflowRun:
 
     def begin_scope(self) -> None:
         """What is called from here on belongs to the workflow itself."""
-        _scope.set(self._scope)
+        SCOPE.set(self._scope)
 
     async def restore(self, told: Told) -> None:
         """See that the file is there which a call gave that this process has not made: it may be gone since."""
@@ -340,7 +335,7 @@ class WorkflowRun:
             )
 
     def _next(self) -> str:
-        return "" if self.is_dropped else _scope.get(self._scope).next()  # a task may have a context of its own
+        return "" if self.is_dropped else SCOPE.get(self._scope).next()  # a task may have a context of its own
 
     def _pinned_of(self, agent: Agent, schema: Any) -> tuple[Agent, Definition, Mapping[str, Definition]]:
         """The agent as it is called, with this schema in place of its own; its definition, and all it leads to."""
@@ -361,5 +356,5 @@ def _is_tried_again(told: Told, retries: int) -> bool:
 
 def _place() -> str:
     """Where in the user's code the call stands; in a branch that has none of it, where the branch was begun."""
-    scope = _scope.get(None)
+    scope = SCOPE.get(None)
     return line() or (scope.place if scope is not None else "")

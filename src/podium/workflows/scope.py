@@ -3,15 +3,14 @@
 import asyncio
 import os
 import sys
+from contextvars import Context, ContextVar, copy_context
 from pathlib import Path
-
-from podium.workflows.loop import ProgramLoop
 
 PODIUM = Path(__file__).parent.parent
 OURS = tuple(
     f"{folder}{os.sep}" for folder in (PODIUM / "workflows", PODIUM / "patterns", Path(asyncio.__file__).parent)
 )
-LOOP = ProgramLoop.run_until_quiet.__code__  # above it stands who runs the program
+LOOP = "run_until_quiet"  # above it, in a file of ours, stands who runs the program
 
 
 class Scope:
@@ -31,6 +30,22 @@ class Scope:
         return f"{self._prefix}{self._count}"
 
 
+SCOPE: ContextVar[Scope] = ContextVar("scope")  # of the branch that runs
+
+
+def branch(place: str, at: str) -> Context:
+    """The context of a branch that begins in this line, and whose places are those below this one."""
+    context = copy_context()
+    context.run(SCOPE.set, Scope(f"{place}/", at))
+    return context
+
+
+def task_context() -> Context | None:
+    """The context of a task that the code begins here: a branch of its own."""
+    scope = SCOPE.get(None)
+    return None if scope is None else branch(scope.next(), line())
+
+
 def is_ours(file: str) -> bool:
     """Whether code of this file is what a workflow's code is run by, or a ready pattern, and not the user's."""
     return file.startswith(OURS)
@@ -40,7 +55,7 @@ def line() -> str:
     """Where in the user's code the call stands: "function, file:line"; "" if none of it is on the stack."""
     frame = sys._getframe(1)
     while is_ours(frame.f_code.co_filename):
-        if frame.f_code is LOOP or frame.f_back is None:
+        if frame.f_code.co_name == LOOP or frame.f_back is None:
             return ""
         frame = frame.f_back
     where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
