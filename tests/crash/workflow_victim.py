@@ -3,7 +3,8 @@
     work     go on with what is unfinished or has failed, then run one workflow after another until killed
     finish   go on with what is unfinished or has failed, until nothing is left to do, and end
 
-Shape: what functions and tools do goes to FOLDER/journal, outside the log. It says `over ID` for each that is done.
+Shape: what functions and tools do goes to FOLDER/journal, outside the log. It says `begins` when it has come to
+run, and `over ID` for each that is done.
 """
 
 import asyncio
@@ -97,6 +98,7 @@ async def ended(podium: Podium, result: RunResult) -> None:
 
 
 async def main() -> None:
+    os.write(1, b"begins\n")
     async with Podium(FOLDER / "data", models={"m": Rehearsal(script)}) as podium:
         for row in reversed(await podium.parts.store.sessions()):
             reason = row.facts.stop_reason

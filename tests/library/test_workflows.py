@@ -1,6 +1,8 @@
 """Workflows through the library: a real store, the program's own callback, and other programs that resume them."""
 
 import asyncio
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
@@ -454,3 +456,35 @@ async def test_types_that_nothing_can_be_read_as_are_named_before_anything_is_do
     result = await run(with_a_step, None, data=tmp_path)
     assert "what run.step(dict, ...) returns cannot be read as Headers: JSON is read as texts" in result.error
     assert result.calls == ()
+
+
+STUBBORN = """
+import asyncio
+import subprocess
+import sys
+from podium import Rehearsal, Agent, run_sync, workflow
+
+async def stubborn():
+    while True:
+        try:
+            await asyncio.sleep(1000)
+        except BaseException:
+            pass
+
+@workflow
+async def flow(run, topic: str) -> str:
+    got = await run.gather(run.step(stubborn), run.agent(Agent("writer", model="m"), topic), join="any")
+    return got[0].text
+
+print(run_sync(flow, "x", data="data", models={"m": Rehearsal(lambda request: "wrote")}).output)
+"""
+
+
+def test_a_process_ends_though_a_function_of_its_workflow_swallows_all_that_is_to_end_it(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(STUBBORN)
+
+    done = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+
+    assert (done.returncode, done.stdout) == (0, "wrote\n")
+    assert "function 'stubborn' of session" in done.stderr
+    assert "does not let itself be stopped" in done.stderr

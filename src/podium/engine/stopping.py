@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Iterable
 
 logger = logging.getLogger(__name__)
@@ -22,5 +23,15 @@ async def stop(tasks: Iterable["asyncio.Task[None]"], session: str, *, grace_s: 
     _, stubborn = await asyncio.wait(tasks, timeout=grace_s)
     for task in stubborn:
         logger.warning("%s of session %s does not let itself be stopped", task.get_name(), session)
-        asyncio.tasks._unregister_task(task)  # asyncio.run waits without end for those that it knows
-        task._log_destroy_pending = False
+        _leave_alone(task)
+
+
+def _leave_alone(task: "asyncio.Task[None]") -> None:
+    """Have the end of the process not wait for the task."""
+    asyncio.tasks._unregister_task(task)  # asyncio.run waits without end for those that it knows
+    # Python would end its code once more before it forgets it: what swallows that too, without a loop, goes in circles.
+    threading.Thread(target=_hold, args=(task,), name=f"holds {task.get_name()}", daemon=True).start()
+
+
+def _hold(task: object) -> None:
+    threading.Event().wait()
