@@ -7,7 +7,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from podium.core.definitions import Agent, Definition, depth_of, pin
+from podium.core.definitions import Agent, Definition, SessionLimits, depth_of, pin
 from podium.core.facts import SessionSettings
 from podium.core.json import JSON
 from podium.core.ports import Tool
@@ -31,6 +31,16 @@ BindThese = Callable[[Mapping[str, Definition]], Awaitable[Bound]]
 def primary_of(workflow: Workflow) -> Definition:
     """The definition of a session's primary thread that the workflow drives."""
     return Definition(workflow.name, MODEL, description=workflow.description, program=workflow.name)
+
+
+def check_limits(workflow: Workflow, limits: SessionLimits) -> None:
+    """Errors: BadInput for a limit that does not hold for workflows."""
+    if limits.live_threads is not None:
+        raise BadInput(
+            f"workflow '{workflow.name}': limits.live_threads does not hold for workflows, whose calls begin when they "
+            "are made. Cap what works at once by Concurrency(session=...), or in the code: map_over(..., at_once=...), "
+            "or an asyncio.Semaphore"
+        )
 
 
 def checked_input(workflow: Workflow, value: Any) -> JSON:

@@ -15,7 +15,7 @@ from podium.core.json import JSON
 from podium.core.ports import Model, Mount, Sandboxes, Tool
 from podium.engine.bound import Bound
 from podium.errors import BadInput
-from podium.flows import Pins, checked_input, needs_of_workflow, primary_of, with_program
+from podium.flows import Pins, check_limits, checked_input, needs_of_workflow, primary_of, with_program
 from podium.given import check_kinds, checked_content, checked_settings
 from podium.needs import bind, check_prices, describe, need_of_rehearsal, needs_of, windows_of
 from podium.places import make_place, workdir_of
@@ -144,6 +144,7 @@ async def make_ready(
     given: JSON = None
     pins = None
     if isinstance(agent, Workflow):
+        check_limits(agent, limits)
         given = checked_input(agent, task)
         content = text(agent.shown(given))
         definition = primary_of(agent)

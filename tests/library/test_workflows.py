@@ -458,6 +458,16 @@ async def test_types_that_nothing_can_be_read_as_are_named_before_anything_is_do
     assert result.calls == ()
 
 
+async def test_a_limit_that_does_not_hold_for_workflows_is_refused(tmp_path: Path) -> None:
+    @workflow
+    async def letter(run: WorkflowRun) -> str:
+        return (await run.agent(writer, "write")).text
+
+    with pytest.raises(BadInput, match=r"limits\.live_threads does not hold for workflows") as refused:
+        await run(letter, None, models=MODELS, data=tmp_path, limits=SessionLimits(live_threads=3))
+    assert "Concurrency(session=...)" in str(refused.value)
+
+
 STUBBORN = """
 import asyncio
 import subprocess

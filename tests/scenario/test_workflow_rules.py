@@ -201,7 +201,15 @@ def test_code_that_never_waits_is_stopped() -> None:
         while True:  # noqa: ASYNC110
             await asyncio.sleep(0)
 
-    assert failing(spins) == "the workflow's code goes in circles without ever waiting for a call"
+    async def polls(run: WorkflowRun, topic: str) -> None:
+        task = asyncio.ensure_future(run.agent(A, topic))
+        while not task.done():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+    assert failing(spins).startswith(
+        "the workflow's code goes in circles without ever waiting for a call: await a call"
+    )
+    assert failing(polls, a=hangs) == failing(spins)
 
 
 def test_code_that_waits_for_what_never_comes_is_stopped() -> None:

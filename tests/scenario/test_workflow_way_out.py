@@ -124,3 +124,28 @@ def test_a_clean_up_is_done_after_each_try(fails_again: bool) -> None:
 
     assert error(lab) if fails_again else output(lab) == "A"
     assert len(cleaned) == 2
+
+
+def test_what_was_undone_on_the_way_out_is_not_done_again() -> None:
+    done: list[str] = []
+
+    @workflow
+    async def pays(run: WorkflowRun, topic: str) -> str:
+        def pay() -> None:
+            done.append("pay")
+
+        def refund() -> None:
+            done.append("refund")
+
+        await run.step(pay)
+        try:
+            return (await run.agent(A, topic)).text
+        except CallFailed:
+            await run.step(refund)
+            raise
+
+    lab = Lab(a=BROKEN)
+
+    resumed(lab, pays)
+
+    assert (output(lab), done) == ("A", ["pay", "refund"])  # as docs/workflows.md warns

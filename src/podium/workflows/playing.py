@@ -18,7 +18,10 @@ from podium.workflows.workflow import Workflow
 
 CANCELLED = "the workflow's own code cancelled what it was waiting for, and did not catch that"
 UNNOTICED = "the workflow returned, and nobody has awaited a task of it that failed"
-SPINNING = "the workflow's code goes in circles without ever waiting for a call"
+SPINNING = (
+    "the workflow's code goes in circles without ever waiting for a call: await a call or a task itself, or the first "
+    "of several by asyncio.wait, instead of asking again and again whether it is done"
+)
 
 
 class PythonProgram:
