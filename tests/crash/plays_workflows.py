@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from podium import Agent, Denied, JoinFailed, ModelRequest, WorkflowRun, call, say, workflow
-from podium.core.content import TextBlock
+from podium.core.content import TextBlock, ToolUseBlock
 from tests.crash.play import Play
 from tests.crash.stage import Stage
 from tests.lab.cast import after, raises
@@ -22,7 +22,7 @@ def writes(request: ModelRequest) -> str:
     return "a good draft" if "[issues]" in task(request) else "a draft"
 
 
-def checks(request: ModelRequest) -> object:
+def checks(request: ModelRequest) -> ToolUseBlock:
     """Forgets first what it owes, and then has something against all but good drafts."""
     if len(request.messages) == 1:
         return call("submit_result", verified=False)
