@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from podium.core.facts import DelegationOpened, StepAsked
-from tests.crash.test_workflow_kills import ROOT, kept
+from tests.crash.hunt import ROOT
+from tests.crash.test_workflow_kills import kept
 
 VICTIM = Path(__file__).with_name("handoff_victim.py")
 
