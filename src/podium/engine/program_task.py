@@ -351,9 +351,8 @@ class ProgramTask:
         if isinstance(end, Returned):
             record_returned(state, end.output, at)
         else:
-            again |= {
-                key for key in run.order[self._told :] if run.steps[key].outcome != "done"
-            }  # it knows nothing of them
+            # What failed in the same moment: the program was not told, and has decided nothing on it.
+            again |= {key for key in run.order[self._told :] if run.steps[key].outcome in ("failed", "limit")}
             keys = [key for key in {**run.steps, **run.phases} if key in again or key in left]
             record_failed(state, mended(end.error), keys, at)
         return at

@@ -30,8 +30,10 @@ def _leave_alone(task: "asyncio.Task[None]") -> None:
     """Have the end of the process not wait for the task."""
     asyncio.tasks._unregister_task(task)  # asyncio.run waits without end for those that it knows
     # Python would end its code once more before it forgets it: what swallows that too, without a loop, goes in circles.
-    threading.Thread(target=_hold, args=(task,), name=f"holds {task.get_name()}", daemon=True).start()
+    ended = threading.Event()
+    task.add_done_callback(lambda _: ended.set())
+    threading.Thread(target=_hold, args=(task, ended), name=f"holds {task.get_name()}", daemon=True).start()
 
 
-def _hold(task: object) -> None:
-    threading.Event().wait()
+def _hold(task: object, ended: threading.Event) -> None:
+    ended.wait()
