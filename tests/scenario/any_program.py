@@ -22,7 +22,7 @@ class Leaf:
     """A call.
 
     Shape: `fails` is how many of its attempts fail; a checkpoint that fails is answered with no. With `limit` it meets
-    a limit of its own: of time after half of it, of turns at its end.
+    a limit of its own: of time after half of it, of turns at its end, of dollars at once.
     Units: `takes` in microseconds, of each attempt.
     """
 
@@ -31,7 +31,7 @@ class Leaf:
     takes: int
     fails: int = 0
     retries: int = 0
-    limit: Literal["", "seconds", "turns"] = ""
+    limit: Literal["", "seconds", "turns", "usd"] = ""
 
     @property
     def is_good(self) -> bool:
@@ -133,11 +133,14 @@ KINDS: list[TreeKind] = ["sequence", "sequence", "gather", "gather", "gather", "
 
 
 class Maker:
-    """Makes programs up. Shape: with `coarse` times many things end at once."""
+    """Makes programs up. Shape: with `coarse` times many things end at once; where models are `priced`, calls may meet
+    limits in dollars.
+    """
 
-    def __init__(self, seed: int, *, coarse: bool = False) -> None:
+    def __init__(self, seed: int, *, coarse: bool = False, priced: bool = False) -> None:
         self._chance = chance = Random(seed)
         self._coarse = coarse
+        self._limits = ["", "", "seconds", "turns", *(["usd"] if priced else [])]
         self._count = 0
         self._fails = chance.choice([0, 0.03, 0.1, 0.3])
 
@@ -177,7 +180,7 @@ class Maker:
         if kind == "checkpoint":
             return Leaf(name=name, kind=kind, takes=takes, fails=int(bad))
         retries = chance.choice([0, 0, 1, 3])
-        limit: Any = chance.choice(["", "", "seconds", "turns"]) if bad and kind == "agent" else ""
+        limit: Any = chance.choice(self._limits) if bad and kind == "agent" else ""
         fails = chance.randint(1, 4) if bad and not limit else 0
         return Leaf(name=name, kind=kind, takes=takes, fails=fails, retries=retries, limit=limit)
 

@@ -1,7 +1,7 @@
 """Any workflow as code that runs in a lab, with its model, its functions and the person who answers."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -150,14 +150,11 @@ class Code:
             return run.step(self._trial.function, name, name=name, retries=leaf.retries, idempotent=True)
         if leaf.kind == "checkpoint":
             return run.checkpoint(name)
-        limits: Mapping[str, Limits | None] = {
-            "": None,
-            "seconds": Limits(seconds=leaf.takes / 2e6),
-            "turns": Limits(turns=1),
-        }
+        most: dict[str, Any] = {"seconds": leaf.takes / 2e6, "turns": 1, "usd": "0.000001"}
+        is_limited = leaf.limit and not self._trial.is_mended
+        limits = Limits(**{leaf.limit: most[leaf.limit]}) if is_limited else None
         who = SHORT if leaf.limit else AGENT
-        narrowed = None if self._trial.is_mended else limits[leaf.limit]
-        return run.agent(who, name, name=name, retries=leaf.retries, limits=narrowed)
+        return run.agent(who, name, name=name, retries=leaf.retries, limits=limits)
 
     async def play(self, node: Node) -> Any:
         if isinstance(node, Leaf):

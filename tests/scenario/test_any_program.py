@@ -106,7 +106,7 @@ def test_a_program_whose_process_is_killed_anywhere_comes_to_the_same_and_repeat
 def test_no_program_sets_aside_more_than_its_limit_and_each_goes_on_when_that_is_raised(
     seed: int, size: int, fuses: list[float], percent: int
 ) -> None:
-    trial = Trial(Maker(seed, coarse=True).program(size), facts=PRICED)
+    trial = Trial(Maker(seed, coarse=True, priced=True).program(size), facts=PRICED)
     cap, flow = MOST_USD * size * percent / 100, trial.workflow()
 
     log = trial.lives(flow, boundaries(fuses, size), limits=SessionLimits(usd=cap))
