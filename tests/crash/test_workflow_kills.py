@@ -49,7 +49,9 @@ def test_workflows_that_are_killed_come_to_the_same_end_and_repeat_nothing_that_
     for _ in range(KILLS):
         process = victim("work", tmp_path)
         killed += process.wait_for("begins", timeout_s=60) is not None
-        time.sleep(chance.uniform(0.0, 1.2))
+        if acts := chance.randint(0, 6):
+            process.wait_for("did", nth=acts, timeout_s=60)
+        time.sleep(chance.uniform(0.0, 0.2))
         process.kill()
         assert process.said_wrong.count("Traceback") == 0, (seed, process.said_wrong)
     last = victim("finish", tmp_path)

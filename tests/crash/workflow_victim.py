@@ -4,7 +4,7 @@
     finish   go on with what is unfinished or has failed, until nothing is left to do, and end
 
 Shape: what functions and tools do goes to FOLDER/journal, outside the log. It says `begins` when it has come to
-run, and `over ID` for each that is done.
+run, `did` with each of these, and `over ID` for each workflow that is done.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ def write_down(line: str) -> None:
 def act(kind: str, key: str) -> str:
     time.sleep(PAUSE_S)
     write_down(f"{kind} {key}")
+    os.write(1, f"did {kind} {key}\n".encode())
     time.sleep(PAUSE_S)
     return f"{kind} {key}"
 

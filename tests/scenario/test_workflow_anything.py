@@ -1,4 +1,4 @@
-"""Any workflow: random graphs of calls, some of which fail, joined by random rules.
+"""Any workflow: random graphs of up to 200 calls, some of which fail, joined by random rules.
 
 What must come of each is worked out by itself: when each call begins and ends, and which are never made. So order,
 overlap and rules are held at once, also when the process ends in the middle, and under any limit in dollars.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from podium import Agent, SessionLimits, Workflow, WorkflowRun, n_of, workflow
@@ -19,6 +19,7 @@ from tests.crash.rules import money_violations, workflow_violations
 from tests.lab.cast import after, raises
 from tests.lab.lab import Lab
 
+NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)  # chance draws graphs whole: there is nothing to shrink
 RULES = ("all", "any", "most", "best_effort")
 PRICE = Price(input=Decimal(10), output=Decimal(50), cache_write=Decimal("12.5"), cache_read=Decimal(1))
 PRICED = ModelFacts(price=PRICE, max_tokens=1_200)
@@ -41,13 +42,17 @@ class Node:
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> list[Node]:
+def graphs(draw: st.DrawFn, most: int = 12) -> list[Node]:
+    chance = draw(st.randoms(use_true_random=False))
+    count = draw(st.one_of(st.integers(1, 9), st.integers(1, most)))
+    reach, fan_in, rate = chance.choice([1, 5, count]), chance.choice([1, 2, 4]), chance.choice([0, 0.05, 0.25])
     nodes: list[Node] = []
-    for index in range(draw(st.integers(1, 9))):
-        needs = draw(st.sets(st.integers(0, index - 1), max_size=4)) if index else set()
-        rule = draw(st.sampled_from(RULES)) if needs else "all"
-        fails = draw(st.integers(0, 3)) == 0
-        nodes.append(Node(f"n{index}", tuple(sorted(needs)), rule, draw(st.integers(1, 9)), fails))
+    for index in range(count):
+        before = range(max(0, index - reach), index)
+        needs = chance.sample(before, min(len(before), chance.randint(0, fan_in)))
+        rule = chance.choice(RULES) if needs else "all"
+        fails = chance.random() < rate
+        nodes.append(Node(f"n{index}", tuple(sorted(needs)), rule, chance.randint(1, 9), fails))
     return nodes
 
 
@@ -109,8 +114,8 @@ def lab_of(nodes: list[Node], **how: Any) -> Lab:
     return Lab(cast, **how)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(graphs())
+@settings(max_examples=10, deadline=None, phases=NO_SHRINKING)
+@given(graphs(most=200))
 def test_calls_begin_as_soon_as_their_rule_is_met_and_never_before(nodes: list[Node]) -> None:
     lab = lab_of(nodes)
 
@@ -127,7 +132,7 @@ def test_calls_begin_as_soon_as_their_rule_is_met_and_never_before(nodes: list[N
     ]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, phases=NO_SHRINKING)
 @given(graphs(), st.floats(0.1, 20), st.floats(0.1, 20))
 def test_a_graph_whose_process_ends_twice_comes_to_the_same(nodes: list[Node], first: float, second: float) -> None:
     async def let_go(live: Any) -> None:
@@ -150,7 +155,7 @@ def test_a_graph_whose_process_ends_twice_comes_to_the_same(nodes: list[Node], f
     assert workflow_violations(log.records) == []
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, phases=NO_SHRINKING)
 @given(graphs(), st.integers(1, 60))
 def test_a_graph_under_a_limit_in_dollars_never_sets_aside_more(nodes: list[Node], cents: int) -> None:
     lab = lab_of(nodes, facts=PRICED)
