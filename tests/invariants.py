@@ -18,7 +18,8 @@ Which test holds which (numbers as in the design's list):
 
 Beside them: what a model is sent has every call's result at the head of the next message in the order asked, each model
 call begun is ended once, what is reserved is settled before its call ends, the status of each thread is what it and
-those it waits for can do, bodies decode to what was written, ids stand once in lists.
+those it waits for can do, agents are called again and stopped as declared (tests/delegations.py), bodies decode to what
+was written, ids stand once in lists.
 """
 
 import copy
@@ -69,6 +70,7 @@ from podium.core.facts import (
     DelegationClosed,
     DelegationDetached,
     DelegationOpened,
+    DelegationTriedAgain,
     HarnessCall,
     LimitLifted,
     LimitReached,
@@ -85,6 +87,7 @@ from podium.core.rows import ZERO, CallRow, InputRow, SessionRow, ThreadRow
 from podium.core.session import SessionState, fold
 from podium.core.steps import RunTools, Step, Wait, next_step
 from podium.core.thread import OpenCall, ThreadState
+from tests.delegations import delegation_violations
 from tests.lab.world import Effect
 
 # Inputs and what they change at once; what those are told who still wait after an answer after which nothing can run.
@@ -151,6 +154,7 @@ def violations(kept: Kept) -> list[str]:
         *_usage(kept, state),
         *_money(kept, state),
         *_family(kept, state),
+        *delegation_violations(kept.records, state),
         *_inputs(kept, state),
         *_statuses(kept, state),
         *_idle(kept, state),
@@ -474,6 +478,9 @@ def _family(kept: Kept, state: SessionState) -> list[str]:
             background |= {event.thread} if event.background else set()
         elif isinstance(event, DelegationDetached):
             background.add(event.thread)
+        elif isinstance(event, DelegationTriedAgain):
+            closed.add(event.thread)
+            background.add(event.thread)
         elif isinstance(event, MessageReceived) and record.thread in opened:
             told.add(record.thread)
         elif isinstance(event, DelegationClosed):
@@ -554,6 +561,8 @@ def _stands(state: SessionState, thread: ThreadState, now: datetime) -> tuple[st
         patience = NOTICED if thread.status == "rescheduling" else timedelta()
         is_later = thread.retry_at is not None and thread.retry_at + patience > now
         return ("rescheduling" if is_later else "running"), frozenset()
+    if thread.why_over() is not None:  # those it waits for are to be stopped
+        return "running", frozenset()
     found = [each for call in thread.calls.values() for each in _call_stands(state, thread, call, now)]
     for status in ("running", "rescheduling"):
         if any(each == status for each, _ in found):

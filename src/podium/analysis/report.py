@@ -77,6 +77,8 @@ def report(trace: Trace, until: datetime) -> dict[str, JSON]:
             "parent": it.parent,
             "depth": it.depth,
             "background": it.is_background,
+            "call": it.call,
+            "attempt": it.attempt,
             "status": it.status,
             "ended": it.ended,
             "reason": it.reason,

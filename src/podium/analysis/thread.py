@@ -20,9 +20,9 @@ class ThreadTrace:
     turn ended, a delegation's outcome or the primary's stop reason; "" while it works, waits for a person, or waits to
     try again. `tasks` counts how often it was set to work. `open` are the effects under way; a call to another agent is
     none. `asks` are the ids of the calls, its own or of threads below, whose answers it is idle for. `given` is what
-    its parent called it with, `called` what a workflow named it, where that is not its agent. `shells_lost` counts
-    those that a take-over did not take, `corrections` how often it was told that it owes a result, or why the one it
-    gave does not fit.
+    its parent called it with in `call`, of which it is an `attempt`, from 1; `called` what a workflow named it, where
+    that is not its agent. `shells_lost` counts those that a take-over did not take, `corrections` how often it was told
+    that it owes a result, or why the one it gave does not fit.
     """
 
     id: str
@@ -49,6 +49,8 @@ class ThreadTrace:
     context_tokens: int = 0  # what the last call of its model read and wrote
     context_window: int | None = None
     given: dict[str, JSON] = field(default_factory=dict)
+    call: str = ""
+    attempt: int = 1
     called: str = ""
     effects: list[Effect] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)

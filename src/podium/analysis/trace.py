@@ -49,6 +49,7 @@ from podium.core.facts import (
     DelegationClosed,
     DelegationDetached,
     DelegationOpened,
+    DelegationTriedAgain,
     DrivingStarted,
     DrivingStopped,
     HarnessCall,
@@ -71,7 +72,7 @@ ASKS = "requires_action"
 
 _ToolEvent = AgentToolUse | ToolStarted | AgentToolResult | SandboxRestarted
 _ModelEvent = ModelRequestEnd | AttemptFailed | ModelCalled | BudgetReserved | BudgetSettled
-_DelegationFact = DelegationOpened | DelegationDetached | DelegationClosed
+_DelegationFact = DelegationOpened | DelegationTriedAgain | DelegationDetached | DelegationClosed
 _ThreadStatus = ThreadRunning | ThreadRescheduled | ThreadIdle | ThreadTerminated
 
 
@@ -121,6 +122,7 @@ class Trace:
         # What a driver that came now would come after.
         self._before: Literal["nobody", "crash", "letting_go", "rest"] = "nobody"
         self._names: dict[str, int] = {}  # how many threads an agent has
+        self._tries: dict[str, int] = {}  # attempts of the calls that are to be made again
 
     @property
     def usage(self) -> Usage:
@@ -198,7 +200,7 @@ class Trace:
                 thread.notices.append(Notice(at, event.kind, event.text))
             case LimitReached():
                 thread.reason = str(event.met)
-            case DelegationOpened() | DelegationDetached() | DelegationClosed():
+            case DelegationOpened() | DelegationTriedAgain() | DelegationDetached() | DelegationClosed():
                 self._apply_delegation(thread, event, at)
             case ThreadRunning() | ThreadRescheduled() | ThreadIdle() | ThreadTerminated():
                 self._apply_status(thread, event, at)
@@ -271,6 +273,8 @@ class Trace:
                     definition=event.agent,
                     is_background=event.background,
                     given=event.input,
+                    call=event.call,
+                    attempt=self._tries.pop(event.call, 0) + 1,
                     # One that the call itself defined has the model of the thread that called.
                     context_window=self.windows.get(event.agent) if event.definition is None else thread.context_window,
                 )
@@ -278,7 +282,12 @@ class Trace:
                 if (step := self.flow.steps.get(event.call)) is not None:  # what a workflow calls at once
                     self.threads[event.thread].called = step.name if step.name != event.agent_name else ""
                     turn = self.flow.told
-                self.batches.setdefault((thread.id, turn), []).append(event.thread)
+                if self.threads[event.thread].attempt == 1:
+                    self.batches.setdefault((thread.id, turn), []).append(event.thread)
+            case DelegationTriedAgain():
+                self._tries[event.call] = event.attempt
+                if child is not None:
+                    child.ended, child.reason = event.outcome, child.reason or event.reason
             case DelegationDetached() if child is not None:
                 child.is_background = True
             case DelegationClosed() if child is not None:

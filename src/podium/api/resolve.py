@@ -60,7 +60,9 @@ def retooled(definition: Definition, tools: Sequence[JSON], definitions: Mapping
         definition.name if callee.version == SELF else definitions[callee.version].name for callee in definition.roster
     ]
     tool_names = _tool_names(names, specs)
-    roster = tuple(Callee(name, callee.version) for name, callee in zip(tool_names, definition.roster, strict=True))
+    roster = tuple(
+        msgspec.structs.replace(callee, tool=name) for name, callee in zip(tool_names, definition.roster, strict=True)
+    )
     wire = {**definition.wire, "tools": list(tools)}
     return msgspec.structs.replace(definition, tools=specs, roster=roster, wire=wire)
 

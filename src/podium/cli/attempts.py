@@ -12,6 +12,7 @@ _OUTCOMES = {"ok": "is done", "open": "is under way", "lost": "was lost with its
 def attempts_told(made: Trace, until: datetime) -> Iterator[str]:
     """For each call that was tried more than once, or failed: a line for it, and one for each attempt."""
     start = made.started_at or until
+    yield from _delegations_told(made, start, until)
     for thread in made.threads.values():
         for tries in groups(thread):
             if len(tries) == 1 and not _failed(tries[0]):
@@ -19,6 +20,25 @@ def attempts_told(made: Trace, until: datetime) -> Iterator[str]:
             yield f"{one_line(thread.label, 40)}, {_call(tries[0])}, from +{_s(tries[0].start, start)}:"
             for effect in tries:
                 yield f"  {attempt_told(effect, len(tries), until)}"
+
+
+def _delegations_told(made: Trace, start: datetime, until: datetime) -> Iterator[str]:
+    """The same for calls of agents, each attempt of which is a thread."""
+    made_by: dict[str, list[ThreadTrace]] = {}
+    for thread in made.threads.values():
+        made_by.setdefault(thread.call, []).append(thread)
+    for tries in made_by.values():
+        first, parent = tries[0], tries[0].parent
+        if tries[-1].attempt == 1 or parent is None:
+            continue
+        caller = one_line(made.threads[parent].label, 40)
+        yield f"{caller}, call of {one_line(first.agent, 40)}, from +{_s(first.opened_at, start)}:"
+        for each in tries:
+            why = f": {one_line(each.reason, 120)}" if each.reason else ""
+            took = seconds(sum(it.length.total_seconds() for it in each.worked(until)))
+            cost = f", {each.cost.told}" if each.cost.told else ""
+            ended = each.ended or "is under way"
+            yield f"  attempt {each.attempt} of {len(tries)}, {one_line(each.label, 40)}: {ended}{why}, {took}{cost}"
 
 
 def attempt_told(effect: Effect, of: int, until: datetime) -> str:

@@ -30,6 +30,7 @@ from podium.core.facts import (
     DelegationClosed,
     DelegationDetached,
     DelegationOpened,
+    DelegationTriedAgain,
     DrivingStarted,
     NoticeSent,
     PhaseBegun,
@@ -163,10 +164,11 @@ def told(trace: Trace, record: Record) -> list[tuple[ThreadTrace, str]]:
             return [(thread, f"is told: {one_line(text)}")]
         case DelegationOpened():
             child = trace.threads[record.event.thread]
-            return [(thread, f"calls {child.label}{' in the background' if child.is_background else ''}")]
+            again = f" again, attempt {child.attempt}" if child.attempt > 1 else ""
+            return [(thread, f"calls {child.label}{again}{' in the background' if child.is_background else ''}")]
         case DelegationDetached(thread=id) if id in trace.threads:
             return [(trace.threads[id], "goes on in the background")]
-        case DelegationClosed(thread=id) if id in trace.threads:
+        case DelegationClosed(thread=id) | DelegationTriedAgain(thread=id) if id in trace.threads:
             return [(trace.threads[id], ending(trace.threads[id], record.at))]
         case AgentCustomToolUse(name=name, input=given):
             return [(thread, f"asks its client to run {told_call(name, given)}")]

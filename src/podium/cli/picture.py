@@ -113,7 +113,8 @@ def attempts(thread: ThreadTrace) -> str:
     """Whether its calls went well the first time."""
     unknown, lost = thread.count("unknown"), thread.count("lost")
     failed = sum(effect.is_model and effect.outcome == "error" for effect in thread.effects)
-    told = [f"{number} {word}" for number, word in ((lost, "lost"), (failed, "failed")) if number]
+    told = [f"attempt {thread.attempt}"] if thread.attempt > 1 else []
+    told += [f"{number} {word}" for number, word in ((lost, "lost"), (failed, "failed")) if number]
     told += [f"{thread.retried} tried again"] if thread.retried else []
     told += [f"{unknown} of unknown outcome"] if unknown else []
     told += [f"{thread.corrections} corrected"] if thread.corrections else []

@@ -115,7 +115,7 @@ def _message(view: View, request: SendMessage, at: Moment) -> Admitted:
         raise Refused(f"session {row.id} has reached its budget; raise the budget, or start a new session")
     message = UserMessage(id=at.event_id(), processed_at=None, content=request.content)
     at.own(primary.id, message)
-    is_taken = all(call.state in ("delegated", "waits") for call in own)
+    is_taken = all(call.state in ("delegated", "joined", "waits") for call in own)
     return message, wake(view, [primary], at) if is_taken else Changes(row.facts)
 
 

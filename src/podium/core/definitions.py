@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from podium.core.joins import Join, Rule, rule_of
 from podium.core.json import JSON, digest
 from podium.core.schema import check_schema
 from podium.errors import BadInput, CyclicRoster, UnknownName
@@ -30,6 +31,7 @@ HARNESS_TOOLS = frozenset([START, SEND, LIST, WAIT, STOP, TO_PARENT, SUBMIT, CRE
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_NAME = 256
 MAX_SYSTEM = 100_000
+MOST_RETRIES = 100
 
 # Without an input_schema of its own, an agent is called with these.
 TASK_SCHEMA: dict[str, JSON] = {
@@ -129,7 +131,10 @@ class Agent:
     the top of the team. `effort` is how hard the model thinks, for models that have such a thing: "low" to "max".
     `permissions` says of tools by name whether a person is asked before each call: "always_ask", or "always_allow",
     which holds where nothing is said. With `inline_agents` it may define agents of its own as it works, with its model
-    and some of its tools.
+    and some of its tools. `retries` is how often a call of an agent that failed, or ran out of time, is made again: a
+    number for all of `callable_agents`, or numbers by name. `join` says of the agents that one reply calls when they
+    are over: "best_effort" when all have ended in some way, "all" as soon as one gives no result, "any" as soon as one
+    does, a number or `n_of(k)` when so many do; what is open then is stopped.
     Errors: BadInput for what cannot be used, with the agent's name and the remedy.
     """
 
@@ -145,6 +150,8 @@ class Agent:
     permissions: Mapping[str, str] = field(kw_only=True, default_factory=dict)
     inline_agents: bool = field(kw_only=True, default=False)
     effort: str | None = field(kw_only=True, default=None)
+    retries: int | Mapping[str, int] = field(kw_only=True, default=0)
+    join: Join | int = field(kw_only=True, default="best_effort")
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip() or len(self.name) > MAX_NAME:
@@ -175,6 +182,30 @@ class Agent:
         for callee in self.callable_agents:
             if not isinstance(callee, Agent) and callee != SELF:
                 raise BadInput(f"{where}: callable_agents takes agents or 'self', not {callee!r:.80}")
+        self._check_calls(where)
+
+    def _check_calls(self, where: str) -> None:
+        """Whether `retries` and `join` fit whom it calls."""
+        names = [callee.name if isinstance(callee, Agent) else SELF for callee in self.callable_agents]
+        by_name = isinstance(self.retries, Mapping)
+        for name, number in self.retries.items() if isinstance(self.retries, Mapping) else [("", self.retries)]:
+            check_retries(number, f"{where}: retries{f' of {name!r}' if by_name else ''}")
+            if by_name and name not in names:
+                raise UnknownName("agent", name, names, where=f"{where}, retries")
+        try:
+            rule = rule_of(self.join)
+        except BadInput as error:
+            raise BadInput(f"{where}: {error}") from None
+        object.__setattr__(self, "join", rule)
+        if not names and (self.retries or (rule != "best_effort" and not self.inline_agents)):
+            key = "retries" if self.retries else "join"
+            raise BadInput(f"{where}: {key} is for agents that it calls, and it calls none; give it to who calls them")
+
+
+def check_retries(number: Any, what: str) -> None:
+    """Errors: BadInput for a number of retries that is none."""
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= MOST_RETRIES:
+        raise BadInput(f"{what} is a whole number from 0 to {MOST_RETRIES}, not {number!r:.40}")
 
 
 def with_all_below(agent: Agent) -> list[Agent]:
@@ -202,11 +233,15 @@ class ToolSpec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     permission: Permission = "always_allow"
 
 
-class Callee(msgspec.Struct, frozen=True, gc=False):
-    """A roster entry: the tool name the coordinator calls, and the version of the agent behind it, or "self"."""
+class Callee(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A roster entry: the tool name the coordinator calls, and the version of the agent behind it, or "self".
+
+    Shape: a call that failed is made again up to `retries` times.
+    """
 
     tool: str
     version: str
+    retries: int = 0
 
 
 class Definition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -215,7 +250,8 @@ class Definition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     Shape: `settings` are those of the model that are not the usual: effort, speed, inference_geo. `roster` points to
     other definitions by version, so a definition names its whole team. With `inline` it may define one-off agents as it
     works; `tools_from` is the name of the agent that did, whose tools these are. With a `program`, the name of a
-    workflow, its thread calls no model: the workflow drives it. `wire` is the agent as the server's
+    workflow, its thread calls no model: the workflow drives it. `join` says when the calls of one reply are over, of
+    agents; a number that is too large is "all". `wire` is the agent as the server's
     API shows it, its roster as references; empty for agents of a program or a team file, and no more than its `type`,
     "inline", for those that such an agent defines.
     Units: limits as in `Limits`.
@@ -238,6 +274,7 @@ class Definition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     tools_from: str = ""
     wire: dict[str, JSON] = {}
     program: str = ""
+    join: Rule = "best_effort"
 
     @property
     def version(self) -> str:
@@ -291,9 +328,10 @@ def pin(agent: Agent, tool_spec: Callable[[Any, str], ToolSpec]) -> tuple[Defini
         roster = []
         for callee in agent.callable_agents:
             if isinstance(callee, Agent):
-                roster.append(Callee(tool_name(callee.name), visit(callee, (*path, agent)).version))
+                version = visit(callee, (*path, agent)).version
+                roster.append(Callee(tool_name(callee.name), version, _retries(agent, callee.name)))
             else:
-                roster.append(Callee(tool_name(agent.name), SELF))
+                roster.append(Callee(tool_name(agent.name), SELF, _retries(agent, SELF)))
         _check_names(where, specs, roster)
         definition = Definition(
             name=agent.name,
@@ -311,6 +349,7 @@ def pin(agent: Agent, tool_spec: Callable[[Any, str], ToolSpec]) -> tuple[Defini
             usd=agent.limits.usd if isinstance(agent.limits.usd, Decimal) else None,
             inline=agent.inline_agents,
             settings={} if agent.effort is None else {"effort": agent.effort},
+            join=rule_of(agent.join),
         )
         if named.setdefault(agent.name, definition) != definition:
             raise BadInput(f"two different agents are called '{agent.name}'; rename one of them")
@@ -319,6 +358,10 @@ def pin(agent: Agent, tool_spec: Callable[[Any, str], ToolSpec]) -> tuple[Defini
         return definition
 
     return visit(agent, ()), known
+
+
+def _retries(agent: Agent, callee: str) -> int:
+    return agent.retries if isinstance(agent.retries, int) else agent.retries.get(callee, 0)
 
 
 def _permitted(where: str, specs: tuple[ToolSpec, ...], permissions: Mapping[str, str]) -> tuple[ToolSpec, ...]:

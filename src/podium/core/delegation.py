@@ -5,11 +5,11 @@ Its agent is one of the roster, or one that the call itself defines.
 
 from podium.core.content import text
 from podium.core.definitions import SELF, Definition
-from podium.core.ending import message_events
 from podium.core.events import ThreadCreated
 from podium.core.facts import CallLimits, DelegationOpened
 from podium.core.inline import define, unfit_name
 from podium.core.json import JSON, canonical
+from podium.core.messages import message_events
 from podium.core.moment import Moment
 from podium.core.schema import misfit
 from podium.core.session import SessionState

@@ -9,6 +9,10 @@ How the parent's call is closed, by what happened to the child:
     interrupted   error result "interrupted by a person"             delegation.closed alone
     archived      error result that says so; child terminated        delegation.closed alone
     stopped       the parent itself has ended: nobody to tell        delegation.closed alone
+    called off    error result that says why; the child is idle      delegation.closed alone
+
+One that failed, or ran out of time, and may be tried again closes nothing: delegation.tried_again is recorded, and the
+call opens another child, in the same append.
 
 A child in the background answers no call: its report, partial result, failure or archiving is told to the parent with
 its next message, and wakes a parent whose turn is over. One that a person interrupted tells nothing.
@@ -17,11 +21,10 @@ its next message, and wakes a parent whose turn is over. One that a person inter
 from typing import Literal, assert_never
 
 from podium.core.content import Content, text
+from podium.core.delegation import Spawner
 from podium.core.events import (
     AgentMessage,
     ErrorDetail,
-    MessageReceived,
-    MessageSent,
     RetryStatus,
     RunStopped,
     SessionError,
@@ -29,14 +32,23 @@ from podium.core.events import (
     UserCustomToolResult,
     UserToolConfirmation,
 )
-from podium.core.facts import BudgetSettled, CallAnswered, DelegationClosed, LimitReached, Outcome, StepEnded
+from podium.core.facts import (
+    BudgetSettled,
+    CallAnswered,
+    DelegationClosed,
+    DelegationTriedAgain,
+    LimitReached,
+    Outcome,
+    StepEnded,
+)
+from podium.core.messages import deliver
 from podium.core.moment import Moment
 from podium.core.run_records import failure, run_ended, run_rests
 from podium.core.runs import Step
 from podium.core.session import SessionState
 from podium.core.standing import END_TURN, idle, terminate
 from podium.core.steps import Archived, Declined, Ending, Failed, Interrupted, Limited, Reported, Stopped
-from podium.core.thread import ThreadState
+from podium.core.thread import OpenCall, ThreadState
 
 UNKNOWN_FUNCTION = "stopped while it ran: its outcome is unknown. Check what it did before it is run again"
 CUT_TOOL = "stopped, its outcome is unknown"
@@ -58,17 +70,21 @@ def finish(session: SessionState, thread: ThreadState, ending: Ending, at: Momen
         _end_primary(session, thread, ending, at)
         return
     parent = session.threads[thread.parent]
-    name = thread.definition.name
+    name, call = thread.definition.name, _call_of(parent, thread)
+    again = call is not None and may_try_again(parent, call, ending)
+    tried = f"after {call.tries} attempts: " if call is not None and call.tries > 1 else ""
     match ending:
+        case Failed() | Limited() if again and call is not None:
+            _try_again(parent, thread, call, ending, at)
         case Reported(content):
             _deliver(parent, thread, content, "reported", at)
         case Limited(met):
-            _deliver(parent, thread, text(_partial(thread, str(met))), "limit", at)
+            _deliver(parent, thread, text(_partial(thread, f"{tried}{met}")), "limit", at)
         case Failed(reason):
-            _close(parent, thread, "failed", text(_partial(thread, f"agent '{name}' failed: {reason}")), at)
+            _close(parent, thread, "failed", text(_partial(thread, f"{tried}agent '{name}' failed: {reason}")), at)
         case Declined(details):
             why = f": {details.explanation}" if details.explanation else ""
-            _close(parent, thread, "failed", text(f"the model of agent '{name}' refused{why}"), at)
+            _close(parent, thread, "failed", text(f"{tried}the model of agent '{name}' refused{why}"), at)
         case Interrupted():
             _close(parent, thread, "interrupted", text("interrupted by a person"), at)
         case Archived():
@@ -85,7 +101,27 @@ def finish(session: SessionState, thread: ThreadState, ending: Ending, at: Momen
         _archive(session, thread, at)
     else:
         _idle(session, thread, ending, at)
-    _wake(session, parent, thread, ending, at)
+    if again and call is not None:
+        session.fold(at)  # it has made room
+        Spawner(session, parent, at).open(call.id, call.name, thread.agent, call.input)
+    else:
+        _wake(session, parent, thread, ending, at)
+
+
+def may_try_again(parent: ThreadState, call: OpenCall, ending: Ending) -> bool:
+    """Whether the call is made once more in place of ending so."""
+    is_failure = isinstance(ending, Failed) or (
+        isinstance(ending, Limited) and ending.met.kind == "seconds" and ending.met.of != "session"
+    )
+    retries = next((callee.retries for callee in parent.definition.roster if callee.tool == call.name), 0)
+    return is_failure and call.tries <= retries and parent.why_over() is None
+
+
+def _try_again(parent: ThreadState, child: ThreadState, call: OpenCall, ending: Failed | Limited, at: Moment) -> None:
+    outcome: Outcome = "limit" if isinstance(ending, Limited) else "failed"
+    reason = str(ending.met) if isinstance(ending, Limited) else ending.reason
+    fact = DelegationTriedAgain(call=call.id, thread=child.id, attempt=call.tries, outcome=outcome, reason=reason)
+    at.private(parent.id, fact)
 
 
 def taken_along(session: SessionState, thread: ThreadState, ending: Ending) -> list[ThreadState]:
@@ -207,37 +243,6 @@ def _deliver(parent: ThreadState, child: ThreadState, content: Content, outcome:
     at.private(parent.id, fact)
 
 
-def deliver(sender: ThreadState, receiver: ThreadState, content: Content, at: Moment) -> str:
-    """Record a message between agents, on both sides; the id of the event that the receiver's stream shows."""
-    sent, received = message_events(sender, receiver, content, at)
-    at.own(sender.id, sent)
-    at.own(receiver.id, received)
-    return received.id
-
-
-def message_events(
-    sender: ThreadState, receiver: ThreadState, content: Content, at: Moment
-) -> tuple[MessageSent, MessageReceived]:
-    """The two sides of a message between agents, to be recorded."""
-    received = at.event_id()
-    at.starts = True
-    sent = MessageSent(
-        id=at.event_id(),
-        processed_at=at.now,
-        to_session_thread_id=receiver.id,
-        to_agent_name=receiver.definition.name,
-        content=content,
-    )
-    event = MessageReceived(
-        id=received,
-        processed_at=at.now,
-        from_session_thread_id=sender.id,
-        from_agent_name=sender.definition.name,
-        content=content,
-    )
-    return sent, event
-
-
 def _close(parent: ThreadState, child: ThreadState, outcome: Outcome, content: Content, at: Moment) -> None:
     fact = DelegationClosed(call=_waiting(child), thread=child.id, outcome=outcome, content=content, is_error=True)
     at.private(parent.id, fact)
@@ -247,6 +252,10 @@ def _close(parent: ThreadState, child: ThreadState, outcome: Outcome, content: C
 def _waiting(child: ThreadState) -> str:
     """The parent's call that waits for the child, or ""."""
     return "" if child.background or child.call is None else child.call
+
+
+def _call_of(parent: ThreadState, child: ThreadState) -> OpenCall | None:
+    return parent.calls.get(_waiting(child))
 
 
 def _wake(session: SessionState, parent: ThreadState, child: ThreadState, ending: Ending, at: Moment) -> None:

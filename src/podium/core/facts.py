@@ -285,7 +285,7 @@ class SandboxRestarted(Private, frozen=True, kw_only=True, tag="sandbox.restarte
 
 
 class DelegationOpened(Private, frozen=True, kw_only=True, tag="delegation.opened"):
-    """A call of this thread opened a child thread.
+    """A call of this thread opened a child thread; one that is made again opens another.
 
     Shape: `agent` a definition's hash, `input` what the model gave. In the `background` the call is answered at once,
     and the child's report comes as a message. `definition` is the child's own, where it was defined by the call.
@@ -300,6 +300,19 @@ class DelegationOpened(Private, frozen=True, kw_only=True, tag="delegation.opene
     background: bool = False
     limits: CallLimits = CallLimits()
     definition: Definition | None = None
+
+
+class DelegationTriedAgain(Private, frozen=True, kw_only=True, tag="delegation.tried_again"):
+    """The child gave no result, and the call is made again: a delegation.opened of the same call follows.
+
+    Shape: `attempt` is the one that failed, from 1; `outcome` and `reason` say how.
+    """
+
+    call: str
+    thread: str
+    attempt: int
+    outcome: Outcome
+    reason: str
 
 
 class DelegationDetached(Private, frozen=True, kw_only=True, tag="delegation.detached"):
@@ -486,6 +499,7 @@ PrivateFact = (
     | SandboxRestarted
     | SandboxTested
     | DelegationOpened
+    | DelegationTriedAgain
     | DelegationDetached
     | DelegationClosed
     | ResultSubmitted

@@ -10,10 +10,11 @@ import msgspec
 from podium.core.content import ToolUseBlock, text
 from podium.core.definitions import CREATE, LIST, SEND, START, STOP, TO_PARENT, WAIT, Callee, Definition
 from podium.core.delegation import Spawner
-from podium.core.ending import deliver, finish
+from podium.core.ending import finish
 from podium.core.facts import CallLimits, HarnessCall, NoticeSent
 from podium.core.inline import create_schema
 from podium.core.json import JSON
+from podium.core.messages import deliver
 from podium.core.moment import Moment
 from podium.core.ports import Reply, ToolOffer
 from podium.core.schema import misfit

@@ -125,15 +125,17 @@ def _archive_thread(view: View, thread: ThreadRow, at: Moment) -> tuple[PublicEv
         return None, Changes(row.facts)
     changes = _terminate(view, [*_below(view, thread), thread], at)
     parent = thread_of(view, thread.parent)
-    calls = [call.id for call in view.calls if call.child == thread.id and call.state == "delegated"]
+    calls = [call.id for call in view.calls if call.child == thread.id and call.state in ("delegated", "joined")]
     if not waits(thread) or parent.status == "terminated":
         return None, changes
     call = calls[0] if calls else ""  # in the background no call waits for it
     closed = DelegationClosed(call=call, thread=thread.id, outcome="failed", content=text(ARCHIVED), is_error=True)
     at.private(parent.id, closed)
     others = [each.state for each in view.calls if each.thread == parent.id and each.id != call]
-    # It answers the last call that the parent waits for, or is news to a parent that waits for news or for nothing.
-    goes_on = ("waits" in others or not waits(parent)) if not call else all(state == "answered" for state in others)
+    # It answers the last call that the parent waits for, or may be the end of others of its reply; or it is news to a
+    # parent that waits for news or for nothing.
+    is_last = all(state == "answered" for state in others) or "joined" in others
+    goes_on = is_last if call else "waits" in others or not waits(parent)
     waiting = (parent, *blocked_on(view, parent))
     woken = wake(view, [parent], at) if goes_on else still_idle(view, waiting, changes.closed, at)
     threads = {row.id: row for row in (*changes.threads, *woken.threads)}

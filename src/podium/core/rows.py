@@ -133,14 +133,15 @@ class ThreadRow(msgspec.Struct, frozen=True, gc=False):
     workflow_run: str = ""
 
 
-CallState = Literal["asks", "client", "answered", "delegated", "waits"]
+CallState = Literal["asks", "client", "answered", "delegated", "joined", "waits"]
 
 
 class CallRow(msgspec.Struct, frozen=True, gc=False):
     """An open call as admission sees it: one that waits for somebody. A tool call that runs waits for nobody.
 
     Shape: it "asks" a person for approval, or waits for the "client" to give its result, and is "answered" once that
-    was accepted; it is "delegated" to the thread `child`; or it "waits" for the thread's children in the background.
+    was accepted; it is "delegated" to the thread `child`, or "joined" where others of its reply may end it; or it
+    "waits" for the thread's children in the background.
     """
 
     id: str
@@ -177,7 +178,7 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
 
     Shape: `paused` None leaves it: anybody may pause a session, so a driver that has not folded the pause yet must not
     write over it. The same holds for `about`. Calls in `closed` may never have been in `opened`; `answered` calls no
-    longer ask. `definitions` are new ones, by version.
+    longer ask; those in `moved` are open, and have another `child` now. `definitions` are new ones, by version.
     """
 
     session: SessionFacts
@@ -188,6 +189,7 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     closed: tuple[str, ...] = ()
     about: About | None = None
     definitions: Mapping[str, Definition] = {}
+    moved: tuple[CallRow, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

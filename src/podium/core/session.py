@@ -64,6 +64,7 @@ from podium.core.facts import (
     DelegationClosed,
     DelegationDetached,
     DelegationOpened,
+    DelegationTriedAgain,
     DrivingStarted,
     DrivingStopped,
     FilesSeen,
@@ -143,6 +144,7 @@ class SessionState:
         self._children: dict[str, list[str]] = {}  # the threads that each has opened
         self._steps: dict[str, tuple[RunState, Step]] = {}  # the open calls of workflows
         self._opened: dict[str, tuple[str, OpenCall]] = {}  # by call: its thread's id, and the call
+        self._moved: dict[str, tuple[str, OpenCall]] = {}  # those that were opened before, and have another child now
         self._closed: list[str] = []
         self._set_paused: bool | None = None
         self._defined: dict[str, Definition] = {}
@@ -294,11 +296,14 @@ class SessionState:
             tuple(self._closed),
             None,
             self._defined,
+            tuple(_call_row(thread, call) for thread, call in self._moved.values()) if self._moved else (),
         )
         if self._changed:
             self._changed = {}
         if self._opened:
             self._opened = {}
+        if self._moved:
+            self._moved = {}
         if self._closed:
             self._closed = []
         if self._defined:
@@ -365,6 +370,8 @@ class SessionState:
                 if (call := thread.calls.get(event.call)) is not None and call.name == SUBMIT and event.is_error:
                     thread.corrections += 1
                 self._answer(thread, event.call, event.content, event.is_error)
+                if (made := thread.delegated.get(event.call)) is not None:
+                    made.came_to = "refused"
                 if event.call in self._steps:  # nothing could be opened for it
                     run, step = self._steps.pop(event.call)
                     step.content, step.reason = event.content, plain(event.content)
@@ -373,13 +380,19 @@ class SessionState:
                 thread.seen.update(event.seen)
             case DelegationOpened():
                 self._delegate(thread, at, event)
+            case DelegationTriedAgain():
+                if (child := self.threads.get(event.thread)) is not None:
+                    child.background = True  # what it says from here on comes as a message
             case DelegationDetached():
+                thread.delegated.pop(event.call, None)
                 if (child := self.threads.get(event.thread)) is not None:
                     child.background = True
             case DelegationClosed():
                 content = thread.received.pop(event.message, ()) if event.message else event.content
                 if event.call:
                     self._answer(thread, event.call, content, event.is_error)
+                    if (made := thread.delegated.get(event.call)) is not None:
+                        made.came_to = event.outcome
                 elif event.outcome not in ("interrupted", "stopped"):
                     thread.transcript.tell((*text(_told_by(self.threads.get(event.thread), event)), *content))
                 if (child := self.threads.get(event.thread)) is not None:
@@ -501,6 +514,7 @@ class SessionState:
             self._stops_waiting(call)
 
     def _stops_waiting(self, call: str) -> None:
+        self._moved.pop(call, None)
         if self._opened.pop(call, None) is None:
             self._closed.append(call)
 
@@ -532,7 +546,11 @@ class SessionState:
             call = thread.calls.get(event.call)
             if call is None:
                 call = thread.calls[event.call] = OpenCall(event.call, event.agent_name, event.input)
-            call.child = event.thread
+            call.child, call.tries = event.thread, call.tries + 1
+            if (made := thread.delegated.get(event.call)) is not None:
+                made.agent, call.joined = event.agent_name, thread.definition.join != "best_effort"
+            if call.tries > 1 and call.id not in self._opened:
+                self._moved[call.id] = thread.id, call
             if call.step:
                 call.input = event.input
                 self._steps[event.call][1].thread = event.thread

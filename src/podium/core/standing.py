@@ -33,6 +33,8 @@ def standing(session: SessionState, thread: ThreadState, now: datetime) -> tuple
     if not thread.calls:
         waits = thread.retry_at is not None and thread.retry_at > now
         return ("rescheduling" if waits else "running"), None
+    if thread.why_over() is not None:
+        return "running", None
     asked: dict[str, None] = {}
     is_rescheduled = False
     for call in thread.calls.values():

@@ -50,6 +50,13 @@ class Detach:
 
 
 @dataclass(frozen=True, slots=True)
+class CallOff:
+    """Stop the children of these calls: by the agent's rule they are waited for no longer."""
+
+    calls: tuple[OpenCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Correct:
     """Tell the model what its answer lacks, and go on."""
 
@@ -138,7 +145,7 @@ class Finish:
     ending: Reported | Limited | Failed | Declined
 
 
-Step = CallModel | RunProgram | RunTools | EndWaits | Detach | Correct | Warn | Lift | Stop | Wait | Finish
+Step = CallModel | RunProgram | RunTools | EndWaits | Detach | CallOff | Correct | Warn | Lift | Stop | Wait | Finish
 
 
 def next_step(session: SessionState, thread: ThreadState, now: datetime, window: int | None = None) -> Step:
@@ -200,6 +207,8 @@ def _next_of_program(session: SessionState, thread: ThreadState) -> Step:
 
 def _with_open_calls(session: SessionState, thread: ThreadState) -> Step:
     calls = thread.calls.values()
+    if thread.why_over() is not None:
+        return CallOff(tuple(call for call in calls if call.id in thread.delegated))
     ready = tuple(call for call in calls if call.attempt > 0 or call.answer is not None)
     if ready:
         return RunTools(ready)

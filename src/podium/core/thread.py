@@ -30,6 +30,7 @@ from podium.core.facts import (
     TextRef,
     Thought,
 )
+from podium.core.joins import Delegated, why_over
 from podium.core.json import JSON
 from podium.core.rows import ZERO, CallState, Status, ThreadRow
 from podium.core.transcript import Transcript
@@ -44,7 +45,8 @@ class OpenCall:
 
     Shape: `child` is the thread a delegation opened; a tool call has none. `attempt` 0 until it was started. One that
     `asks` waits for an `answer`, which is queued until it is taken: a person's, or where it is `custom` the result that
-    the client gives. `step` is its key, where a workflow made it.
+    the client gives. `step` is its key, where a workflow made it. `tries` is how many threads a delegation has opened;
+    one that is `joined` may be brought to its end by others of its reply.
     """
 
     id: str
@@ -55,6 +57,8 @@ class OpenCall:
     asks: bool = False
     custom: bool = False
     step: str = ""
+    tries: int = 0
+    joined: bool = False
     answer: UserToolConfirmation | UserCustomToolResult | None = None
 
     @property
@@ -68,7 +72,9 @@ class OpenCall:
         if self.asks:
             waits: CallState = "client" if self.custom else "asks"
             return waits if self.answer is None else "answered"
-        return "waits" if self.name == WAIT else "delegated"
+        if self.name == WAIT:
+            return "waits"
+        return "joined" if self.joined else "delegated"
 
 
 class ThreadState:
@@ -84,6 +90,7 @@ class ThreadState:
         "corrections",
         "created_at",
         "definition",
+        "delegated",
         "depth",
         "failed",
         "failing_since",
@@ -163,6 +170,7 @@ class ThreadState:
         self.is_open = False  # its turn has begun and not ended; it may be idle all the same, for a person
         self.transcript = Transcript()
         self.calls: dict[str, OpenCall] = {}
+        self.delegated: dict[str, Delegated] = {}  # the calls of agents in its last reply, by id
         self.span: str | None = None  # the model call under way
         self.purpose: Purpose = "turn"  # of that call
         self.usage = Usage()
@@ -248,6 +256,7 @@ class ThreadState:
                     blocks.append(self._called(OpenCall(part.id, part.name, part.input), calls))
         self.reply_texts = {}
         self.reply_calls = {}
+        self.delegated = {id: Delegated(self.calls[id].name) for id in calls if self._delegates(self.calls[id])}
         if texts:
             self.last_text = tuple(texts)
         self.turns += 1
@@ -268,6 +277,19 @@ class ThreadState:
             self.recent_calls.append(made)
             self.loop = call.name, self.recent_calls.count(made)
         return ToolUseBlock(call.id, call.name, call.input)
+
+    def _delegates(self, call: OpenCall) -> bool:
+        """Whether it is a call of an agent that is to answer it."""
+        if call.name == CREATE and self.definition.inline:
+            return call.input.get("background") is not True
+        return any(callee.tool == call.name for callee in self.definition.roster)
+
+    def why_over(self) -> str | None:
+        """Why the agents at work that the last reply called are waited for no longer; None if they are."""
+        rule, made = self.definition.join, self.delegated.values()
+        if rule == "best_effort" or all(each.came_to for each in made):
+            return None
+        return why_over(rule, made)
 
     def attempt_failed(self, event: AttemptFailed, at: datetime) -> None:
         """A call of the model gave no reply."""

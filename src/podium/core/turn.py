@@ -23,7 +23,18 @@ from podium.core.facts import (
 from podium.core.harness import end_wait
 from podium.core.moment import Moment
 from podium.core.session import SessionState
-from podium.core.steps import Correct, Detach, EndWaits, Lift, Limited, Stop, Warn, hands_over
+from podium.core.steps import (
+    CallOff,
+    Correct,
+    Detach,
+    EndWaits,
+    Lift,
+    Limited,
+    Stop,
+    Stopped,
+    Warn,
+    hands_over,
+)
 from podium.core.thread import OpenCall, ThreadState
 
 MOST_ATTEMPTS = 8
@@ -35,7 +46,10 @@ DENIED = "Permission to use {tool} has been denied"  # Source: the wire's fixed 
 
 
 def record_step(
-    session: SessionState, thread: ThreadState, step: EndWaits | Detach | Correct | Warn | Lift | Stop, at: Moment
+    session: SessionState,
+    thread: ThreadState,
+    step: EndWaits | Detach | CallOff | Correct | Warn | Lift | Stop,
+    at: Moment,
 ) -> None:
     """Record the step. Nothing outside happens."""
     match step:
@@ -45,6 +59,8 @@ def record_step(
         case Detach(calls):
             for call in calls:
                 _detach(session, thread, call, at)
+        case CallOff(calls):
+            _call_off(session, thread, calls, at)
         case Correct(said):
             at.private(thread.id, CorrectionSent(text=said))
         case Warn(loop, near):
@@ -93,6 +109,19 @@ def _detach(session: SessionState, thread: ThreadState, call: OpenCall, at: Mome
     at.private(thread.id, DelegationDetached(call=call.id, thread=call.child))
     said = f"agent '{name}' is still running in thread {call.child}; its report will come as a message"
     at.answer(thread.id, call.id, said)
+
+
+def _call_off(session: SessionState, thread: ThreadState, calls: tuple[OpenCall, ...], at: Moment) -> None:
+    """End the children of those calls that are open still, and what these have in the background."""
+    reason = thread.why_over() or ""
+    for call in calls:
+        if call.id not in thread.calls or call.child is None:  # it has ended while it was being stopped
+            continue
+        child = session.threads[call.child]
+        beside = [each for each in session.below(child) if each.is_open and each.background]
+        finish(session, child, Stopped(reason), at)
+        for each in beside:
+            finish(session, each, Stopped(f"'{child.definition.name}' was stopped"), at)
 
 
 # --- a person's answers -----------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from podium.core.moment import Moment
 from podium.core.standing import settle
 from podium.core.steps import (
     CallModel,
+    CallOff,
     Correct,
     Detach,
     EndWaits,
@@ -84,6 +85,9 @@ class ThreadTask:
                 case Lift() if self._program is not None:
                     record_step(driver.state, thread, step, at)
                     at = await self._play(at)  # what it asked for meanwhile can begin
+                case CallOff(calls):
+                    at = await self._halt(calls, at)
+                    record_step(driver.state, thread, step, at)
                 case EndWaits() | Detach() | Correct() | Warn() | Lift() | Stop():
                     record_step(driver.state, thread, step, at)
                 case Wait():
@@ -103,6 +107,17 @@ class ThreadTask:
     async def _play(self, at: Moment) -> Moment:
         assert self._program is not None
         return await self._program.go_on(at)
+
+    async def _halt(self, calls: tuple[OpenCall, ...], at: Moment) -> Moment:
+        """Cancel what runs of these calls' children, and of all below them."""
+        driver, state = self._driver, self._driver.state
+        children = [state.threads[call.child] for call in calls if call.child is not None]
+        while running := [each for child in children for each in state.below(child) if driver.runs(each.id)]:
+            if at.drafts:
+                await driver.commit(at)
+            await driver.halt(*running)
+            at = driver.moment()
+        return at
 
     async def _wait(self, step: Wait, at: Moment) -> Moment:
         """Wait until somebody wakes the thread, or the time has come; then say that it runs again."""

@@ -373,6 +373,8 @@ def _apply(kept: _Session, changes: Changes, *, release: bool) -> None:
         if call.id in kept.calls:
             raise Refused(f"the log's rules do not allow this: the call is open ({call.id})")
         kept.calls[call.id] = call
+    for call in changes.moved:
+        kept.calls[call.id] = call
     for id in changes.answered:
         asking = kept.calls.get(id)
         if asking is None or asking.state not in ("asks", "client"):

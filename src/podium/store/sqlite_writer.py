@@ -185,6 +185,7 @@ class Writer:
         listed: list[tuple[int, str, int]] = []
         answered: list[tuple[int, str, int]] = []
         opened: list[tuple[Any, ...]] = []
+        moved: list[tuple[str, int, str]] = []
         confirmed: list[tuple[int, str]] = []
         closed: list[tuple[int, str]] = []
         threads: list[tuple[Any, ...]] = []
@@ -228,6 +229,7 @@ class Writer:
             if after is not None and self.db.execute(SQL["waiting_input"], (head.no, after)).fetchone() is not None:
                 raise Refused("an input came meanwhile")  # only ever reached in a savepoint of its own
             opened += [_call(head.no, call) for call in append.changes.opened]
+            moved += [(call.child, head.no, call.id) for call in append.changes.moved]
             confirmed += [(head.no, id) for id in append.changes.answered]
             closed += [(head.no, id) for id in append.changes.closed]
             head.head += len(work.rows)
@@ -240,6 +242,7 @@ class Writer:
         self.db.executemany(SQL["insert_answered"], answered)
         self.db.executemany(SQL["update_thread"], threads)
         self.db.executemany(SQL["open_call"], opened)
+        self.db.executemany(SQL["move_call"], moved)
         for call in confirmed:  # only ever with one append, in a savepoint of its own
             if self.db.execute(SQL["answer_call"], call).rowcount != 1:
                 raise Refused(f"call {call[1]} waits for no approval: it has been answered, or is not open")

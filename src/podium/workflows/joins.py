@@ -3,30 +3,15 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
+from podium.core.joins import RULES, Join, NOf, n_of
 from podium.core.json import JSON
 from podium.errors import BadInput, CallEnd, CallFailed, JoinFailed
 
+__all__ = ["Gathered", "Join", "Joining", "Missing", "NOf", "n_of"]
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class NOf:
-    """So many calls must succeed; the first to do so count."""
-
-    least: int
-
-
-Join = Literal["all", "any", "best_effort"] | NOf
-RULES = ("all", "any", "best_effort")
-
-
-def n_of(least: int) -> NOf:
-    """The rule of a gather that is over when so many of its calls have succeeded. Errors: BadInput below 1."""
-    if isinstance(least, bool) or not isinstance(least, int) or least < 1:
-        raise BadInput(f"n_of takes a whole number above 0, not {least!r:.40}")
-    return NOf(least)
 
 
 @dataclass(frozen=True, kw_only=True)

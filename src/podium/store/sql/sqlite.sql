@@ -95,6 +95,9 @@ UPDATE open_call SET state = 'answered' WHERE session = ? AND id = ? AND state I
 -- name: close_call: it has one
 DELETE FROM open_call WHERE session = ? AND id = ?;
 
+-- name: move_call: another child works on it now
+UPDATE open_call SET child = ? WHERE session = ? AND id = ?;
+
 -- name: open_calls: all of a session
 SELECT open_call.id, thread, name, input_hash, state, child
 FROM open_call JOIN session ON session.no = open_call.session WHERE session.id = ? ORDER BY open_call.id;
