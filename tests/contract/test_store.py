@@ -123,6 +123,23 @@ async def test_seqs_are_dense_and_in_commit_order_under_concurrent_sessions(disk
             assert (await store.session(session)).head == len(log)
 
 
+async def test_call_that_another_child_works_on_is_open_as_before(disk: Disk) -> None:
+    async with disk.process() as store:
+        epoch = await store.create(new_session())
+        first, second = (
+            CallRow("sevt_c1", main("sesn_1"), "grep", "h", "joined", child) for child in ("sthr_x", "sthr_y")
+        )
+
+        async def appended(**changed: Any) -> list[CallRow]:
+            changes = Changes(RUNNING, **changed)
+            await store.append(Append(session="sesn_1", epoch=epoch, drafts=[], changes=changes))
+            return await store.open_calls("sesn_1")
+
+        assert await appended(opened=(first,)) == [first]
+        assert await appended(moved=(second,)) == [second]
+        assert await appended(moved=(first,), closed=("sevt_c1",)) == []
+
+
 async def test_projections_are_what_was_given(disk: Disk) -> None:
     async with disk.process() as store:
         epoch = await store.create(new_session())

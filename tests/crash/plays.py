@@ -1,7 +1,14 @@
 """The sessions that are killed at every step: what they do, and what may be expected of them."""
 
 from podium import Agent, Limits, SessionLimits, call, say
-from tests.crash import plays_approvals, plays_attempts, plays_background, plays_clients, plays_workflows
+from tests.crash import (
+    plays_approvals,
+    plays_attempts,
+    plays_background,
+    plays_clients,
+    plays_delegations,
+    plays_workflows,
+)
 from tests.crash.play import Build, Play
 from tests.crash.stage import Stage
 from tests.lab.cast import after, hangs, raises
@@ -147,9 +154,11 @@ PLAYS: dict[str, Build] = {
         *plays_attempts.PLAYS,
         *plays_background.PLAYS,
         *plays_clients.PLAYS,
+        *plays_delegations.PLAYS,
     )
 }
 ASKING: dict[str, Build] = {
-    play.__name__: play for play in (*plays_approvals.PLAYS, *plays_clients.ASKING, *plays_workflows.PLAYS)
+    play.__name__: play
+    for play in (*plays_approvals.PLAYS, *plays_clients.ASKING, *plays_delegations.ASKING, *plays_workflows.PLAYS)
 }  # these come to rest in between
 ALL = {**PLAYS, **ASKING}

@@ -24,6 +24,7 @@ from podium.core.definitions import (
     pin,
     tool_name,
 )
+from podium.core.joins import n_of
 from podium.errors import BadInput, CyclicRoster
 from tests.unit.building import structs
 
@@ -68,6 +69,7 @@ def test_limits_that_can_be_kept() -> None:
 
 # --- agents --------------------------------------------------------------------------------------
 
+CALLS: dict[str, Any] = {"callable_agents": [Agent("b", model="m")]}
 REFUSED_AGENTS: dict[str, tuple[dict[str, Any], str]] = {
     "empty name": ({"name": " "}, "an agent's name is a text of 1 to 256 characters, not ' '"),
     "name that is no text": ({"name": 5}, "an agent's name is a text"),
@@ -78,6 +80,18 @@ REFUSED_AGENTS: dict[str, tuple[dict[str, Any], str]] = {
     "one agent for a list": ({"callable_agents": Agent("b", model="m")}, "tools and callable_agents are lists"),
     "limits as a dict": ({"limits": {"turns": 3}}, r"agent 'a': limits must be Limits\(turns=..., "),
     "name for an agent": ({"callable_agents": ["b"]}, "agent 'a': callable_agents takes agents or 'self', not 'b'"),
+    "negative retries": ({**CALLS, "retries": -1}, "agent 'a': retries must be a whole number from 0 to 100, not -1"),
+    "retries that are no number": ({**CALLS, "retries": True}, "agent 'a': retries must be a whole number"),
+    "negative retries by name": ({**CALLS, "retries": {"b": -1}}, "agent 'a': retries of 'b' must be a whole number"),
+    "retries of nobody": ({**CALLS, "retries": {"c": 1}}, r"agent 'a', retries: unknown agent 'c' \(known: b\)"),
+    "retries without callees": ({"retries": 2}, "agent 'a': retries is for agents that it calls, and it calls none"),
+    "join of nothing": (
+        {**CALLS, "join": 0},
+        "agent 'a': join must be one of all, any, best_effort, or a whole number",
+    ),
+    "join that is no rule": ({**CALLS, "join": "most"}, "agent 'a': join must be one of all, any, best_effort, or"),
+    "join that is a truth value": ({**CALLS, "join": True}, "agent 'a': join must be one of all, any, best_effort, or"),
+    "join without callees": ({"join": "any"}, "agent 'a': join is for agents that it calls, and it calls none"),
 }
 
 
@@ -112,6 +126,30 @@ def test_pinned_definition_comes_back_from_the_store_as_it_was() -> None:
     assert read == definition
     assert read.version == definition.version
     assert read.called_with() == COUNT
+
+
+def test_retries_and_join_are_pinned_and_come_back_from_the_store() -> None:
+    a, b = Agent("a", model="m"), Agent("b", model="m")
+
+    definitions = {
+        name: pin(lead(a, b, **how), spec)[0]
+        for name, how in {"each": {"retries": 2}, "one": {"retries": {"b": 1}}, "two": {"join": n_of(2)}}.items()
+    }
+
+    assert [callee.retries for callee in definitions["each"].roster] == [2, 2]
+    assert [callee.retries for callee in definitions["one"].roster] == [0, 1]
+    assert definitions["two"].join == 2
+    for definition in definitions.values():
+        assert msgspec.json.decode(msgspec.json.encode(definition), type=Definition) == definition
+
+
+def test_an_agent_that_says_nothing_of_retries_and_join_is_the_version_it_was_before_there_were_any() -> None:
+    callee = Agent("b", model="m")
+
+    plain, _ = pin(Agent("a", model="m", callable_agents=[callee]), spec)
+    usual, _ = pin(Agent("a", model="m", callable_agents=[callee], retries=0, join="best_effort"), spec)
+
+    assert plain.version == usual.version == "aa6f45e8fc3d36e5010068df749044c8d75d30fa9439459d468c4a1b920edaa2"
 
 
 def test_agent_may_call_itself() -> None:

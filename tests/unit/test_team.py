@@ -238,6 +238,42 @@ WRONG = {
         "agents:\n  text: {modle: m, model: m}\n",
         "FILE line 2, agents.text.modle: unknown key 'modle', did you mean 'model'?",
     ),
+    "negative retries": (
+        "agents:\n  lead: {model: m, callable_agents: [worker], retries: -1}\n  worker: {model: m}\n",
+        "FILE line 2, agents.lead.retries: must be a whole number from 0 to 100, not -1; or a mapping of such",
+    ),
+    "retries in words": (
+        "agents:\n  lead: {model: m, callable_agents: [worker], retries: often}\n  worker: {model: m}\n",
+        "FILE line 2, agents.lead.retries: must be a whole number from 0 to 100, not 'often'",
+    ),
+    "retries by name that are none": (
+        "agents:\n  lead: {model: m, callable_agents: [worker], retries: {worker: 1.5}}\n  worker: {model: m}\n",
+        "FILE line 2, agents.lead.retries: must be a whole number from 0 to 100, not 1.5",
+    ),
+    "retries of an agent it does not call": (
+        "agents:\n  lead: {model: m, callable_agents: [worker], retries: {wroker: 1}}\n  worker: {model: m}\n",
+        "FILE line 2, agents.lead.retries.wroker: unknown agent 'wroker', did you mean 'worker'?",
+    ),
+    "join of nothing": (
+        "agents:\n  lead: {model: m, callable_agents: [worker], join: 0}\n  worker: {model: m}\n",
+        "FILE line 2, agents.lead.join: must be one of all, any, best_effort, or a whole number above 0, not 0",
+    ),
+    "join that is no rule": (
+        "agents:\n  lead: {model: m, callable_agents: [worker], join: most}\n  worker: {model: m}\n",
+        "FILE line 2, agents.lead.join: must be one of all, any, best_effort, or a whole number above 0, not 'most'",
+    ),
+    "join that is a list": (
+        "agents:\n  lead: {model: m, callable_agents: [worker], join: [any]}\n  worker: {model: m}\n",
+        "FILE line 2, agents.lead.join: must be one of all, any, best_effort, or a whole number above 0, not ['any']",
+    ),
+    "retries of an agent that calls nobody": (
+        "agents:\n  lead: {model: m, callable_agents: [worker]}\n  worker: {model: m, retries: 2}\n",
+        "FILE line 3, agents.worker.retries: is for agents that it calls, and it calls none; give it to who calls them",
+    ),
+    "join of an agent that calls nobody": (
+        "agents:\n  solo: {model: m, join: any}\n",
+        "FILE line 2, agents.solo.join: is for agents that it calls, and it calls none; give it to who calls them",
+    ),
     "mount without a place": (
         ONE + "mounts: [here]\n",
         "FILE line 3, mounts[0]: mount 'here': write PATH:AT, PATH:AT:ro (read only, as without it) or PATH:AT:rw, ",

@@ -1,5 +1,6 @@
 """Agents and models in words, before anything is spent."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,16 @@ def agent_parts(agent: Agent) -> list[str]:
     parts += [f"asks before {', '.join(asks)}"] if asks else []
     parts += [f"calls {calls}"] if calls else []
     parts += ["defines agents"] if agent.inline_agents else []
+    parts += [f"retries {_retries(agent.retries)}"] if agent.retries else []
+    parts += [f"join {agent.join}"] if agent.join != "best_effort" else []
     limits = [f"{name} {value}" for name, value in vars(agent.limits).items() if value is not None]
     parts += [f"limits {', '.join(limits)}"] if limits else []
     return parts
+
+
+def _retries(retries: int | Mapping[str, int]) -> str:
+    by_name = {"": retries} if isinstance(retries, int) else retries
+    return ", ".join(f"{name} {number}".strip() for name, number in by_name.items())
 
 
 def told_model(model: str, config: "Config") -> str:

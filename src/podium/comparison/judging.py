@@ -40,7 +40,14 @@ def judge_of(judge: "Agent | str") -> Agent:
     if isinstance(judge, Agent):
         system = f"{judge.system}\n\n{_SYSTEM}".lstrip()
         return replace(
-            judge, system=system, callable_agents=(), inline_agents=False, input_schema=None, output_schema=VERDICT
+            judge,
+            system=system,
+            callable_agents=(),
+            inline_agents=False,
+            retries=0,
+            join="best_effort",
+            input_schema=None,
+            output_schema=VERDICT,
         )
     if not isinstance(judge, str) or not judge:
         raise BadInput(f"the judge is the name of a model, or an Agent, not {judge!r:.80}")

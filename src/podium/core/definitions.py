@@ -32,6 +32,7 @@ _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_NAME = 256
 MAX_SYSTEM = 100_000
 MOST_RETRIES = 100
+NO_CALLEES = "is for agents that it calls, and it calls none; give it to who calls them"
 
 # Without an input_schema of its own, an agent is called with these.
 TASK_SCHEMA: dict[str, JSON] = {
@@ -199,13 +200,13 @@ class Agent:
         object.__setattr__(self, "join", rule)
         if not names and (self.retries or (rule != "best_effort" and not self.inline_agents)):
             key = "retries" if self.retries else "join"
-            raise BadInput(f"{where}: {key} is for agents that it calls, and it calls none; give it to who calls them")
+            raise BadInput(f"{where}: {key} {NO_CALLEES}")
 
 
 def check_retries(number: Any, what: str) -> None:
     """Errors: BadInput for a number of retries that is none."""
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= MOST_RETRIES:
-        raise BadInput(f"{what} is a whole number from 0 to {MOST_RETRIES}, not {number!r:.40}")
+        raise BadInput(f"{what} must be a whole number from 0 to {MOST_RETRIES}, not {number!r:.40}")
 
 
 def with_all_below(agent: Agent) -> list[Agent]:
@@ -250,8 +251,8 @@ class Definition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     Shape: `settings` are those of the model that are not the usual: effort, speed, inference_geo. `roster` points to
     other definitions by version, so a definition names its whole team. With `inline` it may define one-off agents as it
     works; `tools_from` is the name of the agent that did, whose tools these are. With a `program`, the name of a
-    workflow, its thread calls no model: the workflow drives it. `join` says when the calls of one reply are over, of
-    agents; a number that is too large is "all". `wire` is the agent as the server's
+    workflow, its thread calls no model: the workflow drives it. `join` says when the agents that one reply calls are
+    over; a number that is too large is "all". `wire` is the agent as the server's
     API shows it, its roster as references; empty for agents of a program or a team file, and no more than its `type`,
     "inline", for those that such an agent defines.
     Units: limits as in `Limits`.

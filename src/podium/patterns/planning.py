@@ -189,7 +189,7 @@ def told_in_words(agent: Agent, what: str) -> None:
 
 def alone(agent: Agent) -> Agent:
     """The agent without anybody to call."""
-    return replace(agent, callable_agents=(), inline_agents=False)
+    return replace(agent, callable_agents=(), inline_agents=False, retries=0, join="best_effort")
 
 
 def plan_schema(agents: Iterable[str]) -> dict[str, JSON]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from podium.core.definitions import HARNESS_TOOLS, SELF, tool_name
+from podium.core.definitions import HARNESS_TOOLS, NO_CALLEES, SELF, tool_name
 from podium.core.schema import check_schema
 from podium.entry import Problem, Where
 from podium.errors import BadInput, UnknownName
@@ -34,6 +34,7 @@ def agent_problems(name: str, agent: AgentEntry) -> Iterator[Problem]:
         elif called in taken:
             yield where, f"'{callee}' would be called by the name '{called}', and so is {taken[called]}; rename one"
         taken[called] = f"the agent '{callee}'"
+    yield from _rule_problems(place, agent)
     for key, schema in (("input_schema", agent.input_schema), ("output_schema", agent.output_schema)):
         try:
             if schema is not None:
@@ -42,6 +43,19 @@ def agent_problems(name: str, agent: AgentEntry) -> Iterator[Problem]:
             yield (*place, key), str(error).removeprefix(": ")
         except RecursionError:
             yield (*place, key), "is nested too deeply"
+
+
+def _rule_problems(place: Where, agent: AgentEntry) -> Iterator[Problem]:
+    """What is wrong with how calls of its agents are made again, and when they are over."""
+    callees = agent.callable_agents
+    if agent.retries and not callees:
+        yield (*place, "retries"), NO_CALLEES
+    elif isinstance(agent.retries, dict):
+        for name in agent.retries:
+            if name not in callees:
+                yield (*place, "retries", name), str(UnknownName("agent", name, callees))
+    if agent.join != "best_effort" and not (callees or agent.inline_agents):
+        yield (*place, "join"), NO_CALLEES
 
 
 def coordinator_problems(entry: TeamFile, coordinator: str | None) -> Iterator[Problem]:

@@ -233,6 +233,8 @@ def _built(entries: Mapping[str, AgentEntry], top: str) -> dict[str, Agent]:
                 permissions=part.permissions,
                 inline_agents=part.inline_agents,
                 effort=part.effort,
+                retries=part.retries,
+                join=part.join,  # type: ignore[arg-type]  # it is one of the rules
             )
         return agents[name]
 

@@ -9,6 +9,7 @@ from podium.core.definitions import Effort, Permission
 from podium.core.json import JSON
 from podium.entry import Count, Entry, Problem, Text, named, problem
 from podium.team.limits import LimitsEntry, SessionLimitsEntry
+from podium.team.rules import Join, Retries
 from podium.team.stage import STAGE_KEYS, StageEntry
 from podium.tools import BUILT_IN
 
@@ -70,6 +71,10 @@ class AgentEntry(Entry):
     """JSON Schema (of an object) of the result it owes."""
     limits: LimitsEntry = LimitsEntry()
     """Where its thread is stopped."""
+    retries: Retries = 0
+    """How often a call of one of these that failed, or ran out of time, is made again: a number for all, or by name."""
+    join: Join = "best_effort"
+    """What its calls at once need: all, any, a number, or best_effort; what is not needed any more is stopped."""
 
 
 def _kind_of_mount(value: object) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from podium.core.definitions import INHERIT, SELF, Agent, Concurrency, SessionLimits
+from podium.core.definitions import INHERIT, SELF, Agent, Concurrency, SessionLimits, with_all_below
 from podium.core.json import JSON
 from podium.core.money import cents
 from podium.errors import BadInput
@@ -97,6 +97,8 @@ _WHY = {
     "limits.tokens": _LIMIT,
     "limits.depth": "the server has its own",
     "limits.live_threads": "the server has its own",
+    "retries": "an agent of the server's API has no such field",
+    "join": "an agent of the server's API has no such field",
 }
 
 
@@ -114,6 +116,11 @@ def _parts(team: Team, limits: SessionLimits) -> Iterator[str]:
     for name in ("turns", "seconds", "tokens", "depth", "live_threads"):
         if getattr(limits, name) != getattr(usual, name):
             yield f"limits.{name}"
+    agents = with_all_below(team.coordinator)
+    if any(agent.retries for agent in agents):
+        yield "retries"
+    if any(agent.join != "best_effort" for agent in agents):
+        yield "join"
 
 
 def _wire(agent: Agent, team: str) -> WireAgent:
