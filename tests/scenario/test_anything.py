@@ -41,6 +41,7 @@ class Anything:
 
     def __init__(self, seed: int) -> None:
         self.chance = chance = Random(seed)
+        self.rules = Random(seed + 1_000)  # of its own: the others draw what they drew before there were any
         facts = chance.choice([None, FACTS])
         commit_s = chance.choice([0, 0, 0.1, 0.3])
         names = ("lead", "middle", "leaf", "scout")
@@ -49,7 +50,8 @@ class Anything:
         self.lead = self.agent("lead", self.agent("middle", leaf), leaf)
 
     def agent(self, name: str, *callable_agents: Agent) -> Agent:
-        pick = self.chance.choice
+        pick, rule = self.chance.choice, self.rules.choice
+        is_ruled = bool(callable_agents) and self.rules.random() < 0.7
         return Agent(
             name,
             model="m",
@@ -62,6 +64,8 @@ class Anything:
             callable_agents=callable_agents,
             inline_agents=pick([True, False]),
             limits=Limits(turns=pick([None, None, 4]), seconds=pick([None, None, 3]), usd=pick([None, 6, 10])),
+            retries=rule([0, 1, 3]) if is_ruled else 0,
+            join=rule(["best_effort", "all", "any", 2]) if is_ruled else "best_effort",
         )
 
     async def line(self, request: ModelRequest) -> Said:
