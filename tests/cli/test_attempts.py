@@ -1,6 +1,7 @@
 """What `podium show` tells of attempts, each told apart, in hand-made logs."""
 
 from podium.cli.attempts import attempts_told
+from podium.cli.picture import attempts
 from podium.core import facts as f
 from tests.unit.hand_log import Log, at
 
@@ -18,6 +19,29 @@ def test_each_attempt_is_told_apart() -> None:
         "  attempt 2 of 3 after 1.20 s: overloaded: the connection broke, 0.80 s",
         "  attempt 3 of 3 after 2.00 s: is done, 1.00 s",
     ]
+
+
+def test_call_of_an_agent_that_was_made_again_is_a_thread_for_each_attempt() -> None:
+    log = Log()
+    log.delegate(1, "a", "b")
+    log.fails("a", 1, 2, why="401 no such key")
+    log.add(2, "lead", f.DelegationTriedAgain(call="ca", thread="a", attempt=1, outcome="failed", reason="no such key"))
+    log.rest(2, "a")
+    opened = f.DelegationOpened(call="ca", thread="a2", agent="h", agent_name="a", depth=1, input={})
+    log.add(2, "lead", opened)
+    log.runs(2, "a2")
+    log.model("a2", 2, 5)
+    log.add(5, "lead", f.DelegationClosed(call="ca", thread="a2", outcome="reported"))
+    log.rest(5, "a2")
+    log.report(6, "b")
+
+    assert list(attempts_told(log.trace, at(9)))[:3] == [
+        "lead, call of a, from +1.00 s:",
+        "  attempt 1 of 2, a: failed: no such key, 1.00 s",
+        "  attempt 2 of 2, a2#2: reported, 3.00 s, price unknown",
+    ]
+    assert [len(batch) for batch in log.trace.batches.values()] == [2]
+    assert attempts(log.trace.threads["a2"]) == "attempt 2"
 
 
 def test_calls_that_went_well_the_first_time_are_not_told() -> None:

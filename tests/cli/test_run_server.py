@@ -204,7 +204,8 @@ def test_ctrl_c_interrupts_the_session_there(far: There) -> None:
 
 
 def test_what_cannot_go_along_is_refused_before_anything_is_made_there(far: There) -> None:
-    far.team(SOLO + "workdir: work\n")
+    ruled = "agents:\n  lead: {model: small, callable_agents: [b], retries: 2, join: any}\n  b: {model: small}\n"
+    far.team(ruled + "workdir: work\n")
     before = far.ask("/v1/agents")["data"]
 
     done = far.run("go", "--turns", "3")
@@ -212,6 +213,8 @@ def test_what_cannot_go_along_is_refused_before_anything_is_made_there(far: Ther
     assert done.code == 2
     assert "'workdir' of the team file (the server gives each session a folder of its own)" in done.err
     assert "--turns (" in done.err
+    assert "'retries' of the team file (an agent of the server's API has no such field)" in done.err
+    assert "'join' of the team file" in done.err
     assert far.ask("/v1/agents")["data"] == before
 
 

@@ -174,3 +174,41 @@ def _rows(folder: Folder, statement: str) -> list[tuple[str, bytes]]:
 def _decode(body: bytes) -> Definition:
     definition: Definition = msgspec.json.decode(body, type=Definition)
     return definition
+
+
+def test_agents_that_were_called_again_or_stopped_are_told_apart(folder: Folder) -> None:
+    folder.write(
+        "reply.py",
+        "import asyncio\n"
+        "from podium import call\n"
+        "failures = [ValueError('out of paper')]\n"
+        "async def reply(request):\n"
+        "    if request.agent == 'lead' and len(request.messages) == 1:\n"
+        "        return [call('printer', task='print'), call('waiter', task='wait')]\n"
+        "    if request.agent == 'printer' and failures:\n"
+        "        raise failures.pop()\n"
+        "    if request.agent == 'waiter':\n"
+        "        await asyncio.sleep(60)\n"
+        "    return 'done'\n",
+    )
+    agents = "  lead: {model: m, callable_agents: [printer, waiter], retries: {printer: 1}, join: any}\n"
+    folder.write(
+        "team.yaml", f"rehearsal: reply.py:reply\nagents:\n{agents}  printer: {{model: m}}\n  waiter: {{model: m}}\n"
+    )
+
+    checked = folder.run("check", "team.yaml")
+    done = folder.run("run", "team.yaml", "print it")
+    shown = folder.run("show").out
+    threads = folder.trace()["threads"]
+
+    assert "calls printer, waiter; retries printer 1; join any" in checked.out
+    assert (done.code, done.out) == (0, "done\n")
+    assert "calls printer#2 again, attempt 2" in done.err
+    assert "stopped: not needed any more, 1 of 2 was enough" in shown
+    assert "attempt 1 of 2, printer: failed: ValueError: out of paper" in shown
+    assert "attempt 2 of 2, printer#2: reported" in shown
+    assert [(it["agent"], it["attempt"], it["ended"]) for it in threads[1:]] == [
+        ("printer", 1, "failed"),
+        ("waiter", 1, "stopped"),
+        ("printer", 2, "reported"),
+    ]

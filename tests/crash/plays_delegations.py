@@ -92,8 +92,8 @@ def two_of_four() -> Play:
         c=after(4, "c done"),
     )
     pay = lab.tool("pay", seconds=1)
-    asks = {"tools": [pay], "permissions": {"pay": "always_ask"}}
-    callees = [Agent("a", model="m", **asks), Agent("b", model="m", **asks), Agent("c", model="m")]
+    asking = [Agent(name, model="m", tools=[pay], permissions={"pay": "always_ask"}) for name in ("a", "b")]
+    callees = [*asking, Agent("c", model="m")]
     lead = Agent("lead", model="m", callable_agents=callees, join=2, retries={"b": 1})
     return Play(lab=lab, lead=lead, acts=[(6, answered(most=1, allow=True))])
 

@@ -82,7 +82,7 @@ class Trial:
     def lead(self) -> Agent:
         callees = [Agent(f"a{place}", model="m") for place in range(len(self.children))]
         retries = {f"a{place}": child.retries for place, child in enumerate(self.children)}
-        return Agent("lead", model="m", callable_agents=callees, retries=retries, join=self.rule)  # type: ignore[arg-type]
+        return Agent("lead", model="m", callable_agents=callees, retries=retries, join=self.rule)
 
 
 children = st.builds(
@@ -137,11 +137,15 @@ def test_a_session_that_is_killed_anywhere_goes_on_by_the_same_rule(
 ) -> None:
     """That the log keeps to the rule is among the invariants, which are looked at after each process."""
     lab = trial.lab(commit_s=commit_s)
-    fuses = [*map(Fuse, deaths), Fuse()]
-    for fuse in fuses:
+
+    def live(fuse: Fuse) -> Played:
+        is_there = SESSION in lab.world.log.sessions
+        return lab.resume(fuse=fuse) if is_there else lab.run(trial.lead(), fuse=fuse)
+
+    for death in deaths:
         with suppress(Killed):
-            is_there = SESSION in lab.world.log.sessions
-            log = lab.resume(fuse=fuse) if is_there else lab.run(trial.lead(), fuse=fuse)
+            live(Fuse(death))
+    log = live(Fuse())
 
     assert (log.text, log.state.main.turns) == ("done", 2)
     for place, child in enumerate(trial.children):

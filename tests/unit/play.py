@@ -32,6 +32,7 @@ from podium.core.session import SessionState, fold
 from podium.core.standing import lift, record_idle, settle, settle_session, standing
 from podium.core.steps import (
     CallModel,
+    CallOff,
     Correct,
     Detach,
     Ending,
@@ -203,7 +204,7 @@ class Play:
     def moves(self, thread: ThreadState) -> list[Event]:
         """The step that needs no model and no tool: a correction, for example, or the end."""
         match step := self.step(thread):
-            case Correct() | Warn() | Lift() | Stop() | Detach() | EndWaits():
+            case Correct() | Warn() | Lift() | Stop() | Detach() | CallOff() | EndWaits():
 
                 def record(at: Moment) -> None:
                     record_step(self.state, thread, step, at)

@@ -131,10 +131,8 @@ def test_pinned_definition_comes_back_from_the_store_as_it_was() -> None:
 def test_retries_and_join_are_pinned_and_come_back_from_the_store() -> None:
     a, b = Agent("a", model="m"), Agent("b", model="m")
 
-    definitions = {
-        name: pin(lead(a, b, **how), spec)[0]
-        for name, how in {"each": {"retries": 2}, "one": {"retries": {"b": 1}}, "two": {"join": n_of(2)}}.items()
-    }
+    said: dict[str, Any] = {"each": {"retries": 2}, "one": {"retries": {"b": 1}}, "two": {"join": n_of(2)}}
+    definitions = {name: pin(lead(a, b, **how), spec)[0] for name, how in said.items()}
 
     assert [callee.retries for callee in definitions["each"].roster] == [2, 2]
     assert [callee.retries for callee in definitions["one"].roster] == [0, 1]

@@ -14,11 +14,13 @@ from podium.core.definitions import SELF, Callee, Definition
 from podium.core.events import Usage
 from podium.core.facts import LimitMet, SessionSettings
 from podium.core.inputs import Archive, InputRequest, Interrupt, Resume, SendMessage, Update
+from podium.core.joins import Rule
 from podium.core.records import Draft, Unknown, answers, decode, listed_id
 from podium.core.rows import Changes
 from podium.core.session import SessionState, fold
 from podium.core.steps import (
     CallModel,
+    CallOff,
     Correct,
     Detach,
     EndWaits,
@@ -61,25 +63,37 @@ acts = st.lists(
     max_size=60,
 )
 worlds = st.builds(
-    lambda depth, live, turns, owes: (SessionSettings(depth=depth, live_threads=live, usd=CAP), turns, owes),
+    lambda depth, live, turns, owes, join, retries: (
+        SessionSettings(depth=depth, live_threads=live, usd=CAP),
+        turns,
+        owes,
+        join,
+        retries,
+    ),
     st.integers(1, 3),
     st.sampled_from([None, 1, 3]),
     st.sampled_from([None, 6]),
     st.booleans(),
+    st.sampled_from(["best_effort", "all", "any", 2]),
+    st.integers(0, 2),
 )
 
 
 class World:
     """A driver, its models and tools, and people who send and interrupt. The driver folds their inputs late."""
 
-    def __init__(self, settings: SessionSettings, turns: int | None, owes_result: bool) -> None:
+    def __init__(
+        self, settings: SessionSettings, turns: int | None, owes_result: bool, join: Rule, retries: int
+    ) -> None:
         leaf = agent("leaf", tools=["grep"], tokens=50)
         middle = agent("middle", calls=[leaf], tools=["grep"], output_schema=COUNT_SCHEMA)
         middle = msgspec.structs.replace(middle, roster=(*middle.roster, Callee("middle", SELF)))
         schema = COUNT_SCHEMA if owes_result else None
         lead: Definition = agent(
-            "lead", calls=[middle, leaf], tools=["grep"], turns=turns, output_schema=schema, inline=True
+            "lead", calls=[middle, leaf], tools=["grep"], turns=turns, output_schema=schema, inline=True, join=join
         )
+        roster = tuple(msgspec.structs.replace(callee, retries=retries) for callee in lead.roster)
+        lead = msgspec.structs.replace(lead, roster=roster)
         self.play = Play(lead, middle, leaf, settings=settings)
         self.replayed = SessionState("sesn_1", self.play.definitions)
         self.read = 0  # records replayed
@@ -134,7 +148,7 @@ class World:
                 self.play.ask(thread)
             case RunTools(ready):
                 self.play.returns(thread, ready[number % len(ready)].id)
-            case Correct() | Finish() | EndWaits() | Detach() | Warn() | Lift() | Stop():
+            case Correct() | Finish() | EndWaits() | Detach() | CallOff() | Warn() | Lift() | Stop():
                 self.play.moves(thread)
             case Wait() | RunProgram():
                 pass
