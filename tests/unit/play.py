@@ -345,7 +345,7 @@ class Rows:
         self.paused = self.paused if changes.paused is None else changes.paused
         self.about = changes.about or self.about
         self.threads |= {row.id: row for row in changes.threads}
-        self.calls |= {call.id: call for call in changes.opened}
+        self.calls |= {call.id: call for call in (*changes.opened, *changes.moved)}
         self.calls |= {id: replace(self.calls[id], state="answered") for id in changes.answered}
         for call in changes.closed:
             self.calls.pop(call, None)
