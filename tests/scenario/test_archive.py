@@ -156,6 +156,22 @@ def test_all_below_an_archived_thread_are_terminated_before_it() -> None:
     assert lab.world.log.sessions[SESSION].calls == {}
 
 
+def test_session_no_longer_asks_for_what_ended_below_an_archived_thread_whose_own_turn_was_over() -> None:
+    lab = Lab(
+        lead=[call("middle", task="x"), "done"],
+        middle=[start("payer"), "it pays"],
+        payer=[call("pay", key="1")],
+    )
+    before = lab.run(lead(Agent("middle", model="m", callable_agents=[payer(lab)])))
+    assert before.stop_reason == "requires_action"
+
+    log = archive(lab, before.thread("middle"))
+
+    assert terminated(log) == ["payer", "middle"]
+    assert idles(log) == ["requires_action", "end_turn"]
+    assert lab.row().facts.stop_reason == StopReason("end_turn")
+
+
 def test_coordinator_is_told_of_an_archived_child_in_the_background() -> None:
     lab = Lab(lead=[start("payer"), "I wait", "a pity"], payer=call("pay", key="1"))
     before = lab.run(lead(payer(lab)))

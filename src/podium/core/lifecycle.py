@@ -127,6 +127,9 @@ def _archive_thread(view: View, thread: ThreadRow, at: Moment) -> tuple[PublicEv
     parent = thread_of(view, thread.parent)
     calls = [call.id for call in view.calls if call.child == thread.id and call.state in ("delegated", "joined")]
     if not waits(thread) or parent.status == "terminated":
+        asked = () if row.facts.stop_reason is None else row.facts.stop_reason.event_ids
+        if set(asked).intersection(changes.closed):  # by those below it, in the background
+            changes = replace(changes, session=still_idle(view, (), changes.closed, at).session)
         return None, changes
     call = calls[0] if calls else ""  # in the background no call waits for it
     closed = DelegationClosed(call=call, thread=thread.id, outcome="failed", content=text(ARCHIVED), is_error=True)

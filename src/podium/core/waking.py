@@ -11,6 +11,7 @@ from podium.core.events import SessionRunning, StopReason
 from podium.core.moment import Moment
 from podium.core.money import budget_of, snapshot
 from podium.core.rows import Changes, ThreadRow, View
+from podium.core.standing import END_TURN
 from podium.errors import NotFound
 
 
@@ -32,7 +33,10 @@ def wake(view: View, moved: Iterable[ThreadRow], at: Moment) -> Changes:
 
 
 def still_idle(view: View, threads: Iterable[ThreadRow], over: Collection[str], at: Moment) -> Changes:
-    """Record that those of the threads that wait for these calls wait for the rest, since they are over."""
+    """Record that those of the threads that wait for these calls wait for the rest, since they are over.
+
+    Shape: if nothing is left that the session waits for, it is idle for what its primary thread is.
+    """
     row, primary = view.row, view.threads[0]
     changed = []
     for each in threads:
@@ -42,6 +46,8 @@ def still_idle(view: View, threads: Iterable[ThreadRow], over: Collection[str], 
         at.thread_idle(each.id, primary.id, each.agent_name, reason)
         changed.append(replace(each, stop_reason=reason, updated_at=at.now))
     reason = _without(row.facts.stop_reason, over)
+    if not reason.event_ids:
+        reason = StopReason("budget_reached") if row.facts.is_over_budget else primary.stop_reason or END_TURN
     used = snapshot(row.facts.usage, row.facts.usd if row.has_prices else None, row.facts.active_s)
     at.session_idle(primary.id, used, budget_of(row.about.budget), reason)
     return Changes(replace(row.facts, stop_reason=reason), None, tuple(changed))
