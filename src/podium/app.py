@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from podium.approvals import Approve
 from podium.core.content import Content
-from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits, pin
+from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits
 from podium.core.events import PublicEvent
 from podium.core.inputs import (
     Archive,
@@ -29,6 +29,7 @@ from podium.core.inputs import (
 from podium.core.moment import Moment
 from podium.core.money import ModelFacts
 from podium.core.opening import open_session
+from podium.core.pinning import pin
 from podium.core.ports import Clock, Model, Mount, Onto, Receipt, Sandboxes
 from podium.core.records import Draft, Record
 from podium.core.rows import About, SessionRow

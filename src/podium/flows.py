@@ -7,9 +7,10 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from podium.core.definitions import Agent, Definition, SessionLimits, depth_of, pin
+from podium.core.definitions import Agent, Definition, SessionLimits, depth_of
 from podium.core.facts import SessionSettings
 from podium.core.json import JSON
+from podium.core.pinning import pin
 from podium.core.ports import Tool
 from podium.core.rows import WORKFLOW, SessionRow
 from podium.engine.bound import Bound

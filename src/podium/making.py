@@ -9,9 +9,10 @@ import msgspec
 
 from podium.approvals import Approve
 from podium.core.content import Content, text
-from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits, depth_of, pin
+from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits, depth_of
 from podium.core.facts import SessionSettings
 from podium.core.json import JSON
+from podium.core.pinning import pin
 from podium.core.ports import Model, Mount, Sandboxes, Tool
 from podium.engine.bound import Bound
 from podium.errors import BadInput

@@ -80,6 +80,24 @@ async def test_a_session_of_a_program_in_the_same_folder_is_shown(served: Serve)
 
 
 @pytest.mark.difference("sessions-of-programs")
+async def test_what_a_program_says_of_agents_that_fail_is_no_field_here_and_holds_all_the_same(served: Serve) -> None:
+    async with served() as server:
+        calls = Calls(server)
+        lead = Agent("lead", model=MODEL, callable_agents=[Agent("b", model=MODEL)], retries=2, join="any")
+        result = await server.podium.run(lead, "go")
+
+        session = await calls.get(result.session_id)
+        refused = [
+            await server.post("/v1/agents", {"name": "a", "model": MODEL, key: 1}) for key in ("retries", "join")
+        ]
+
+        shown = {*session["agent"], *session["agent"]["multiagent"]["agents"][0]}
+        assert shown.isdisjoint({"retries", "join"})
+        assert words(only(await calls.turn(session["id"], "more"), "agent.message")) == "ok"
+        assert [(it.status, it.error.split(":")[0]) for it in refused] == [(400, "retries"), (400, "join")]
+
+
+@pytest.mark.difference("sessions-of-programs")
 async def test_functions_of_a_program_are_shown_as_custom_tools_and_run_there(served: Serve) -> None:
     def count(words: list[str], least: int = 1) -> int:
         """Count words."""

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from podium.core.content import text
-from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits, pin
+from podium.core.definitions import Agent, Concurrency, Definition, SessionLimits
 from podium.core.facts import SessionSettings
 from podium.core.inputs import Archive, Confirm, GiveResult, InputRequest, Interrupt, Resume, SendMessage
 from podium.core.moment import Moment
 from podium.core.money import ModelFacts
 from podium.core.opening import open_session, settings_of
+from podium.core.pinning import pin
 from podium.core.ports import Model, Place, Sandboxes, Tool
 from podium.core.rows import CallRow, SessionRow
 from podium.core.session import SessionState

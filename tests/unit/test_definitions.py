@@ -21,10 +21,10 @@ from podium.core.definitions import (
     ToolSpec,
     check_circles,
     depth_of,
-    pin,
     tool_name,
 )
 from podium.core.joins import n_of
+from podium.core.pinning import pin
 from podium.errors import BadInput, CyclicRoster
 from tests.unit.building import structs
 

@@ -188,6 +188,8 @@ def test_agents_come_back_from_a_frozen_plan_as_they_were() -> None:
         limits=Limits(turns=3, seconds=1.5, usd="0.10"),
         effort="high",
         inline_agents=True,
+        retries={"worker": 2},
+        join=2,
     )
 
     assert thawed(frozen([lead])) == {"lead": lead, "worker": worker}

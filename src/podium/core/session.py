@@ -384,7 +384,6 @@ class SessionState:
                 if (child := self.threads.get(event.thread)) is not None:
                     child.background = True  # what it says from here on comes as a message
             case DelegationDetached():
-                thread.delegated.pop(event.call, None)
                 if (child := self.threads.get(event.thread)) is not None:
                     child.background = True
             case DelegationClosed():
