@@ -1,5 +1,6 @@
 """Agents, limits and rosters: what is refused, and what a session pins."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -148,6 +149,16 @@ def test_an_agent_that_says_nothing_of_retries_and_join_is_the_version_it_was_be
     usual, _ = pin(Agent("a", model="m", callable_agents=[callee], retries=0, join="best_effort"), spec)
 
     assert plain.version == usual.version == "aa6f45e8fc3d36e5010068df749044c8d75d30fa9439459d468c4a1b920edaa2"
+
+
+def test_a_word_that_was_read_from_json_makes_the_same_version_as_one_that_was_written() -> None:
+    """What says the usual is left out of a definition, and what reads it back must find the same one."""
+    read: dict[str, Any] = json.loads('{"join": "best_effort", "permissions": {"bash": "always_allow"}}')
+
+    definition, _ = pin(lead(Agent("b", model="m"), tools=["bash"], **read), spec)
+
+    assert definition.version == pin(lead(Agent("b", model="m"), tools=["bash"]), spec)[0].version
+    assert msgspec.json.decode(msgspec.json.encode(definition), type=Definition).version == definition.version
 
 
 def test_agent_may_call_itself() -> None:

@@ -31,8 +31,10 @@ def n_of(least: int) -> NOf:
 def rule_of(value: Any) -> Rule:
     """The rule that is meant, by its name, a number or `n_of`. Errors: BadInput for what is none."""
     given = value.least if isinstance(value, NOf) else value
-    is_number = isinstance(given, int) and not isinstance(given, bool)
-    if (is_number and given > 0) or (isinstance(given, str) and given in RULES):
+    for rule in RULES:
+        if rule == given:
+            return rule  # this very word: msgspec leaves out what is identical to a default, not what is equal to it
+    if isinstance(given, int) and not isinstance(given, bool) and given > 0:
         return given
     raise BadInput(f"join must be one of {', '.join(RULES)}, or a whole number above 0, not {value!r:.40}")
 

@@ -90,7 +90,12 @@ def _permitted(where: str, specs: tuple[ToolSpec, ...], permissions: Mapping[str
     for name in permissions:
         if name not in names:
             raise UnknownName("tool", name, names, where=f"{where}, permissions")
-    return tuple(msgspec.structs.replace(spec, permission=permissions.get(spec.name, "always_allow")) for spec in specs)
+    # These very words: msgspec leaves out what is identical to a default, not what is equal to it.
+    asks = {name for name, permission in permissions.items() if permission == "always_ask"}
+    return tuple(
+        msgspec.structs.replace(spec, permission="always_ask" if spec.name in asks else "always_allow")
+        for spec in specs
+    )
 
 
 def _check_names(where: str, specs: Iterable[ToolSpec], roster: Iterable[Callee]) -> None:
