@@ -14,7 +14,8 @@ MOST_PAIRS = 1000  # of a batch of 1,000 nobody reads the half million
 class Batch:
     """Children that one reply of `parent` opened.
 
-    Shape: a child is busy while a call of its own or of a thread below it is under way, not while it waits. `busy` is
+    Shape: a child is busy while a call of its own or of a thread below it is under way, not while it waits; where its
+    call was made again, the attempts are one child, by the first one's thread. `busy` is
     the sum of that, `elapsed` the time in which at least one of them had not ended; `pairs` say how long each two were
     busy at once (none where there are more than 1,000 pairs).
     """
@@ -35,11 +36,15 @@ class Batch:
 def batches(trace: Trace, until: datetime) -> list[Batch]:
     """Every batch of two or more, in the order of the log. What still works is counted up to `until`."""
     found, by_thread = [], busy(trace, until)
+    again: dict[str, list[str]] = {}  # the attempts of each call
+    for thread in trace.threads.values():
+        again.setdefault(thread.call or thread.id, []).append(thread.id)
     for (parent, _), threads in trace.batches.items():
         if len(threads) < 2:
             continue
-        calls = {id: by_thread[id] for id in threads}
-        lives = [interval for id in threads for interval in trace.threads[id].worked(until)]
+        tries = {id: again[trace.threads[id].call or id] for id in threads}
+        calls = {id: union(each for attempt in tries[id] for each in by_thread[attempt]) for id in threads}
+        lives = [each for ids in tries.values() for id in ids for each in trace.threads[id].worked(until)]
         is_small = len(threads) * (len(threads) - 1) // 2 <= MOST_PAIRS
         found.append(
             Batch(

@@ -47,7 +47,7 @@ from podium.core.run_records import failure, run_ended, run_rests
 from podium.core.runs import Step
 from podium.core.session import SessionState
 from podium.core.standing import END_TURN, idle, terminate
-from podium.core.steps import Archived, Declined, Ending, Failed, Interrupted, Limited, Reported, Stopped
+from podium.core.steps import Archived, Declined, Ending, Failed, Interrupted, Limited, Reported, Stopped, hands_over
 from podium.core.thread import OpenCall, ThreadState
 
 UNKNOWN_FUNCTION = "stopped while it ran: its outcome is unknown. Check what it did before it is run again"
@@ -79,9 +79,10 @@ def finish(session: SessionState, thread: ThreadState, ending: Ending, at: Momen
         case Reported(content):
             _deliver(parent, thread, content, "reported", at)
         case Limited(met):
-            _deliver(parent, thread, text(_partial(thread, f"{tried}{met}")), "limit", at)
+            _deliver(parent, thread, text(_partial(session, thread, f"{tried}{met}")), "limit", at)
         case Failed(reason):
-            _close(parent, thread, "failed", text(_partial(thread, f"{tried}agent '{name}' failed: {reason}")), at)
+            said = _partial(session, thread, f"{tried}agent '{name}' failed: {reason}")
+            _close(parent, thread, "failed", text(said), at)
         case Declined(details):
             why = f": {details.explanation}" if details.explanation else ""
             _close(parent, thread, "failed", text(f"{tried}the model of agent '{name}' refused{why}"), at)
@@ -93,9 +94,9 @@ def finish(session: SessionState, thread: ThreadState, ending: Ending, at: Momen
             _close(parent, thread, "stopped", text(reason), at)
         case _:
             assert_never(ending)
+    for child in taken_along(session, thread, ending):
+        finish(session, child, Stopped(f"'{name}' {'failed' if isinstance(ending, Failed) else 'is called again'}"), at)
     if isinstance(ending, Failed):
-        for child in taken_along(session, thread, ending):
-            finish(session, child, Stopped(f"'{name}' failed"), at)
         terminate(session, thread, at)
     elif isinstance(ending, Archived):
         _archive(session, thread, at)
@@ -125,12 +126,18 @@ def _try_again(parent: ThreadState, child: ThreadState, call: OpenCall, ending: 
 
 
 def taken_along(session: SessionState, thread: ThreadState, ending: Ending) -> list[ThreadState]:
-    """The children in the background that end with the thread: nobody is left whom they could tell.
+    """The children in the background that end with the thread: nobody is left who waits for what it makes of them.
 
-    Shape: nothing of them may be under way when that is recorded.
+    Shape: nothing of them may be under way when that is recorded. None at a limit at which it hands over first.
     """
-    if thread.parent is None or not isinstance(ending, Failed):
+    if thread.parent is None or not isinstance(ending, Failed | Limited):
         return []
+    if isinstance(ending, Limited):
+        parent = session.threads[thread.parent]
+        call = _call_of(parent, thread)
+        hands_it_over = thread.limited is None and hands_over(thread, ending.met)
+        if hands_it_over or call is None or not may_try_again(parent, call, ending):
+            return []
     return [child for child in session.children(thread) if child.is_open and child.background]
 
 
@@ -230,9 +237,16 @@ def _cut(ending: Ending) -> str:
     return f"{CUT_TOOL}: {reason}"
 
 
-def _partial(thread: ThreadState, reason: str) -> str:
-    said = thread.result_text()
-    return f"{reason}. Its last words, a partial result:\n{said}" if said else f"{reason}. It had said nothing yet."
+def _partial(session: SessionState, thread: ThreadState, reason: str) -> str:
+    """The reason with the thread's last words, or where it has none with those of an attempt before it."""
+    said, whose = thread.result_text(), "Its last words"
+    if not said and thread.parent is not None and _waiting(thread):
+        tries = [each for each in session.children(session.threads[thread.parent]) if each.call == thread.call]
+        said, whose = (
+            next((words for each in tries[::-1] if (words := each.result_text())), ""),
+            "Last words of an earlier attempt",
+        )
+    return f"{reason}. {whose}, a partial result:\n{said}" if said else f"{reason}. It had said nothing yet."
 
 
 def _deliver(parent: ThreadState, child: ThreadState, content: Content, outcome: Outcome, at: Moment) -> None:

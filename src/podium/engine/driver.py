@@ -5,6 +5,7 @@ An error of the store ends the driver, and only it: the session goes on from its
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 
@@ -94,6 +95,8 @@ class Driver:
         self._is_abreast = is_abreast
         self._errands: set[asyncio.Task[None]] = set()
         self._offers: dict[tuple[str, bool], tuple[ToolOffer, ...]] = {}
+        self._halted: Counter[str] = Counter()  # threads that are being halted, how often: none of them is started
+        self._cut: set[str] = set()  # threads that were, and may have left something open
         self._released: set[str] = set()  # threads that the workflow of this process has asked for, and may run
         self._known: set[str] = set(state.queue)  # inputs that were folded: they are not noticed again
         self._money: list[asyncio.Future[None]] = []  # calls that wait for others' to settle
@@ -351,9 +354,7 @@ class Driver:
         """End a thread for good, with all below it, as somebody wishes; one that works is left as it is."""
         thread = self.state.threads[id]
         if is_at_rest := self._is_at_rest(thread):
-            await self.halt(*self.state.below(thread))
-            while any(each.id in self._tasks for each in self.state.below(thread)):  # woken, or called, meanwhile
-                await self.halt(*self.state.below(thread))
+            await self.halt(thread, all_below=True)
         at = self.moment()
         at.private(id, ArchiveTaken(input=wish))
         if is_at_rest and thread.status != "terminated":  # what was cut is not taken up again: the wish came first
@@ -498,6 +499,8 @@ class Driver:
     def _start(self, thread: ThreadState) -> None:
         if not thread.is_open or thread.id in self._tasks or self._lets_go or self._is_held(thread):
             return
+        if self._halted[thread.id]:  # whoever does that says what becomes of it
+            return
         self._threads[thread.id] = ThreadTask(self, thread)
         self._tasks[thread.id] = asyncio.create_task(self._run(thread), name=f"thread {thread.id}")
         self.set_alarm(thread)
@@ -569,10 +572,14 @@ class Driver:
 
     async def _stop(self, thread: ThreadState, ending: Limited | Failed) -> None:
         """End a thread's turn from outside, and those it waits for; at a limit it may still hand over."""
-        await self.halt(thread, *taken_along(self.state, thread, ending))
+        children = taken_along(self.state, thread, ending)
+        await self.halt(thread, *children)
         if self._idling is not None:  # whether the session is idle decides whose this is
             await asyncio.wait([self._idling])
-        if not thread.is_open or self._is_ending:
+        if self._is_ending:
+            return
+        if not thread.is_open:
+            self.start(*children)
             return
         at = self.moment()
         if isinstance(ending, Limited) and thread.limited is None:
@@ -582,22 +589,46 @@ class Driver:
         settle(self.state, thread, at)
         if thread.is_open:
             await self.commit(at)
-            self._start(thread)
+            self.start(thread, *children)
         else:
+            self.start(*children)
             await self.rest(thread, at)
 
-    async def halt(self, *threads: ThreadState) -> None:
-        """Cancel what runs of threads and of those they wait for. What they had recorded stands.
+    async def halt(self, *threads: ThreadState, all_below: bool = False) -> None:
+        """Cancel what runs of threads and of those they wait for, or of all below them. What they had recorded stands.
 
-        Shape: when it returns, nothing of them is under way, whatever set one going again while others were ending.
+        Shape: when it returns, nothing of them is under way, whatever set one going again while others were ending; who
+        asked for it says at once what becomes of them. Cancelled itself, it has them go on.
         """
-        while family := [id for thread in threads for id in self._family(thread)]:
-            if running := [id for id in family if id in self._tasks]:
-                await self._cancel(list(dict.fromkeys(running)))
-            elif boxed := [id for id in family if id in self._sandboxes and id != self.state.primary]:
-                await self._close_sandbox(boxed[0])
-            else:
-                return
+        held: set[str] = set()
+        is_done = False
+        try:
+            while family := [id for thread in threads for id in self._family(thread, all_below=all_below)]:
+                self._halted.update(new := set(family) - held)
+                held |= new
+                if running := [id for id in family if id in self._tasks]:
+                    self._cut.update(running)
+                    await self._cancel(list(dict.fromkeys(running)))
+                elif boxed := [id for id in family if id in self._sandboxes and id != self.state.primary]:
+                    await self._close_sandbox(boxed[0])
+                else:
+                    break
+            is_done = True
+        finally:
+            self._halted.subtract(held)
+            if not is_done:
+                self.start(*(self.state.threads[id] for id in held))
+
+    def start(self, *threads: ThreadState) -> None:
+        """Set those to work whose turns are open, and that are not at work."""
+        for thread in threads:
+            self._start(thread)
+
+    def was_cut(self, thread: ThreadState) -> bool:
+        """Whether the thread was halted since this was asked last: then it goes on with what that has left open."""
+        is_cut = thread.id in self._cut
+        self._cut.discard(thread.id)
+        return is_cut
 
     async def _cancel(self, ids: list[str]) -> None:
         tasks = {id: self._tasks[id] for id in ids}
@@ -606,12 +637,14 @@ class Driver:
             if self._tasks.get(id) is task:  # cancelled before its first step, it has not done it; or it is stubborn
                 self._forget(id)
 
-    def _family(self, thread: ThreadState) -> list[str]:
-        """The thread and those below it that it waits for."""
+    def _family(self, thread: ThreadState, *, all_below: bool) -> list[str]:
+        """The thread and those below it: all of them, or those that it waits for."""
+        if all_below:
+            return [each.id for each in self.state.below(thread)]
         family = [thread.id]
         for call in thread.calls.values():
             if call.child is not None:
-                family += self._family(self.state.threads[call.child])
+                family += self._family(self.state.threads[call.child], all_below=False)
         return family
 
     def _errand(self, work: Coroutine[None, None, None]) -> None:

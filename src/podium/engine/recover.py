@@ -26,10 +26,11 @@ def recover(state: SessionState, epoch: int, at: Moment) -> None:
     at.private(state.primary, DrivingStarted(epoch=epoch))
     for thread in state.threads.values():
         if thread.is_open:
-            _recover_thread(state, thread, at)
+            recover_thread(state, thread, at)
 
 
-def _recover_thread(state: SessionState, thread: ThreadState, at: Moment) -> None:
+def recover_thread(state: SessionState, thread: ThreadState, at: Moment) -> None:
+    """Close what was under way of the thread when its process ended, or when it was halted."""
     if thread.span is not None:
         reason = "the process that made this call ended before its reply was recorded"
         lost = AttemptFailed(span=thread.span, reason=reason, kind="lost", attempt=thread.attempts + 1, retry_at=at.now)

@@ -19,6 +19,7 @@ from podium.core.steps import (
     EndWaits,
     Finish,
     Lift,
+    Limited,
     RunProgram,
     RunTools,
     Stop,
@@ -30,6 +31,7 @@ from podium.core.thread import OpenCall, ThreadState
 from podium.core.turn import record_step, take_answers
 from podium.engine.model_call import ModelCall
 from podium.engine.program_task import ProgramTask
+from podium.engine.recover import recover_thread
 from podium.engine.tool_call import record_outcome, run_tool
 
 if TYPE_CHECKING:
@@ -67,6 +69,8 @@ class ThreadTask:
     async def _run(self) -> None:
         driver, thread = self._driver, self._thread
         at = driver.moment()
+        if driver.was_cut(thread):
+            recover_thread(driver.state, thread, at)
         settle(driver.state, thread, at)
         if self._program is not None:
             at = await self._program.begin(at)
@@ -86,18 +90,28 @@ class ThreadTask:
                     record_step(driver.state, thread, step, at)
                     at = await self._play(at)  # what it asked for meanwhile can begin
                 case CallOff(calls):
-                    at = await self._halt(calls, at)
+                    if at.drafts:
+                        await driver.commit(at)
+                    children = [driver.state.threads[call.child] for call in calls if call.child is not None]
+                    await driver.halt(*children, all_below=True)
+                    at = driver.moment()
                     record_step(driver.state, thread, step, at)
-                case EndWaits() | Detach() | Correct() | Warn() | Lift() | Stop():
+                case EndWaits() | Detach() | Correct() | Warn() | Lift():
                     record_step(driver.state, thread, step, at)
                 case Wait():
                     at = await self._wait(step, at)
-                case Finish(ending):
+                case Finish() | Stop():
+                    ending = step.ending if isinstance(step, Finish) else Limited(step.met)
                     if children := taken_along(driver.state, thread, ending):
                         await driver.commit(at)
                         await driver.halt(*children)
                         at = driver.moment()
-                    finish(driver.state, thread, ending, at)
+                    if isinstance(step, Finish):
+                        finish(driver.state, thread, ending, at)
+                    else:
+                        record_step(driver.state, thread, step, at)
+                    driver.fold(at)
+                    driver.start(*children)  # one that is not ended after all
                 case _:
                     assert_never(step)
             driver.fold(at)
@@ -107,17 +121,6 @@ class ThreadTask:
     async def _play(self, at: Moment) -> Moment:
         assert self._program is not None
         return await self._program.go_on(at)
-
-    async def _halt(self, calls: tuple[OpenCall, ...], at: Moment) -> Moment:
-        """Cancel what runs of these calls' children, and of all below them."""
-        driver, state = self._driver, self._driver.state
-        children = [state.threads[call.child] for call in calls if call.child is not None]
-        while running := [each for child in children for each in state.below(child) if driver.runs(each.id)]:
-            if at.drafts:
-                await driver.commit(at)
-            await driver.halt(*running)
-            at = driver.moment()
-        return at
 
     async def _wait(self, step: Wait, at: Moment) -> Moment:
         """Wait until somebody wakes the thread, or the time has come; then say that it runs again."""
