@@ -1,6 +1,7 @@
 """Review of retries and rules of delegations: what is halted is not begun anew, and attempts leave nothing behind."""
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,7 +11,7 @@ from podium.analysis.trace import Trace
 from podium.core.events import ModelRequestEnd, ModelRequestStart
 from podium.core.ports import Sandbox, ToolCall, ToolOutcome
 from podium.models.rehearsal import Said
-from tests.lab.cast import PlainTool, after, hangs, raises, speak, turn_of
+from tests.lab.cast import Line, PlainTool, after, hangs, raises, speak, turn_of
 from tests.lab.lab import Lab, interrupted_thread
 from tests.lab.log import Played
 
@@ -86,7 +87,9 @@ def test_session_comes_to_its_end_if_who_calls_others_off_is_itself_stopped_mean
 
 @pytest.mark.parametrize("leaf_s", [15, 40])
 def test_an_attempt_that_ran_out_of_time_leaves_nobody_at_work(leaf_s: float) -> None:
-    attempts = iter([[say("I begin"), call("start_agent", agent="leaf", input={"task": "aside"})], after(8, "report")])
+    attempts: Iterator[Line] = iter(
+        [[say("I begin"), call("start_agent", agent="leaf", input={"task": "aside"})], after(8, "report")]
+    )
 
     async def worker(request: ModelRequest) -> Said:
         if "last turn" in str(request.messages[-1].content):
@@ -104,7 +107,7 @@ def test_an_attempt_that_ran_out_of_time_leaves_nobody_at_work(leaf_s: float) ->
 
 
 def test_what_an_attempt_had_handed_over_is_told_if_the_last_one_had_said_nothing() -> None:
-    attempts = iter([[say("it is in box 12"), call("slow", key="x")], raises(RuntimeError("broken"))])
+    attempts: Iterator[Line] = iter([[say("it is in box 12"), call("slow", key="x")], raises(RuntimeError("broken"))])
 
     async def worker(request: ModelRequest) -> Said:
         return await speak(next(attempts) if turn_of(request) == 0 else "box 12, I think", request)
