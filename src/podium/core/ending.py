@@ -9,7 +9,8 @@ How the parent's call is closed, by what happened to the child:
     interrupted   error result "interrupted by a person"             delegation.closed alone
     archived      error result that says so; child terminated        delegation.closed alone
     stopped       the parent itself has ended: nobody to tell        delegation.closed alone
-    called off    error result that says why; the child is idle      delegation.closed alone
+    called off    error result that says why, with its last words    delegation.closed alone
+                  where too few can report; the child is idle
 
 One that failed, or ran out of time, and may be tried again closes nothing: delegation.tried_again is recorded, and the
 call opens another child, in the same append.
@@ -90,8 +91,9 @@ def finish(session: SessionState, thread: ThreadState, ending: Ending, at: Momen
             _close(parent, thread, "interrupted", text("interrupted by a person"), at)
         case Archived():
             _close(parent, thread, "failed", text(ARCHIVED), at)
-        case Stopped(reason):
-            _close(parent, thread, "stopped", text(reason), at)
+        case Stopped(reason, tells):
+            said = _last_words(session, thread) if tells else ""
+            _close(parent, thread, "stopped", text(reason + said), at)
         case _:
             assert_never(ending)
     for child in taken_along(session, thread, ending):
@@ -239,6 +241,10 @@ def _cut(ending: Ending) -> str:
 
 def _partial(session: SessionState, thread: ThreadState, reason: str) -> str:
     """The reason with the thread's last words, or where it has none with those of an attempt before it."""
+    return f"{reason}{_last_words(session, thread) or '. It had said nothing yet.'}"
+
+
+def _last_words(session: SessionState, thread: ThreadState) -> str:
     said, whose = thread.result_text(), "Its last words"
     if not said and thread.parent is not None and _waiting(thread):
         tries = [each for each in session.children(session.threads[thread.parent]) if each.call == thread.call]
@@ -246,7 +252,7 @@ def _partial(session: SessionState, thread: ThreadState, reason: str) -> str:
             next((words for each in tries[::-1] if (words := each.result_text())), ""),
             "Last words of an earlier attempt",
         )
-    return f"{reason}. {whose}, a partial result:\n{said}" if said else f"{reason}. It had said nothing yet."
+    return f". {whose}, a partial result:\n{said}" if said else ""
 
 
 def _deliver(parent: ThreadState, child: ThreadState, content: Content, outcome: Outcome, at: Moment) -> None:

@@ -53,13 +53,24 @@ class Delegated:
 _ENDED = {"limit": "met a limit", "interrupted": "was interrupted", "refused": "could not be started"}
 
 
+def is_met(rule: Rule, calls: Collection[Delegated]) -> bool:
+    """Whether as many have reported as the rule wants."""
+    return sum(call.came_to == "reported" for call in calls) >= _least(rule, calls)
+
+
+def _least(rule: Rule, calls: Collection[Delegated]) -> int:
+    if isinstance(rule, int):
+        return min(rule, len(calls))
+    return {"all": len(calls), "any": 1, "best_effort": len(calls)}[rule]
+
+
 def why_over(rule: Rule, calls: Collection[Delegated]) -> str | None:
     """Why those of a reply's calls that are open are waited for no longer; None as long as they are."""
     if rule == "best_effort":
         return None
-    least = {"all": len(calls), "any": 1}[rule] if isinstance(rule, str) else min(rule, len(calls))
-    done = sum(call.came_to == "reported" for call in calls)
-    if done >= least:
+    least = _least(rule, calls)
+    if is_met(rule, calls):
+        done = sum(call.came_to == "reported" for call in calls)
         return f"stopped: not needed any more, {done} of {len(calls)} {'was' if done == 1 else 'were'} enough"
     failed = [call for call in calls if call.came_to not in ("", "reported", "stopped")]
     if len(calls) - len(failed) >= least:

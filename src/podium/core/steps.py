@@ -130,9 +130,10 @@ class Archived:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The thread above ended it, or has ended and this one with it."""
+    """The thread above ended it, or has ended and this one with it. Shape: `tells` if its last words are told."""
 
     reason: str
+    tells: bool = False
 
 
 Ending = Reported | Limited | Failed | Declined | Interrupted | Archived | Stopped

@@ -30,7 +30,7 @@ from podium.core.facts import (
     TextRef,
     Thought,
 )
-from podium.core.joins import Delegated, why_over
+from podium.core.joins import Delegated, is_met, why_over
 from podium.core.json import JSON
 from podium.core.rows import ZERO, CallState, Status, ThreadRow
 from podium.core.transcript import Transcript
@@ -283,6 +283,10 @@ class ThreadState:
         if call.name == CREATE and self.definition.inline:
             return call.input.get("background") is not True
         return any(callee.tool == call.name for callee in self.definition.roster)
+
+    def is_met(self) -> bool:
+        """Whether as many of the agents that the last reply called have reported as are needed."""
+        return is_met(self.definition.join, self.delegated.values())
 
     def why_over(self) -> str | None:
         """Why the agents at work that the last reply called are waited for no longer; None if they are."""

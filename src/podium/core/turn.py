@@ -113,13 +113,13 @@ def _detach(session: SessionState, thread: ThreadState, call: OpenCall, at: Mome
 
 def _call_off(session: SessionState, thread: ThreadState, calls: tuple[OpenCall, ...], at: Moment) -> None:
     """End the children of those calls that are open still, and what these have in the background."""
-    reason = thread.why_over() or ""
+    called_off = Stopped(thread.why_over() or "", tells=not thread.is_met())
     for call in calls:
         if call.id not in thread.calls or call.child is None:  # it has ended while it was being stopped
             continue
         child = session.threads[call.child]
         beside = [each for each in session.below(child) if each.is_open and each.background]
-        finish(session, child, Stopped(reason), at)
+        finish(session, child, called_off, at)
         for each in beside:
             finish(session, each, Stopped(f"'{child.definition.name}' was stopped"), at)
 

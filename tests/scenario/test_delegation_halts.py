@@ -1,4 +1,4 @@
-"""Review of retries and rules of delegations: what is halted is not begun anew, and attempts leave nothing behind."""
+"""Agents that are called off or tried again: what is halted is not begun anew, attempts leave nothing behind."""
 
 import asyncio
 from collections.abc import Iterator
@@ -140,7 +140,6 @@ def test_attempts_of_a_call_are_one_child_where_it_is_told_how_far_siblings_over
     assert [overlap.total_seconds() for *_, overlap in batch.pairs] == [10]
 
 
-@pytest.mark.xfail(strict=True, reason="REVIEW: what it had said by then is kept from the coordinator")
 def test_what_a_stopped_agent_had_said_is_told_where_a_failure_stopped_it() -> None:
     lab = Lab(
         lead=[[call("a", task="x"), call("b", task="x")], "done"],
