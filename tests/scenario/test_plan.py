@@ -306,6 +306,16 @@ def test_an_agent_that_is_not_of_the_team_is_told_back_in_the_same_thread() -> N
     assert '"z" is not one of' in str(log.requests("lead")[1].messages[-1].content)
 
 
+def test_a_planner_that_keeps_naming_one_that_is_not_there_fails_with_the_name() -> None:
+    lab = Lab(lead=submits({**GOOD, "agent": "z"}))
+
+    log = lab.run(planned, "look")
+
+    assert len(log.requests("lead")) == 3
+    assert lab.result is not None
+    assert 'steps/0/agent: "z" is not one of' in lab.result.error
+
+
 def test_a_plan_of_ten_thousand_steps_is_refused_clearly_and_not_sent_back() -> None:
     many = [{**GOOD, "id": f"s{n}"} for n in range(10_000)]
     lab = Lab(lead=submits(*many), a="A", c="the answer")

@@ -59,9 +59,9 @@ def test_result_that_misfits_twice_and_then_fits_is_taken() -> None:
 def test_result_that_misfits_three_times_fails_the_child() -> None:
     log = child_saying([call("submit_result", n="3")])
 
-    assert (
-        log.said_to("child")
-        == "agent 'child' failed: its result did not fit its schema, 3 times. It had said nothing yet."
+    assert log.said_to("child") == (
+        "agent 'child' failed: its result did not fit its schema, 3 times. The last time, the input does not fit the "
+        'schema of \'submit_result\': n: "3" is not of type "integer". It had said nothing yet.'
     )
     assert (log.result_of("child").is_error, len(log.requests("child"))) == (True, 3)
     assert log.closings() == [("child", "failed")]

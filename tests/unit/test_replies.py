@@ -258,7 +258,8 @@ def test_result_that_does_not_fit_may_be_corrected_twice() -> None:
 
     play.replies(play.main, calls("submit_result", count="three"))
 
-    assert play.step(play.main) == Finish(Failed("its result did not fit its schema, 3 times"))
+    why = 'the input does not fit the schema of \'submit_result\': count: "three" is not of type "integer"'
+    assert play.step(play.main) == Finish(Failed(f"its result did not fit its schema, 3 times. The last time, {why}"))
 
 
 def test_corrected_result_counts() -> None:

@@ -369,6 +369,7 @@ class SessionState:
             case CallAnswered():
                 if (call := thread.calls.get(event.call)) is not None and call.name == SUBMIT and event.is_error:
                     thread.corrections += 1
+                    thread.misfit = plain(event.content)
                 self._answer(thread, event.call, event.content, event.is_error)
                 if (made := thread.delegated.get(event.call)) is not None:
                     made.came_to = "refused"

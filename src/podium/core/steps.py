@@ -236,7 +236,8 @@ def _ended(thread: ThreadState) -> Finish | None:
     if thread.refusal is not None:
         return Finish(Declined(thread.refusal))
     if thread.corrections > CORRECTIONS:
-        return Finish(Failed(f"its result did not fit its schema, {CORRECTIONS + 1} times"))
+        why = f". The last time, {thread.misfit}" if thread.misfit else ""
+        return Finish(Failed(f"its result did not fit its schema, {CORRECTIONS + 1} times{why}"))
     name, times = thread.loop
     if times >= LOOP_STOPPED:
         return Finish(

@@ -109,6 +109,7 @@ class ThreadState:
         "limited",
         "limits",
         "loop",
+        "misfit",
         "noticed",
         "output",
         "own_usd",
@@ -184,6 +185,7 @@ class ThreadState:
         self.turns = 0
         self.has_more_to_say = False  # the last reply of this turn was not its end
         self.corrections = 0
+        self.misfit = ""  # why its last result was not taken
         self.attempts = 0  # failed calls of the model since its last reply
         self.failing_since: datetime | None = None
         self.retry_at: datetime | None = None
@@ -317,7 +319,7 @@ class ThreadState:
         self.no_longer_fails()
         self.submitted = False
         self.refusal = None
-        self.corrections = 0
+        self.corrections, self.misfit = 0, ""
         self.recent_calls.clear()
         self.loop = ("", 0)
 
