@@ -195,7 +195,7 @@ def snapshot(state: SessionState) -> dict[str, Any]:
     sums = ("usage", "usd", "reserved_usd", "turns", "cap", "queue", "archiving")
     times = ("active_s", "threads_s", "running_since")
     whole = {name: getattr(state, name) for name in (*names, *sums, *times)}
-    return {**whole, "threads": threads, "runs": copy.deepcopy(state.runs)}
+    return {**whole, "threads": threads, "runs": copy.deepcopy(state.runs.by_id)}
 
 
 def _prefixes(kept: Kept, whole: SessionState) -> list[str]:

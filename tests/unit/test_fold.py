@@ -206,7 +206,7 @@ def thread_snapshot(thread: ThreadState) -> dict[str, Any]:
 
 def snapshot(state: SessionState) -> dict[str, Any]:
     """Everything the state knows, in a form that can be compared."""
-    hidden = ("definitions", "threads", "_changed", "_opened", "_closed", "_defined", "_set_paused")
+    hidden = ("definitions", "threads", "_news")
     known = {name: value for name, value in vars(state).items() if name not in hidden}
     return known | {thread.id: thread_snapshot(thread) for thread in state.threads.values()}
 

@@ -91,11 +91,13 @@ from podium.core.facts import (
     WorkflowReturned,
     WorkflowTold,
 )
-from podium.core.json import JSON, digest
+from podium.core.json import JSON
 from podium.core.moment import Moment
 from podium.core.money import dollars_of
+from podium.core.projection import News, call_row
 from podium.core.records import RECEIVED, Event, Input, Record, Unknown, is_queued
-from podium.core.rows import ZERO, About, CallRow, Changes, SessionFacts, Status
+from podium.core.rows import ZERO, About, Changes, SessionFacts, Status
+from podium.core.run_fold import Runs
 from podium.core.runs import RunState, Step
 from podium.core.thread import OpenCall, ThreadState
 
@@ -136,18 +138,12 @@ class SessionState:
         self.turns = 0
         self.cap: LimitMet | None = None  # a limit of the session itself that was met
         self.queue: dict[str, Input] = {}
-        self.runs: dict[str, RunState] = {}  # of workflows; one that follows another is under both ids
+        self.runs = Runs()  # of workflows
         self.archiving: dict[str, str] = {}  # threads that somebody wants archived, by the wish's id
         self._moot: set[str] = set()  # inputs that waited when the session went idle: such an interrupt stops nothing
         self._last_at: datetime | None = None  # of the last record of a driver, or of what woke the session
-        self._changed: dict[str, None] = {}
+        self._news = News()  # for the projections
         self._children: dict[str, list[str]] = {}  # the threads that each has opened
-        self._steps: dict[str, tuple[RunState, Step]] = {}  # the open calls of workflows
-        self._opened: dict[str, tuple[str, OpenCall]] = {}  # by call: its thread's id, and the call
-        self._moved: dict[str, tuple[str, OpenCall]] = {}  # those that were opened before, and have another child now
-        self._closed: list[str] = []
-        self._set_paused: bool | None = None
-        self._defined: dict[str, Definition] = {}
         self._moving: dict[str, None] = {}  # threads that are running
         self._rescheduled: dict[str, datetime | None] = {}  # threads that wait for a time, and until when
 
@@ -159,11 +155,11 @@ class SessionState:
     @property
     def run(self) -> RunState | None:
         """The last run of a workflow, or None."""
-        return next(reversed(self.runs.values()), None)
+        return self.runs.last
 
     def step_of(self, call: str) -> Step | None:
         """The step of a workflow whose open call this is, if it is one."""
-        found = self._steps.get(call)
+        found = self.runs.open.get(call)
         return None if found is None else found[1]
 
     @property
@@ -265,19 +261,14 @@ class SessionState:
             self.threads_s,
             self.running_since,
             self._is_over_budget,
-            self._open_run,
+            self.runs.open_run,
         )
-
-    @property
-    def _open_run(self) -> str:
-        run = self.run
-        return "" if run is None or run.is_over else run.id
 
     def facts_once_idle(self, reason: StopReason, at: datetime) -> SessionFacts:
         """What the session's row will hold when it has gone idle."""
         over = self._is_over_budget
         return SessionFacts(
-            "idle", reason, self.usage, self.usd, None, self.active(at), self.threads_s, None, over, self._open_run
+            "idle", reason, self.usage, self.usd, None, self.active(at), self.threads_s, None, over, self.runs.open_run
         )
 
     def active(self, now: datetime) -> float:
@@ -287,34 +278,12 @@ class SessionState:
 
     def changes(self) -> Changes:
         """What changed in the projections since the last call of this."""
-        changes = Changes(
-            self._facts,
-            self._set_paused,
-            tuple([self.threads[id].row() for id in self._changed]) if self._changed else (),
-            tuple(_call_row(thread, call) for thread, call in self._opened.values()) if self._opened else (),
-            (),
-            tuple(self._closed),
-            None,
-            self._defined,
-            tuple(_call_row(thread, call) for thread, call in self._moved.values()) if self._moved else (),
-        )
-        if self._changed:
-            self._changed = {}
-        if self._opened:
-            self._opened = {}
-        if self._moved:
-            self._moved = {}
-        if self._closed:
-            self._closed = []
-        if self._defined:
-            self._defined = {}
-        self._set_paused = None
-        return changes
+        return self._news.taken(self._facts, self.threads)
 
     def projection(self) -> Changes:
         """The whole of the projections, as this fold has them."""
         calls = [
-            _call_row(thread.id, call)
+            call_row(thread.id, call)
             for thread in self.threads.values()
             for call in thread.calls.values()
             if call.attempt == 0
@@ -351,7 +320,7 @@ class SessionState:
                 if (call := thread.calls.get(event.tool_use_id)) is not None and call.name == SHELL_TOOL:
                     thread.has_shell = thread.has_shell or call.attempt > 0
                 self._answer(thread, event.tool_use_id, event.content, event.is_error)
-                self._end_checkpoint(event)
+                self.runs.end_checkpoint(event.tool_use_id)
             case AgentMessage():
                 thread.reply_texts[event.id] = TextBlock(plain(event.content))
             case ModelCalled():
@@ -373,10 +342,7 @@ class SessionState:
                 self._answer(thread, event.call, event.content, event.is_error)
                 if (made := thread.delegated.get(event.call)) is not None:
                     made.came_to = "refused"
-                if event.call in self._steps:  # nothing could be opened for it
-                    run, step = self._steps.pop(event.call)
-                    step.content, step.reason = event.content, plain(event.content)
-                    run.end(step, "failed", at)
+                self.runs.refuse(event.call, event.content, at)
             case FilesSeen():
                 thread.seen.update(event.seen)
             case DelegationOpened():
@@ -397,7 +363,7 @@ class SessionState:
                     thread.transcript.tell((*text(_told_by(self.threads.get(event.thread), event)), *content))
                 if (child := self.threads.get(event.thread)) is not None:
                     child.background = True  # what it says from here on comes as a message
-                    self._end_agent(event, child, content, at)
+                    self.runs.end_agent(event, child, content, at)
             case MessageReceived():
                 self._receive(thread, event)
             case ResultSubmitted():
@@ -427,7 +393,8 @@ class SessionState:
                 self._set_status(thread, "terminated", at, None)
             case SessionRunning():
                 if self.status == "idle":  # one that only waited for a time goes on as it was
-                    self.paused = self._set_paused = False
+                    self.paused = False
+                    self._news.paused(False)
                 self._stand("running", at)
             case SessionRescheduled():
                 self._stand("rescheduling", at)
@@ -444,13 +411,14 @@ class SessionState:
             case AgentReplaced():
                 self._define(event.definition)
                 thread.agent, thread.definition = event.definition.version, event.definition
-                self._changed[thread.id] = None
+                self._news.thread(thread.id)
             case ArchiveAsked():
                 self.archiving[event.input] = event.thread
             case ArchiveTaken():
                 self.archiving.pop(event.input, None)
             case SessionPaused():
-                self.paused = self._set_paused = True
+                self.paused = True
+                self._news.paused(True)
             case UserMessage() | SystemMessage() | UserInterrupt() | UserToolConfirmation():
                 self._input(thread, event)
             case UserCustomToolResult():
@@ -467,13 +435,20 @@ class SessionState:
                 for definition in event.definitions:
                     self._define(definition)
             case WorkflowOpened() | WorkflowTold() | WorkflowReturned() | WorkflowFailed():
-                self._apply_program(thread, event)
-            case StepAsked() | StepEnded() | StepWithdrawn() | CheckpointAnswered() | PhaseBegun():
-                self._apply_step(thread, event, at)
+                self.runs.apply_program(thread, event)
+            case StepAsked():
+                asked = self.runs.ask(thread, event, at)
+                if asked is not None and event.kind != "function":
+                    self._news.call(thread.id, asked)
+            case StepEnded():
+                self._answer(thread, event.call, (), event.outcome != "done")
+                self.runs.end_function(event, at)
+            case StepWithdrawn() | CheckpointAnswered() | PhaseBegun():
+                self.runs.apply_step(event, at)
             case WorkflowRunCreated() | WorkflowRunRunning() | WorkflowRunIdle() | WorkflowRunEnded():
-                self._apply_run(event)
+                self.runs.apply_run(event)
             case WorkflowPhaseStarted():
-                self._apply_run(event)
+                self.runs.apply_run(event)
             case WorkflowPhaseEnded() | WorkflowRunError():
                 pass
             case MessageSent() | ThreadCreated() | SandboxTested() | AgentThinking() | ContextCompacted() | Unknown():
@@ -493,30 +468,25 @@ class SessionState:
         self.about = About(event.title, event.metadata, event.settings.usd)
         definition = self.definitions[event.agent]
         self.threads[thread_id] = ThreadState(thread_id, agent=event.agent, definition=definition, created_at=at)
-        self._changed[thread_id] = None
+        self._news.thread(thread_id)
 
     def _reply(self, thread: ThreadState, event: ModelReplied) -> None:
         thread.replied(event)
         self.turns += 1
         for call in thread.calls.values():
-            self._opened[call.id] = (thread.id, call)
+            self._news.call(thread.id, call)
 
     def _start(self, thread: ThreadState, event: ToolStarted) -> None:
         call = thread.calls.get(event.call)
         if call is not None:
             if call.attempt == 0:
-                self._stops_waiting(call.id)
+                self._news.no_call(call.id)
             call.attempt = event.attempt
 
     def _answer(self, thread: ThreadState, call: str, content: Content, is_error: bool) -> None:
         answered = thread.answered(call, content, is_error)
         if answered is not None and answered.attempt == 0:
-            self._stops_waiting(call)
-
-    def _stops_waiting(self, call: str) -> None:
-        self._moved.pop(call, None)
-        if self._opened.pop(call, None) is None:
-            self._closed.append(call)
+            self._news.no_call(call)
 
     def _end_call(self, thread: ThreadState, event: ModelRequestEnd) -> None:
         if thread.span_reserved_usd is not None:  # nobody said what it cost
@@ -549,11 +519,11 @@ class SessionState:
             call.child, call.tries = event.thread, call.tries + 1
             if (made := thread.delegated.get(event.call)) is not None:
                 made.agent, call.joined = event.agent_name, thread.definition.join != "best_effort"
-            if call.tries > 1 and call.id not in self._opened:
-                self._moved[call.id] = thread.id, call
+            if call.tries > 1:
+                self._news.child(thread.id, call)
             if call.step:
                 call.input = event.input
-                self._steps[event.call][1].thread = event.thread
+                self.runs.open[event.call][1].thread = event.thread
         if event.definition is not None:
             self._define(event.definition)
         if event.thread not in self.threads:
@@ -568,122 +538,10 @@ class SessionState:
             depth=event.depth,
             background=event.background,
             limits=event.limits,
-            workflow_run=thread.workflow_run or (self._open_run if thread.definition.program else ""),
+            workflow_run=thread.workflow_run or (self.runs.open_run if thread.definition.program else ""),
             is_heard=not thread.definition.program,
         )
-        self._changed[event.thread] = None
-
-    # --- of workflows ------------------------------------------------------------------------------
-
-    def _apply_program(
-        self, thread: ThreadState, event: WorkflowOpened | WorkflowTold | WorkflowReturned | WorkflowFailed
-    ) -> None:
-        if isinstance(event, WorkflowOpened):
-            before = self.runs.get(event.follows)
-            self.runs[event.run] = before or RunState(event.run, event.name, event.input, event.source)
-            if before is not None:
-                before.follow(event.run, event.source)
-        elif (run := self.runs.get(event.run)) is not None:
-            match event:
-                case WorkflowTold():
-                    run.tell(event.results, event.tried_again)
-                case WorkflowReturned():
-                    run.output, run.has_returned = event.output, True
-                    if isinstance(event.output, str):
-                        thread.last_text = text(event.output)
-                    else:
-                        thread.output, thread.submitted = event.output, event.output is not None
-                case WorkflowFailed():
-                    run.error, run.again, run.is_failed = event.error, event.again, True
-
-    def _apply_step(
-        self,
-        thread: ThreadState,
-        event: StepAsked | StepEnded | StepWithdrawn | CheckpointAnswered | PhaseBegun,
-        at: datetime,
-    ) -> None:
-        run = self.runs.get(event.run)
-        if run is None:
-            return
-        match event:
-            case StepAsked():
-                self._ask(thread, run, event, at)
-            case StepEnded():
-                self._answer(thread, event.call, (), event.outcome != "done")
-                if (found := self._steps.pop(event.call, None)) is not None:
-                    step = found[1]
-                    step.output, step.reason = event.output, event.reason
-                    if event.outcome == "interrupted":
-                        run.cut(step)
-                    else:
-                        run.end(step, event.outcome, at)
-            case StepWithdrawn():
-                run.withdraw(run.steps[event.key])
-            case CheckpointAnswered():
-                step = run.steps[event.key]
-                step.reason = event.reason
-                run.end(step, "done" if event.allowed else "denied", at)
-            case PhaseBegun():
-                run.begin_phase(event)
-
-    def _ask(self, thread: ThreadState, run: RunState, event: StepAsked, at: datetime) -> None:
-        step = run.ask(event, at)
-        if event.kind == "function":
-            call = OpenCall(event.call, event.name, {}, attempt=1, step=event.key)
-        elif (use := thread.reply_calls.pop(event.call, None)) is not None:
-            call = OpenCall(use.id, use.name, use.input, asks=True, step=event.key)
-        else:
-            call = OpenCall(event.call, event.name, {}, step=event.key)
-        thread.calls[call.id] = call
-        self._steps[call.id] = run, step
-        if event.kind != "function":
-            self._opened[call.id] = thread.id, call
-
-    def _end_agent(self, event: DelegationClosed, child: ThreadState, content: Content, at: datetime) -> None:
-        """A child that a workflow called has ended its turn."""
-        found = self._steps.pop(event.call, None)
-        if found is None:
-            return
-        run, step = found
-        step.content = content
-        step.reason = plain(content) if event.is_error else ""
-        if child.submitted:
-            step.output = child.output
-        if event.outcome == "reported":
-            run.end(step, "done", at)
-        elif event.outcome == "limit" and (child.limited is None or child.limited.of != "session"):
-            step.met = child.limited
-            run.end(step, "limit", at)
-        elif event.outcome == "failed":
-            run.end(step, "failed", at)
-        else:  # a person, the session's limit or the end of the workflow cut it short
-            run.cut(step)
-
-    def _end_checkpoint(self, event: AgentToolResult) -> None:
-        """A checkpoint has its result; one that nobody answered was cut short."""
-        found = self._steps.pop(event.tool_use_id, None)
-        if found is not None and found[1].state == "open":
-            found[0].cut(found[1])
-
-    def _apply_run(
-        self,
-        event: WorkflowRunCreated | WorkflowRunRunning | WorkflowRunIdle | WorkflowRunEnded | WorkflowPhaseStarted,
-    ) -> None:
-        run = self.runs.get(event.workflow_run_id)
-        if run is None:
-            return
-        match event:
-            case WorkflowRunCreated():
-                run.wire_phases |= {phase.name: phase.id for phase in event.phases}
-            case WorkflowRunRunning():
-                run.status = "running"
-            case WorkflowRunIdle():
-                run.status = "idle"
-            case WorkflowRunEnded():
-                run.status, run.phase = "ended", None
-            case WorkflowPhaseStarted():
-                if run.phase is not None:
-                    run.phase = run.phase[0], run.phase[1], event.id
+        self._news.thread(event.thread)
 
     def _receive(self, thread: ThreadState, event: MessageReceived) -> None:
         sender = self.threads.get(event.from_session_thread_id)
@@ -713,13 +571,13 @@ class SessionState:
             self._rescheduled[thread.id] = thread.retry_at
         if status == "terminated":
             self._end(thread)
-        self._changed[thread.id] = None
+        self._news.thread(thread.id)
 
     def _end(self, thread: ThreadState) -> None:
         """Nothing of the thread goes on: what it has open is never answered."""
         for call in thread.calls.values():
             if call.attempt == 0:
-                self._stops_waiting(call.id)
+                self._news.no_call(call.id)
         thread.calls.clear()
 
     def _work(self, thread: ThreadState, at: datetime) -> None:
@@ -736,7 +594,8 @@ class SessionState:
 
     def _define(self, definition: Definition) -> None:
         """An agent that the session was not started with."""
-        self.definitions[definition.version] = self._defined[definition.version] = definition
+        self.definitions[definition.version] = definition
+        self._news.definition(definition)
 
     def _update(self, event: SessionUpdated) -> None:
         if event.title is not UNSET:
@@ -780,7 +639,7 @@ class SessionState:
             if thread.running_since is not None and last is not None:
                 self._work(thread, last)
                 thread.running_since = at
-                self._changed[thread.id] = None
+                self._news.thread(thread.id)
             if thread.failing_since is not None:
                 thread.failing_since = at  # nobody tried in between
 
@@ -788,10 +647,6 @@ class SessionState:
 def _told_by(child: ThreadState | None, event: DelegationClosed) -> str:
     name = child.definition.name if child is not None else "?"
     return f"{'Report of' if event.outcome == 'reported' else 'News of'} agent '{name}', thread {event.thread}:"
-
-
-def _call_row(thread: str, call: OpenCall) -> CallRow:
-    return CallRow(call.id, thread, call.name, digest(call.input), call.state, call.child or "")
 
 
 def fold(id: str, definitions: Mapping[str, Definition], records: Iterable[Record]) -> SessionState:
