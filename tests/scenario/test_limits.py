@@ -4,7 +4,7 @@ import pytest
 
 from podium import Agent, Limits, Reply, SessionLimits, Usage, call, say
 from podium.core.content import plain
-from podium.engine.driver import HAND_OVER_S
+from podium.engine.threads import HAND_OVER_S
 from podium.errors import CyclicRoster
 from tests.lab.cast import after, hangs
 from tests.lab.lab import Lab

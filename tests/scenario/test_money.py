@@ -10,7 +10,7 @@ from podium import Agent, Limits, Reply, SessionLimits, Usage, call, say
 from podium.core.facts import BudgetReserved, BudgetSettled
 from podium.core.json import JSON
 from podium.core.money import HAND_OVER_TOKENS, ModelFacts, Price
-from podium.engine.driver import HAND_OVER_S
+from podium.engine.threads import HAND_OVER_S
 from podium.errors import ModelFailed
 from tests.lab.cast import after, hangs, raises
 from tests.lab.lab import Lab, interrupted, said

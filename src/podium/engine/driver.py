@@ -5,11 +5,10 @@ An error of the store ends the driver, and only it: the session goes on from its
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from contextlib import suppress
 
-from podium.core.ending import archive, finish, taken_along
+from podium.core.ending import archive, finish
 from podium.core.events import (
     MessageReceived,
     SystemMessage,
@@ -19,29 +18,25 @@ from podium.core.events import (
     UserToolConfirmation,
 )
 from podium.core.facts import ArchiveTaken, DelegationClosed, DrivingStopped, SandboxTested, SessionPaused
-from podium.core.limits import overdue, seconds_left
 from podium.core.moment import Moment
-from podium.core.ports import Append, Sandbox, ToolOffer
+from podium.core.ports import Append, ToolOffer
 from podium.core.records import Draft, Input
 from podium.core.reply import offers
 from podium.core.rows import Changes, InputRow
 from podium.core.session import SessionState
 from podium.core.standing import lift, record_idle, settle, settle_session, standing, wake_for_message
-from podium.core.steps import Failed, Interrupted, Limited
+from podium.core.steps import Interrupted
 from podium.core.thread import ThreadState
-from podium.core.turn import record_limit
 from podium.engine.bound import Bound
 from podium.engine.parts import Parts
 from podium.engine.program_task import CannotGoOn
 from podium.engine.recover import recover
 from podium.engine.shelf import Left
-from podium.engine.stopping import stop
-from podium.engine.thread_task import ThreadTask
+from podium.engine.threads import Threads
 from podium.errors import Refused, StoreError
 
 logger = logging.getLogger(__name__)
 PAGE = 1000  # records that are read at once
-HAND_OVER_S = 60.0  # how long the last short turn of a thread that met a limit may take
 
 
 async def read_state(parts: Parts, session: str) -> tuple[SessionState, int]:
@@ -87,17 +82,10 @@ class Driver:
         self._epoch = epoch
         self.head = head  # the last seq this driver knows to be committed
         self._noticed = head  # the last seq up to which it knows every input
-        self._threads: dict[str, ThreadTask] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._alarms: dict[str, Callable[[], None]] = {}
-        self._sandboxes = {} if left is None else dict(left.sandboxes)
         self._is_clean = left is not None
         self._is_abreast = is_abreast
         self._errands: set[asyncio.Task[None]] = set()
         self._offers: dict[tuple[str, bool], tuple[ToolOffer, ...]] = {}
-        self._halted: Counter[str] = Counter()  # threads that are being halted, how often: none of them is started
-        self._cut: set[str] = set()  # threads that were, and may have left something open
-        self._released: set[str] = set()  # threads that the workflow of this process has asked for, and may run
         self._known: set[str] = set(state.queue)  # inputs that were folded: they are not noticed again
         self._money: list[asyncio.Future[None]] = []  # calls that wait for others' to settle
         self._settlements = 0  # how many had, when those were last woken
@@ -105,7 +93,8 @@ class Driver:
         self._error: Exception | None = None
         self._turn = asyncio.Event()  # something happened that `drive` must look at
         self._is_released = False
-        self._lets_go = False
+        self.lets_go = False
+        self.threads = Threads(self, {} if left is None else left.sandboxes)
 
     async def drive(self, *, takes_over: bool) -> None:
         """Until nothing can move: then the session is idle and has no driver.
@@ -116,13 +105,13 @@ class Driver:
         """
         try:
             while self.state.status in ("idle", "terminated"):  # it came to its end before it was claimed
-                self._lets_go = True  # what is noticed meanwhile has no place in this state
+                self.lets_go = True  # what is noticed meanwhile has no place in this state
                 if await self._hand_back():
                     return
                 # An input came, whose records may have set the session going.
                 self.state, self.head = await read_state(self.parts, self.state.id)
                 self._noticed, self._known = self.head, set(self.state.queue)
-            self._lets_go = False
+            self.lets_go = False
             at = self.moment()
             if takes_over and not self._is_clean:
                 recover(self.state, self._epoch, at)
@@ -203,7 +192,7 @@ class Driver:
         """Commit what a thread recorded before it waits or ends; if nothing moves any more, the session is idle."""
         self.fold(at)
         if thread.parent is not None and not thread.is_open:
-            self.wake(thread.parent)  # its records follow these in the same queue, and so never come first
+            self.threads.wake(thread.parent)  # its records follow these in the same queue, and so never come first
         await self._rest(at)
 
     async def money_moves(self, at: Moment) -> Moment:
@@ -248,16 +237,16 @@ class Driver:
     def _written(self, first: int, drafts: Sequence[Draft]) -> None:
         """The records are durable, from this seq on."""
         if first != self.head + 1:  # somebody queued an input in between
-            self._errand(self.notice())
+            self.errand(self.notice())
         self.head = first + len(drafts) - 1
         self.parts.hub.wrote(self.state.id, first, drafts)
 
     def _start_moved(self, drafts: Sequence[Draft]) -> None:
         for draft in drafts:
             if isinstance(draft.event, ThreadRunning):
-                self._start(self.state.threads[draft.event.session_thread_id])
+                self.threads.start(self.state.threads[draft.event.session_thread_id])
             if isinstance(draft.event, ThreadRunning | MessageReceived | DelegationClosed):
-                self.wake(draft.thread)
+                self.threads.wake(draft.thread)
 
     async def noticed(self) -> None:
         """Somebody else has written: fold it. What goes wrong ends the driver; whoever wrote is not told of it."""
@@ -271,25 +260,25 @@ class Driver:
         for row in rows:
             if row.queued_seq > self._noticed and row.id not in self._known:
                 await self._fold_input(row)
-            if self._is_ending:  # what was not folded is not known: the idle append is refused for it
+            if self.is_ending:  # what was not folded is not known: the idle append is refused for it
                 return
             self._noticed = max(self._noticed, row.queued_seq)
         await self._react()
 
     async def _fold_input(self, row: InputRow) -> None:
         page = await self.parts.store.records(self.state.id, after=row.queued_seq - 1, limit=2)
-        if row.id in self._known or self._is_ending:  # noticed twice at once, or too late
+        if row.id in self._known or self.is_ending:  # noticed twice at once, or too late
             return
         self._known.add(row.id)
         for record in page:
             if record.seq == row.queued_seq or isinstance(record.event, SessionPaused):  # which stands right behind
                 self.state.apply(record.thread, record.at, record.event)
         self._look_at_money()  # the budget may be another now
-        self.wake(row.thread)
+        self.threads.wake(row.thread)
 
     async def _react(self) -> None:
         """See to inputs that no thread at work takes by itself."""
-        if self._is_ending:
+        if self.is_ending:
             return
         if not any(self.state.interrupts()):
             at = self.moment()
@@ -330,7 +319,7 @@ class Driver:
         """Stop all threads, or the one that is named, with those it waits for; what they had recorded stands."""
         named = event.session_thread_id
         threads = [self.state.threads[named]] if named is not None else list(self.state.threads.values())
-        await self.halt(*threads)
+        await self.threads.halt(*threads)
         at = self.moment()
         self._take(event, at)
         for thread in threads:
@@ -348,13 +337,13 @@ class Driver:
         self._start_threads()
         for thread in threads:
             if thread.parent is not None:
-                self.wake(thread.parent)
+                self.threads.wake(thread.parent)
 
     async def _archive(self, wish: str, id: str) -> None:
         """End a thread for good, with all below it, as somebody wishes; one that works is left as it is."""
         thread = self.state.threads[id]
         if is_at_rest := self._is_at_rest(thread):
-            await self.halt(thread, all_below=True)
+            await self.threads.halt(thread, all_below=True)
         at = self.moment()
         at.private(id, ArchiveTaken(input=wish))
         if is_at_rest and thread.status != "terminated":  # what was cut is not taken up again: the wish came first
@@ -367,7 +356,7 @@ class Driver:
         await self.commit(at)
         self._start_threads()
         if thread.parent is not None:
-            self.wake(thread.parent)
+            self.threads.wake(thread.parent)
 
     def _is_at_rest(self, thread: ThreadState) -> bool:
         status = standing(self.state, thread, self.parts.clock.now())[0] if thread.is_open else thread.status
@@ -379,18 +368,18 @@ class Driver:
         return any(self.state.interrupts()) or bool(self.state.archiving)
 
     @property
-    def _is_ending(self) -> bool:
+    def is_ending(self) -> bool:
         """Whether it lets go, or is about to: what others write now is refused room, or another driver's."""
-        return self._lets_go or self._is_released or self._idling is not None
+        return self.lets_go or self._is_released or self._idling is not None
 
     async def _rest(self, at: Moment) -> None:
         """Commit; if nothing moves any more, then with it that the session is idle."""
-        if self.state.is_quiet and not self._is_ending:
+        if self.state.is_quiet and not self.is_ending:
             self._look_at_inputs(at)
         if self._is_stopping:  # taken first
             self._turn.set()
             await self.commit(at)
-        elif self.state.is_quiet and not self._is_ending:
+        elif self.state.is_quiet and not self.is_ending:
             await self._go_idle(at)
         else:
             await self.commit(at)
@@ -446,7 +435,7 @@ class Driver:
             self.state.fold(idle)
             self._turn.set()
         else:
-            self._errand(self.notice())  # which sets it going, or tries again with what it then knows
+            self.errand(self.notice())  # which sets it going, or tries again with what it then knows
 
     # --- threads -------------------------------------------------------------------------------------
 
@@ -460,194 +449,28 @@ class Driver:
             self._offers[key] = offered
         return offered
 
-    def sandbox(self, thread: ThreadState) -> Sandbox:
-        """The thread's sandbox, made at the first use."""
-        sandbox = self._sandboxes.get(thread.id)
-        if sandbox is None:
-            place = self.parts.place(self.state, thread.id)
-            sandbox = self._sandboxes[thread.id] = self.parts.sandboxes().open(place)
-        return sandbox
-
-    async def _close_sandbox(self, id: str) -> None:
-        """Close the thread's sandbox, if it has one. Where this is cancelled, the driver's end does it again."""
-        sandbox = self._sandboxes.get(id)
-        if sandbox is None:
-            return
-        try:
-            await sandbox.close()
-        except Exception:  # it is nobody's fault, and must not keep the session from going on
-            logger.exception("the sandbox of thread %s of session %s could not be closed", id, self.state.id)
-        if self._sandboxes.get(id) is sandbox:  # closed twice at once, it may have given way to a new one
-            del self._sandboxes[id]
-
-    def runs(self, thread: str) -> bool:
-        """Whether something of the thread is under way here."""
-        return thread in self._tasks
-
-    def wake(self, thread: str) -> None:
-        """Something happened that the thread may wait for."""
-        if thread in self._threads:
-            self._threads[thread].wake()
-
     def _start_threads(self) -> None:
         if self._is_stopping or self.state.is_quiet:  # taken first: nothing is to begin
             self._turn.set()
             return
-        for thread in list(self.state.threads.values()):
-            self._start(thread)
+        self.threads.start(*self.state.threads.values())
 
-    def _start(self, thread: ThreadState) -> None:
-        if not thread.is_open or thread.id in self._tasks or self._lets_go or self._is_held(thread):
-            return
-        if self._halted[thread.id]:  # whoever does that says what becomes of it
-            return
-        self._threads[thread.id] = ThreadTask(self, thread)
-        self._tasks[thread.id] = asyncio.create_task(self._run(thread), name=f"thread {thread.id}")
-        self.set_alarm(thread)
+    @property
+    def has_failed(self) -> bool:
+        """Whether an error ends the driver."""
+        return self._error is not None
 
-    def release(self, *threads: str) -> None:
-        """The workflow asks for these threads' results: they, and those below them, may run from here on."""
-        self._released.update(threads)
-
-    def start_released(self) -> None:
-        """Set to work what was held back while the workflow was told what had been done before."""
-        for thread in list(self.state.threads.values()):
-            if thread.workflow_run:
-                self._start(thread)
-
-    def _is_held(self, thread: ThreadState) -> bool:
-        """Whether it is a workflow's, and the workflow has not asked for it in this process yet."""
-        if not thread.workflow_run:
-            return False
-        step = next(each for each in self.state.above(thread) if each.parent == self.state.primary)
-        return step.id not in self._released
-
-    def set_alarm(self, thread: ThreadState) -> None:
-        """Have the thread stopped when its time is over, if it runs; its last short turn has a time of its own."""
-        if thread.id in self._alarms:
-            self._alarms.pop(thread.id)()
-        left = seconds_left(self.state, thread, self.parts.clock.now())
-        if thread.limited is not None:
-            left = HAND_OVER_S
-        if left is not None and thread.running_since is not None:
-            self._alarms[thread.id] = self.parts.clock.alarm(max(left, 0.001), lambda: self._ring(thread))
-
-    async def _run(self, thread: ThreadState) -> None:
-        """Run a thread; no exception of it reaches another."""
-        try:
-            await self._threads[thread.id].run()
-            if thread.parent is not None:
-                await self._close_sandbox(thread.id)
-        except (StoreError, CannotGoOn) as error:
-            self.fail(error)
-        except Exception as error:
-            logger.exception("thread %s of session %s failed", thread.id, self.state.id)
-            if self._error is None:
-                self._errand(self._stop(thread, Failed(f"internal error, {type(error).__name__}: {error}")))
-        else:
-            self._forget(thread.id)
-            self._start(thread)  # it may have been woken again while its end was being written
-        finally:
-            if self._tasks.get(thread.id) is asyncio.current_task():
-                self._forget(thread.id)
+    async def idling(self) -> None:
+        """Wait until it is known whether the session is idle, if that is being written."""
+        if self._idling is not None:
+            await asyncio.wait([self._idling])
 
     def fail(self, error: Exception) -> None:
         """End the driver with this error."""
         self._error = self._error or error
         self._turn.set()
 
-    def _forget(self, id: str) -> None:
-        """The thread's task has ended."""
-        self._tasks.pop(id, None)
-        self._threads.pop(id, None)
-        if id in self._alarms:
-            self._alarms.pop(id)()
-
-    def _ring(self, thread: ThreadState) -> None:
-        met = thread.limited or overdue(self.state, thread, self.parts.clock.now())
-        if met is not None:
-            self._errand(self._stop(thread, Limited(met)))
-        elif thread.id in self._tasks:
-            self.set_alarm(thread)
-
-    async def _stop(self, thread: ThreadState, ending: Limited | Failed) -> None:
-        """End a thread's turn from outside, and those it waits for; at a limit it may still hand over."""
-        children = taken_along(self.state, thread, ending)
-        await self.halt(thread, *children)
-        if self._idling is not None:  # whether the session is idle decides whose this is
-            await asyncio.wait([self._idling])
-        if self._is_ending:
-            return
-        if not thread.is_open:
-            self.start(*children)
-            return
-        at = self.moment()
-        if isinstance(ending, Limited) and thread.limited is None:
-            record_limit(self.state, thread, ending.met, at)
-        else:
-            finish(self.state, thread, ending, at)
-        settle(self.state, thread, at)
-        if thread.is_open:
-            await self.commit(at)
-            self.start(thread, *children)
-        else:
-            self.start(*children)
-            await self.rest(thread, at)
-
-    async def halt(self, *threads: ThreadState, all_below: bool = False) -> None:
-        """Cancel what runs of threads and of those they wait for, or of all below them. What they had recorded stands.
-
-        Shape: when it returns, nothing of them is under way, whatever set one going again while others were ending; who
-        asked for it says at once what becomes of them. Cancelled itself, it has them go on.
-        """
-        held: set[str] = set()
-        is_done = False
-        try:
-            while family := [id for thread in threads for id in self._family(thread, all_below=all_below)]:
-                self._halted.update(new := set(family) - held)
-                held |= new
-                if running := [id for id in family if id in self._tasks]:
-                    self._cut.update(running)
-                    await self._cancel(list(dict.fromkeys(running)))
-                elif boxed := [id for id in family if id in self._sandboxes and id != self.state.primary]:
-                    await self._close_sandbox(boxed[0])
-                else:
-                    break
-            is_done = True
-        finally:
-            self._halted.subtract(held)
-            if not is_done:
-                self.start(*(self.state.threads[id] for id in held))
-
-    def start(self, *threads: ThreadState) -> None:
-        """Set those to work whose turns are open, and that are not at work."""
-        for thread in threads:
-            self._start(thread)
-
-    def was_cut(self, thread: ThreadState) -> bool:
-        """Whether the thread was halted since this was asked last: then it goes on with what that has left open."""
-        is_cut = thread.id in self._cut
-        self._cut.discard(thread.id)
-        return is_cut
-
-    async def _cancel(self, ids: list[str]) -> None:
-        tasks = {id: self._tasks[id] for id in ids}
-        await stop(tasks.values(), self.state.id)
-        for id, task in tasks.items():
-            if self._tasks.get(id) is task:  # cancelled before its first step, it has not done it; or it is stubborn
-                self._forget(id)
-
-    def _family(self, thread: ThreadState, *, all_below: bool) -> list[str]:
-        """The thread and those below it: all of them, or those that it waits for."""
-        if all_below:
-            return [each.id for each in self.state.below(thread)]
-        family = [thread.id]
-        for call in thread.calls.values():
-            if call.child is not None:
-                family += self._family(self.state.threads[call.child], all_below=False)
-        return family
-
-    def _errand(self, work: Coroutine[None, None, None]) -> None:
+    def errand(self, work: Coroutine[None, None, None]) -> None:
         """Do this beside the threads; its errors end the driver."""
         _ = self._begin(work)
 
@@ -666,24 +489,20 @@ class Driver:
 
     async def _let_go(self) -> None:
         """End everything of this driver; a session that is not idle is left to the next one."""
-        self._lets_go = True
-        if self._idling is not None:
-            await asyncio.wait([self._idling])
-        while self._tasks or self._errands:
+        self.lets_go = True
+        await self.idling()
+        while self.threads.is_any_under_way or self._errands:
             for errand in self._errands:
                 errand.cancel()
-            if self._tasks:
-                await self._cancel(list(self._tasks))
+            if self.threads.is_any_under_way:
+                await self.threads.halt_all()
             if self._errands:
                 await asyncio.wait(self._errands)
         if self._is_released and self._error is None:
-            left = Left(
-                epoch=self._epoch, head=self.head, state=self.state, bound=self.bound, sandboxes=self._sandboxes
-            )
+            sandboxes = self.threads.leave()
+            left = Left(epoch=self._epoch, head=self.head, state=self.state, bound=self.bound, sandboxes=sandboxes)
             self.parts.shelf.keep(left)
-            self._sandboxes = {}
-        for id in list(self._sandboxes):
-            await self._close_sandbox(id)
+        await self.threads.close()
         if not self._is_released and self._error is None:
             at = self.moment()
             at.private(self.state.primary, DrivingStopped())

@@ -90,7 +90,7 @@ class ModelCall:
         finally:
             limiter.give_back(slot, None if used is None else used.total_tokens)
         if stopped := stopped_by(driver.state, thread, reply):
-            await driver.halt(*stopped)
+            await driver.threads.halt(*stopped)
         return self._answered(reply)
 
     # --- before it -----------------------------------------------------------------------------------

@@ -134,10 +134,12 @@ class ProgramTask:
         elif self._thread.status != "idle":  # it may wait for a person alone, as before
             run_works(state, at)
             driver.fold(at)
-        driver.release(*(step.thread for step in self._run.steps.values() if step.thread and step.state == "open"))
+        driver.threads.release(
+            *(step.thread for step in self._run.steps.values() if step.thread and step.state == "open")
+        )
         if at.drafts:
             await driver.commit(at)
-        driver.start_released()
+        driver.threads.start_released()
         return await self._do(moves, driver.moment())
 
     async def _replay(self, program: Program, replay: Replay) -> list[Move]:
@@ -245,7 +247,7 @@ class ProgramTask:
                     record_ask(state, move, at)
                     self._asked[move.key] = move
                     if (thread := self._run.steps[move.key].thread) is not None:
-                        driver.release(thread)
+                        driver.threads.release(thread)
         functions = [move for move in moves if isinstance(move, AskFunction)]
         if functions:
             await driver.commit(at)
@@ -285,8 +287,8 @@ class ProgramTask:
         state = self._driver.state
         found = [state.threads[id] for id in threads if id is not None]
         while running := [each for thread in found for each in state.below(thread) if each.is_open]:
-            await self._driver.halt(*running)
-            if not any(self._driver.runs(each.id) for each in running):
+            await self._driver.threads.halt(*running)
+            if not any(self._driver.threads.runs(each.id) for each in running):
                 return
 
     def _archive(self, threads: Sequence[str | None], at: Moment) -> None:

@@ -69,7 +69,7 @@ class ThreadTask:
     async def _run(self) -> None:
         driver, thread = self._driver, self._thread
         at = driver.moment()
-        if driver.was_cut(thread):
+        if driver.threads.was_cut(thread):
             recover_thread(driver.state, thread, at)
         settle(driver.state, thread, at)
         if self._program is not None:
@@ -80,7 +80,7 @@ class ThreadTask:
             match step:
                 case CallModel(purpose):
                     if purpose == "hand_over":
-                        driver.set_alarm(thread)  # a time of its own, whichever limit was met
+                        driver.threads.set_alarm(thread)  # a time of its own, whichever limit was met
                     at = await ModelCall(driver, thread, self._facts, purpose).make(at)
                 case RunProgram():
                     at = await self._play(at)
@@ -93,7 +93,7 @@ class ThreadTask:
                     if at.drafts:
                         await driver.commit(at)
                     children = [driver.state.threads[call.child] for call in calls if call.child is not None]
-                    await driver.halt(*children, all_below=True)
+                    await driver.threads.halt(*children, all_below=True)
                     at = driver.moment()
                     record_step(driver.state, thread, step, at)
                 case EndWaits() | Detach() | Correct() | Warn() | Lift():
@@ -104,14 +104,14 @@ class ThreadTask:
                     ending = step.ending if isinstance(step, Finish) else Limited(step.met)
                     if children := taken_along(driver.state, thread, ending):
                         await driver.commit(at)
-                        await driver.halt(*children)
+                        await driver.threads.halt(*children)
                         at = driver.moment()
                     if isinstance(step, Finish):
                         finish(driver.state, thread, ending, at)
                     else:
                         record_step(driver.state, thread, step, at)
                     driver.fold(at)
-                    driver.start(*children)  # one that is not ended after all
+                    driver.threads.start(*children)  # one that is not ended after all
                 case _:
                     assert_never(step)
             driver.fold(at)
@@ -140,7 +140,7 @@ class ThreadTask:
         self._wake = None
         at = driver.moment()
         settle(driver.state, thread, at)
-        driver.set_alarm(thread)
+        driver.threads.set_alarm(thread)
         return at
 
     async def _run_tools(self, calls: tuple[OpenCall, ...], at: Moment) -> Moment:
@@ -172,7 +172,7 @@ class ThreadTask:
     async def _run_tool(self, call: OpenCall) -> Moment:
         driver, thread = self._driver, self._thread
         tool = driver.bound.tool(thread.definition, call.name)
-        outcome = await run_tool(tool, call, thread, driver.sandbox)
+        outcome = await run_tool(tool, call, thread, driver.threads.sandbox)
         at = driver.moment()
         record_outcome(thread, call, outcome, at)
         return at
