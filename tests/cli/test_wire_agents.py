@@ -94,11 +94,12 @@ def test_everything_that_an_agent_may_have_goes_along_or_is_refused() -> None:
     told = {"name", "model", "effort", "description", "system", "tools", "permissions"}
     rosters = {"callable_agents", "inline_agents"}
     extensions = {"input_schema", "output_schema", "limits"}
-    of_a_team = {"name", "folder", "agents", "coordinator", "unused", "origins", "notes"}
+    of_a_coordinator = {"retries", "join"}  # refused
+    of_a_team = {"name", "folder", "agents", "lead", "unused", "origins", "notes"}
     with_the_task = {"initial_prompt"}
-    refused = {"workdir", "mounts", "limits", "concurrency", "rehearsal"}  # of the limits all but dollars
+    refused = {"workdir", "mounts", "limits", "concurrency", "rehearsal", "workflow"}  # of the limits all but dollars
 
-    assert {it.name for it in fields(Agent)} == told | rosters | extensions
+    assert {it.name for it in fields(Agent)} == told | rosters | extensions | of_a_coordinator
     assert {it.name for it in fields(Team)} == of_a_team | with_the_task | refused
     assert {it.name for it in fields(SessionLimits)} == {"usd", "turns", "seconds", "tokens", "depth", "live_threads"}
 
