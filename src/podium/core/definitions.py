@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from podium.core.joins import Join, Rule, rule_of
+from podium.core.joins import MOST_RETRIES, Join, Rule, rule_of
 from podium.core.json import JSON, digest
 from podium.errors import BadInput, CyclicRoster, UnknownName
 
@@ -29,7 +29,6 @@ TO_PARENT, CREATE = "send_to_parent", "create_agent"
 HARNESS_TOOLS = frozenset([START, SEND, LIST, WAIT, STOP, TO_PARENT, SUBMIT, CREATE])
 MAX_NAME = 256
 MAX_SYSTEM = 100_000
-MOST_RETRIES = 100
 NO_CALLEES = "is for agents that it calls, and it calls none; give it to who calls them"
 
 # Without an input_schema of its own, an agent is called with these.

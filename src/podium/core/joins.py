@@ -9,6 +9,7 @@ from podium.errors import BadInput
 RuleName = Literal["all", "any", "best_effort"]
 Rule = RuleName | int  # as definitions keep it
 RULES: tuple[RuleName, ...] = get_args(RuleName)
+MOST_RETRIES = 100  # how often a call that failed may be made again
 
 
 @dataclass(frozen=True)

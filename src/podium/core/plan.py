@@ -8,15 +8,14 @@ from typing import Literal
 import msgspec
 
 from podium.core.definitions import Agent
+from podium.core.joins import MOST_RETRIES
 from podium.core.json import JSON, digest
 from podium.errors import BadInput, UnknownName
 
 Join = Literal["all", "any", "best_effort"] | int
-RULES = ("all", "any", "best_effort")
 Fault = tuple[tuple[str | int, ...], str]  # where in the plan, as in ("steps", 2, "agent"), and what is wrong there
 MOST_STEPS = 200
 MOST_NAME = 64  # characters of a step's id, which is the name of its thread
-MOST_RETRIES = 100
 MISSING = "missing"  # the part that tells which steps gave nothing
 
 

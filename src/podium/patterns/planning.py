@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from podium.core.definitions import Agent
+from podium.core.joins import MOST_RETRIES, RULES
 from podium.core.json import JSON
-from podium.core.plan import MOST_NAME, MOST_RETRIES, MOST_STEPS, RULES, Join, Plan, Step, check_plan, problems, told
+from podium.core.plan import MOST_NAME, MOST_STEPS, Join, Plan, Step, check_plan, problems, told
 from podium.errors import BadInput, CallFailed
 from podium.patterns.handoff import Handoffs, hand_over
 from podium.patterns.plan_steps import PlanResult, Walk, done

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from podium.core.definitions import MOST_RETRIES, check_retries
-from podium.core.joins import RULES, Rule, rule_of
+from podium.core.definitions import check_retries
+from podium.core.joins import MOST_RETRIES, RULES, Rule, rule_of
 from podium.core.json import JSON
 from podium.entry import wrong
 from podium.errors import BadInput

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from podium.core.plan import RULES
+from podium.core.joins import RULES
 from podium.entry import Count, Entry, Text, named, wrong
 from podium.patterns.stages import PATTERNS
 from podium.team.limits import LimitsEntry

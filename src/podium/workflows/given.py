@@ -5,12 +5,12 @@ from typing import Any, get_type_hints
 
 from podium.core.definitions import Agent, Limits
 from podium.core.facts import CallLimits
+from podium.core.joins import MOST_RETRIES
 from podium.core.json import JSON
 from podium.errors import BadInput
 from podium.workflows.values import checked_text, context_text, to_json
 
 MOST_NAME = 64  # characters. Source: contract D.6
-MOST_RETRIES = 100
 
 
 def given_to(agent: Agent, task: Any, context: Any, expected_output: str, where: str) -> dict[str, JSON]:
