@@ -81,21 +81,21 @@ def named(value: object) -> str:
 
 
 def _unknown_key(place: Where, root: type[Entry], meant: Mapping[str, str]) -> str:
-    entry = _entry_at(root, place[:-1])
+    entry = entry_at(root, place[:-1])
     key, known = str(place[-1]), set(entry.model_fields if entry is not None else ())
     if meant.get(key) in known:
         return f"unknown key '{key}', did you mean '{meant[key]}'?"
     return str(UnknownName("key", key, known))
 
 
-def _entry_at(shape: Any, place: Where) -> type[Entry] | None:
+def entry_at(shape: Any, place: Where) -> type[Entry] | None:
     """The mapping that stands at this place of a type."""
     if get_origin(shape) in (dict, list):
-        return _entry_at(get_args(shape)[-1], place[1:]) if place else None
+        return entry_at(get_args(shape)[-1], place[1:]) if place else None
     if isinstance(shape, type) and issubclass(shape, Entry):
         if not place:
             return shape
         field = shape.model_fields.get(str(place[0]))
-        return None if field is None else _entry_at(field.annotation, place[1:])
-    alternatives = (_entry_at(part, place) for part in get_args(shape))
+        return None if field is None else entry_at(field.annotation, place[1:])
+    alternatives = (entry_at(part, place) for part in get_args(shape))
     return next((entry for entry in alternatives if entry is not None), None)

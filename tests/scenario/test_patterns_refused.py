@@ -47,6 +47,10 @@ WRONG: dict[str, tuple[Pattern, str]] = {
     "an agent without a task": (lambda run: parallel(run, {"a": A}), "'a' is (agent, task)"),  # type: ignore[dict-item]
     "no items": (lambda run: map_over(run, A, [], task="x"), "items is a list of at least one thing"),
     "items that are a text": (lambda run: map_over(run, A, "abc", task="x"), "items is a list of at least one thing"),
+    "an item that is no task": (
+        lambda run: map_over(run, A, ["x", " "], task="{item}", at_once=1),
+        "the task of item 2 of 2 is a text that is not empty, not ' '",
+    ),
     "too many items": (lambda run: map_over(run, A, [1, 2], task="x", most=1), "there are 2 items, and most=1"),
     "a cap of nothing": (lambda run: map_over(run, A, [1], task="x", most=0), "most is a whole number from 1"),
     "nothing at once": (lambda run: map_over(run, A, [1], task="x", at_once=0), "at_once is a whole number from 1"),
@@ -96,6 +100,14 @@ WRONG: dict[str, tuple[Pattern, str]] = {
     "nobody to route to": (lambda run: route(run, "go", to={}, by=A), "to is a mapping of at least 1 names"),
     "a route to nobody": (lambda run: route(run, "go", to={"x": X}, by=A), "the agent of 'x' is an Agent(...)"),
     "a nameless route": (lambda run: route(run, "go", to={"": A}, by=A), "a name in to is a text that is not empty"),
+    "a route with a long name": (
+        lambda run: route(run, "go", to={"x" * 65: A}, by=B),
+        "a name in to has at most 64 characters, and no spaces at its ends, not 'xxx",
+    ),
+    "calls whose names differ in a space": (
+        lambda run: parallel(run, {"x": (A, "go"), "x ": (B, "go")}),
+        "a name in calls has at most 64 characters, and no spaces at its ends, not 'x '",
+    ),
     "one side": (
         lambda run: debate(run, "go", sides={"x": A}, judge=B),
         "sides is a mapping of at least 2 names, not 1",

@@ -239,6 +239,17 @@ def test_a_map_over_an_empty_list_is_refused_where_it_shows(tmp_path: Path) -> N
     assert error(lab).startswith("map 'map' goes over what 'typed' made, and that is an empty list. Say minItems: 1")
 
 
+def test_a_map_over_calls_that_all_failed_says_why(tmp_path: Path) -> None:
+    lab = Lab(a=BROKEN)
+
+    lab.run(
+        flow(tmp_path, "  - map: {agent: a, items: [x]}\n    join: best_effort\n  - map: {agent: b, items_of: map}\n")
+    )
+
+    said = "map 'map 2' goes over what 'map' made, and that is nothing: x: failed, agent 'a' failed: RuntimeError: bro"
+    assert error(lab).startswith(said)
+
+
 def test_a_map_over_what_is_no_list_is_refused_where_it_shows(tmp_path: Path) -> None:
     lab = Lab(a="A", b="B", c=call("submit_result", to="b", reason="why not"))
 
@@ -347,6 +358,15 @@ def test_a_router_chooses_who_does_the_task(tmp_path: Path) -> None:
     assert names(log) == ["a", "route", "second"]
     assert "first: Does this.\nsecond: Does that." in log.told("c")[0]
     assert log.told("b") == ["birds\n\nContext:\n[a]\nA"]
+
+
+def test_a_side_that_fails_in_each_round_is_left_open_once(tmp_path: Path) -> None:
+    lab = Lab(a="A", b=BROKEN, c=call("submit_result", winner="stay", reason="why not"))
+
+    lab.run(flow(tmp_path, "  - debate: {sides: {stay: a, go: b}, judge: c}\n    join: best_effort\n"), "Go?")
+
+    [left] = made(lab)[1]
+    assert left.startswith("debate: go: failed, agent 'b' failed: RuntimeError: broken")
 
 
 def test_sides_debate_and_are_told_the_context(tmp_path: Path) -> None:

@@ -115,7 +115,17 @@ WRONG = {
     "no pattern": ("- name: x", "FILE line 7, workflow[0]: the stage says nothing that is to be done: it has one of a"),
     "pattern of nothing": ("- checkpoint:", "FILE line 7, workflow[0].checkpoint: must not be empty"),
     "no stages": ("  []", "FILE line 6, workflow: must not be empty"),
-    "stage that is a text": ("- a", "FILE line 7, workflow[0]: must be a mapping, not 'a'"),
+    "stages that nobody wrote": ("", "FILE line 6, workflow: must not be empty"),
+    "stages by name": (
+        "  x: {agent: a}",
+        "FILE line 6, workflow: must be a list of stages, each behind a '-', not a ma",
+    ),
+    "too many stages": ("- agent: a\n" * 1_001, "FILE line 6, workflow: must have 1,000 at most, not 1,001"),
+    "stage that is a text": ("- a", "FILE line 7, workflow[0]: must be a mapping, such as {agent: a}, not 'a'"),
+    "pattern that is a list": (
+        "- route: [a, b]",
+        "FILE line 7, workflow[0].route: must be a mapping with 'to' and 'by', not a list",
+    ),
     "unknown key": ("- {agnet: a}", "FILE line 7, workflow[0].agnet: unknown key 'agnet', did you mean 'agent'?"),
     "key of another tool": (
         "- {agent: a, depends_on: [x]}",
@@ -128,6 +138,18 @@ WRONG = {
     "key that stands one level too deep": (
         "- judge:\n    agent: a\n    by: b\n    task: x",
         "FILE line 10, workflow[0].judge.task: 'task' stands beside 'judge', not in it",
+    ),
+    "key that stands one level too high": (
+        "- agent: a\n- verify:\n  against: [a]",
+        "FILE line 9, workflow[1].against: 'against' stands in 'verify', not beside it",
+    ),
+    "key of no pattern that is there": (
+        "- {agent: a, by: b}",
+        "FILE line 7, workflow[0].by: unknown key 'by' (known: agent, ",
+    ),
+    "pattern of another tool": (
+        "- {foreach: {agent: a}}",
+        "FILE line 7, workflow[0].foreach: unknown key 'foreach', did you mean 'map'?",
     ),
     "unknown agent": ("- {agent: c}", "FILE line 7, workflow[0].agent: unknown agent 'c'"),
     "unknown agent, nearly right": (
@@ -149,7 +171,7 @@ WRONG = {
     ),
     "name of several lines": (
         '- {agent: a, name: "x\\ny"}',
-        "FILE line 7, workflow[0].name: a name is one line of 1 to 64 characters, not 'x\\ny'",
+        "FILE line 7, workflow[0].name: a name is one line of 1 to 64 characters, without spaces at its ends, not 'x",
     ),
     "name that is too long": (f"- {{agent: a, name: {'x' * 65}}}", "FILE line 7, workflow[0].name: a name is one line"),
     "context of nobody": (
@@ -265,6 +287,30 @@ WRONG = {
     "views in other words": (
         "- perspectives: {agent: a, views: for}",
         "FILE line 7, workflow[0].perspectives.views: must be a list of names, or a mapping of names to what each is t",
+    ),
+    "no views": (
+        "- perspectives: {agent: a, views: []}",
+        "FILE line 7, workflow[0].perspectives.views: must not be empty; leave it out for the usual views",
+    ),
+    "view of nothing": (
+        "- perspectives: {agent: a, views: {for: x, against: ''}}",
+        "FILE line 7, workflow[0].perspectives.views: must be of texts that say something, not of ''",
+    ),
+    "calls whose names differ in a space": (
+        "- parallel: {x: a, ' x': b}",
+        "FILE line 7, workflow[0].parallel. x: a name is one line of 1 to 64 characters, without spaces at its ends, n",
+    ),
+    "call with a name of two lines": (
+        '- parallel: {"x\\ny": a}',
+        "FILE line 7, workflow[0].parallel.'x\\ny': a name is one line of 1 to 64 characters",
+    ),
+    "choice without a name": (
+        "- route: {to: {'': a}, by: b}",
+        "FILE line 7, workflow[0].route.to.: a name is one line of 1 to 64 characters",
+    ),
+    "choice with a name that is too long": (
+        f"- route: {{to: {{{'x' * 65}: a}}, by: b}}",
+        f"FILE line 7, workflow[0].route.to.{'x' * 65}: a name is one line of 1 to 64 characters",
     ),
     "no draft": ("- verify: {by: a}", "FILE line 7, workflow[0].verify: there is no stage before whose draft could be"),
     "nobody who revises": (

@@ -5,6 +5,7 @@ from typing import Any, TypedDict
 
 from podium.core.definitions import Agent, Limits
 from podium.errors import BadInput
+from podium.workflows.given import MOST_NAME
 
 MOST = 10_000
 
@@ -58,5 +59,9 @@ def named(where: str, name: str, value: Any, *, least: int = 1) -> Mapping[str, 
         shown = f"{len(value)}" if isinstance(value, Mapping) else f"{value!r:.80}"
         raise BadInput(f"{where}: {name} is a mapping of at least {least} names, not {shown}")
     for each in value:
-        a_text(where, f"a name in {name}", each)
+        if a_text(where, f"a name in {name}", each) != each.strip() or len(each) > MOST_NAME:
+            raise BadInput(
+                f"{where}: a name in {name} has at most {MOST_NAME} characters, and no spaces at its ends, "
+                f"not {each!r:.80}"
+            )
     return value

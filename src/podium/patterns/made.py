@@ -59,8 +59,7 @@ def left_open(result: Any) -> Iterator[str]:
         case PlanResult():
             yield from _failed(result.missing)
         case Debated():
-            for said in result.rounds:
-                yield from _failed(said.missing)
+            yield from dict.fromkeys(told for said in result.rounds for told in _failed(said.missing))
         case _:
             pass
 

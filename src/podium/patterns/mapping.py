@@ -73,6 +73,10 @@ async def map_over(
     if merge_by is not None:
         told_in_words(where, "merge_by", merge_by)
     things = await _files(run, items, most) if isinstance(items, Files) else _listed(items, most)
+    for number, item in enumerate(things, 1):
+        given, _ = _given(agent, task, item)
+        if isinstance(given, str):
+            a_text(where, f"the task of item {number} of {len(things):,}", given)
     free = asyncio.Semaphore(limit)
 
     async def one(item: Any, name: str) -> CallResult:

@@ -184,6 +184,10 @@ def _items(at: Going, stage: Stage) -> Any:
     name = given["items_of"]
     result, output = at.done[name].result, at.done[name].output
     if isinstance(result, Merged) and result.merged is None:
+        if not result.results:
+            raise BadInput(
+                f"map '{stage['name']}' goes over what '{name}' made, and that is nothing: {result.missing[0]}"
+            )
         return result.results
     parts = output.values() if isinstance(output, dict) else [output]
     lists = [each for each in parts if isinstance(each, list)]

@@ -60,8 +60,10 @@ def _rule_problems(place: Where, agent: AgentEntry) -> Iterator[Problem]:
 
 def coordinator_problems(entry: TeamFile, coordinator: str | None) -> Iterator[Problem]:
     """What is wrong with who gets the task."""
-    if entry.workflow is not None:
-        if entry.coordinator is not None:
+    if "workflow" in entry.model_fields_set:
+        if entry.workflow is None:
+            yield ("workflow",), "must not be empty"
+        elif entry.coordinator is not None:
             yield ("coordinator",), "a workflow says who does what, and nobody coordinates it; leave one of the two out"
     elif coordinator is None:
         yield (), f"'coordinator' is missing: name the agent that gets the task (one of {', '.join(entry.agents)})"

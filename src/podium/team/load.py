@@ -124,7 +124,7 @@ def _team_of_file(file: Path, model: str | None) -> Team:
     try:
         entry = TeamFile.model_validate(source.value)
     except ValidationError as error:
-        source.refuse(team_problem(details) for details in error.errors())
+        source.refuse(team_problem(details, source.value) for details in error.errors())
     gathering = Gathering(places_from(file.parent))
     for name, agent in entry.agents.items():
         gathering.define(name, agent, file.parent)

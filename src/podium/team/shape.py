@@ -3,14 +3,16 @@
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, ValidationInfo
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from podium.core.definitions import Effort, Permission
 from podium.core.json import JSON
-from podium.entry import Count, Entry, Problem, Text, named, problem
+from podium.entry import Count, Entry, Problem, Text, Where, entry_at, named, problem
+from podium.patterns.stages import PATTERNS
 from podium.team.limits import LimitsEntry, SessionLimitsEntry
 from podium.team.rules import Join, Retries
-from podium.team.stage import STAGE_KEYS, StageEntry
+from podium.team.stage import MOST_STAGES, STAGE_KEYS, StageEntry
 from podium.tools import BUILT_IN
 
 
@@ -93,8 +95,8 @@ class TeamFile(Entry):
     """The agent that gets the task; may be left out if only one agent calls others. There is none beside a workflow."""
     agents: dict[str, AgentEntry] = Field(min_length=1)
     """The agents, by name."""
-    workflow: list[StageEntry] | None = Field(default=None, min_length=1)
-    """Stages, one after another, in place of a coordinator; each has one pattern."""
+    workflow: list[StageEntry] | None = Field(default=None, min_length=1, max_length=MOST_STAGES)
+    """Up to 1,000 stages, one after another, in place of a coordinator; each has one pattern."""
     workdir: Text | None = None
     """A folder that all threads share, relative to this file; a fresh one if left out."""
     mounts: list[AnyMount] = Field(default_factory=list)
@@ -131,6 +133,7 @@ _MEANT = {
     "timeout": "limits",
     "volumes": "mounts",
     "stages": "workflow",
+    "steps": "workflow",
 }
 _MEANT_IN_STAGES = {
     "id": "name",
@@ -143,16 +146,48 @@ _MEANT_IN_STAGES = {
     "checker": "by",
     "router": "by",
     "timeout": "limits",
+    "sequence": "pipeline",
+    "foreach": "map",
+    "approval": "checkpoint",
+    "approve": "checkpoint",
 }
 
 
-def team_problem(details: Any) -> Problem:
-    """An error of Pydantic's, as a place in the team file and our words."""
+def team_problem(details: Any, written: Any) -> Problem:
+    """An error of Pydantic's, as a place in the team file and our words. Shape: `written` is what the file says."""
     place, said = problem(details, TeamFile, _MEANT_IN_STAGES if details["loc"][:1] == ("workflow",) else _MEANT)
     if details["type"] == "string_pattern_mismatch":
         said = f"must be an absolute path inside, such as /source, not {named(details['input'])}"
     if details["type"] == "too_short" and (least := details["ctx"]["min_length"]) > 1:
         said = f"must have {least} at least, not {details['ctx']['actual_length']}"
-    if details["type"] == "extra_forbidden" and place[0] == "workflow" and len(place) > 3 and place[-1] in STAGE_KEYS:
-        said = f"'{place[-1]}' stands beside '{place[2]}', not in it"
+    if details["type"] == "too_long":
+        said = f"must have {details['ctx']['max_length']:,} at most, not {details['ctx']['actual_length']:,}"
+    if place[:1] == ("workflow",):
+        said = _said_of_stage(place, details["type"], details["input"], written["workflow"]) or said
     return place, said
+
+
+def _said_of_stage(place: Where, kind: str, given: Any, stages: Any) -> str | None:
+    """What is to be said of a slip that is usual in stages; None for any other."""
+    match (kind, place):
+        case ("extra_forbidden", (_, _, pattern, *_, key)) if key in STAGE_KEYS:
+            return f"'{key}' stands beside '{pattern}', not in it"
+        case ("extra_forbidden", (_, int(index), key)):
+            patterns = [each for each in PATTERNS if each in stages[index] and key in _keys_of(each)]
+            return f"'{key}' stands in '{patterns[0]}', not beside it" if patterns else None
+        case ("list_type", (_,)):
+            return f"must be a list of stages, each behind a '-', not {named(given)}"
+        case ("model_type", (_, _)) if isinstance(given, str):
+            return f"must be a mapping, such as {{agent: {given:.40}}}, not {named(given)}"
+        case ("model_type", (_, _, str(pattern))):
+            needed = [key for key, field in _keys_of(pattern).items() if field.is_required()]
+            told = f" with {' and '.join(repr(key) for key in needed)}" if needed else ""
+            return f"must be a mapping{told}, not {named(given)}"
+        case _:
+            return None
+
+
+def _keys_of(pattern: str) -> dict[str, FieldInfo]:
+    """What may stand in a pattern of a stage."""
+    entry = entry_at(StageEntry, (pattern,))
+    return {} if entry is None else entry.model_fields

@@ -115,8 +115,12 @@ def _at(node: Node) -> int:
 
 
 def _dotted(place: Where) -> str:
-    dotted = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).lstrip(".")
+    dotted = "".join(f"[{step}]" if isinstance(step, int) else f".{_shown(step)}" for step in place).lstrip(".")
     return f"{dotted}: " if dotted else ""
+
+
+def _shown(key: str) -> str:
+    return key if key.isprintable() else repr(key)
 
 
 def read(file: Path, what: str, form: str) -> str:

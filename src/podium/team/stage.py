@@ -35,9 +35,14 @@ def _by_name(value: Any) -> Any:
 
 def _views(value: Any) -> Any:
     texts = list(value.values()) if isinstance(value, dict) else value
-    if isinstance(texts, list) and texts and all(isinstance(each, str) and each.strip() for each in texts):
-        return value
-    raise wrong(f"must be a list of names, or a mapping of names to what each is to do, not {named(value)}")
+    if not isinstance(texts, list):
+        raise wrong(f"must be a list of names, or a mapping of names to what each is to do, not {named(value)}")
+    if not texts:
+        raise wrong("must not be empty; leave it out for the usual views")
+    for each in texts:
+        if not isinstance(each, str) or not each.strip():
+            raise wrong(f"must be of texts that say something, not of {named(each)}")
+    return value
 
 
 def _whole(least: int, most: int) -> Callable[[Any], Any]:
@@ -223,4 +228,5 @@ class StageEntry(Entry):
     """How often a call is made again that failed or ran out of time."""
 
 
+MOST_STAGES = 1_000
 STAGE_KEYS = frozenset(("name", "task", "expected_output", "context", "merge", "join", "limits", "retries"))

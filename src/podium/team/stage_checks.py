@@ -93,10 +93,16 @@ def _wrong_name(entry: StageEntry, before: Sequence[str]) -> Iterator[Problem]:
     name = entry.name
     if name is None:
         return
-    if not name.isprintable() or name != name.strip() or not 1 <= len(name) <= MOST_NAME:
-        yield ("name",), f"a name is one line of 1 to {MOST_NAME} characters, not {name!r:.80}"
+    if said := _wrong_as_name(name):
+        yield ("name",), said
     elif name in before:
         yield ("name",), f"a stage above is called '{name}' too; each has a name of its own"
+
+
+def _wrong_as_name(name: str) -> str | None:
+    if name.isprintable() and name == name.strip() and 1 <= len(name) <= MOST_NAME:
+        return None
+    return f"a name is one line of 1 to {MOST_NAME} characters, without spaces at its ends, not {name!r:.80}"
 
 
 def _wrong_patterns(entry: StageEntry) -> Iterator[Problem]:
@@ -206,8 +212,8 @@ def _calls(stage: Stage) -> int | None:
 
 def _wrong_names_of_calls(names: Sequence[str], where: Where) -> Iterator[Problem]:
     for name in names:
-        if not name.strip() or len(name) > MOST_NAME:
-            yield (*where, name), f"a name is a text of 1 to {MOST_NAME} characters, not {name!r:.80}"
+        if said := _wrong_as_name(name):
+            yield (*where, name), said
 
 
 def _wrong_pipeline(stage: Stage, before: Sequence[Stage], agents: Mapping[str, AgentEntry]) -> Iterator[Problem]:
@@ -319,6 +325,10 @@ def _wrong_debate(stage: Stage, before: Sequence[Stage], agents: Mapping[str, Ag
         yield ("debate", "sides", NOBODY), f"no side can be called '{NOBODY}': so the judge says that neither wins"
 
 
+def _wrong_route(stage: Stage, before: Sequence[Stage], agents: Mapping[str, AgentEntry]) -> Iterator[Problem]:
+    return _wrong_names_of_calls(list(stage["route"]["to"]), ("route", "to"))
+
+
 _OF_PATTERN: Mapping[str, Any] = {
     "pipeline": _wrong_pipeline,
     "parallel": _wrong_parallel,
@@ -326,5 +336,6 @@ _OF_PATTERN: Mapping[str, Any] = {
     "perspectives": _wrong_perspectives,
     "plan": _wrong_plan,
     "verify": _wrong_verify,
+    "route": _wrong_route,
     "debate": _wrong_debate,
 }
