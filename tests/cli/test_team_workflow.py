@@ -196,6 +196,15 @@ def test_check_tells_everything_that_is_wrong_with_a_file(team: Folder) -> None:
     assert "  line 16, workflow[2].verify.against[0]: unknown stage 'reserch', did you mean 'research'?" in done.err
 
 
+def test_check_refuses_agents_that_delegate_deeper_than_a_run_allows(team: Folder) -> None:
+    deep = TEAM.replace("  writer: {", "  writer: {callable_agents: [market], ").replace("turns: 50", "depth: 1")
+    team.write("team.yaml", deep)
+    said = "agent 'writer' delegates 2 levels deep below the workflow (writer -> market), and limits.depth is 1"
+
+    refused(team.run("check", "team.yaml"), said)
+    refused(team.run("run", "team.yaml", "Acme"), said)
+
+
 # --- what takes no workflow --------------------------------------------------------------------------
 
 

@@ -165,6 +165,11 @@ WRONG = {
         "- {agent: a}\ncoordinator: a",
         "FILE line 8, coordinator: a workflow says who does what, and nobody coordinates it; leave one of the two out",
     ),
+    "limit that does not hold for it": (
+        "- {agent: a}\nlimits: {live_threads: 4}",
+        "FILE line 8, limits.live_threads: does not hold for a workflow, whose calls begin when they are made; say "
+        "concurrency: {session: 4}, or at_once in a map",
+    ),
     "stage named twice": (
         "- {agent: a, name: x}\n- {agent: b, name: x}",
         "FILE line 8, workflow[1].name: a stage above is called 'x' too; each has a name of its own",

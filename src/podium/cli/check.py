@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,13 +62,16 @@ def check(
 
 def _problems(team: "Team") -> Iterator[str]:
     """What only shows outside the file."""
+    from podium.flows import Pins
     from podium.given import existing_folder
     from podium.making import pinned
     from podium.needs import need_of_rehearsal
 
-    for agent in team.agents.values():
+    flow = team.workflow
+    pin = partial(pinned, limits=team.limits) if flow is None else Pins(flow, team.limits.depth, {}).play()
+    for agent in team.agents.values() if flow is None else flow.agents:
         try:
-            pinned(agent, team.limits)
+            pin(agent)
         except BadInput as error:
             yield str(error)
     named = [] if team.workdir is None else [(team.workdir, "workdir")]

@@ -65,6 +65,12 @@ def coordinator_problems(entry: TeamFile, coordinator: str | None) -> Iterator[P
             yield ("workflow",), "must not be empty"
         elif entry.coordinator is not None:
             yield ("coordinator",), "a workflow says who does what, and nobody coordinates it; leave one of the two out"
+        if entry.limits.live_threads is not None:
+            yield (
+                ("limits", "live_threads"),
+                "does not hold for a workflow, whose calls begin when they are made; say concurrency: {session: "
+                f"{entry.limits.live_threads}}}, or at_once in a map",
+            )
     elif coordinator is None:
         yield (), f"'coordinator' is missing: name the agent that gets the task (one of {', '.join(entry.agents)})"
     elif coordinator not in entry.agents:
