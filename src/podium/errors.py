@@ -49,7 +49,7 @@ class UnknownName(BadInput):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, where: str = "", remedy: str = "") -> None:
         names = sorted(known)
-        near = get_close_matches(name, names, n=1)
+        near = get_close_matches(str(name), names, n=1)
         parts = [f"{where}: " if where else "", f"unknown {kind} '{name}'"]
         if near:
             parts.append(f", did you mean '{near[0]}'?")

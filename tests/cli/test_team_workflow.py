@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,8 @@ def test_a_run_that_was_killed_goes_on_without_its_file(team: Folder) -> None:
     (team.path / "right").unlink()
     started = team.start("run", "team.yaml", "Acme")
     started.until(lambda said: "writer: starts" in said)
+    while "writer" not in (team.path / "asked").read_text():  # it asks its model once it has started
+        time.sleep(0.01)
     started.signal(signal.SIGKILL)
     started.end()
     (team.path / "team.yaml").unlink()

@@ -84,6 +84,7 @@ REFUSED_AGENTS: dict[str, tuple[dict[str, Any], str]] = {
     "negative retries": ({**CALLS, "retries": -1}, "agent 'a': retries must be a whole number from 0 to 100, not -1"),
     "retries that are no number": ({**CALLS, "retries": True}, "agent 'a': retries must be a whole number"),
     "negative retries by name": ({**CALLS, "retries": {"b": -1}}, "agent 'a': retries of 'b' must be a whole number"),
+    "retries of a number": ({**CALLS, "retries": {1: 1}}, r"agent 'a', retries: unknown agent '1' \(known: b\)"),
     "retries of nobody": ({**CALLS, "retries": {"c": 1}}, r"agent 'a', retries: unknown agent 'c' \(known: b\)"),
     "retries without callees": ({"retries": 2}, "agent 'a': retries is for agents that it calls, and it calls none"),
     "join of nothing": (
